@@ -1,0 +1,154 @@
+//! What goes to a sandbox and what comes back.
+
+use crate::event::Event;
+use crate::id::{Attempt, BucketIx, FunctionIx, InvocationId};
+use crate::object::{ContentType, Meta, Object, Payload};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What a function is called with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Arguments {
+    /// One object (`each`, `name`).
+    One(Object),
+    /// A list of objects (`set`, `batch`, `window`, `first`, `join`, `group`).
+    List(Vec<Object>),
+    /// An event (event and cron triggers).
+    Event(Arc<Event>),
+}
+
+impl Arguments {
+    /// The objects among the arguments.
+    pub fn objects(&self) -> &[Object] {
+        match self {
+            Self::One(object) => std::slice::from_ref(object),
+            Self::List(objects) => objects,
+            Self::Event(_) => &[],
+        }
+    }
+}
+
+/// One attempt at a logical call, ready to be placed in a sandbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The logical call.
+    pub id: InvocationId,
+    /// Which try this is.
+    pub attempt: Attempt,
+    /// The function of the run's program.
+    pub function: FunctionIx,
+    /// What it is called with.
+    pub arguments: Arguments,
+    /// The group it was started for, by a `group` trigger or a keyed window.
+    pub group: Option<Arc<str>>,
+}
+
+/// An object that a function puts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    /// Where to.
+    pub bucket: BucketIx,
+    /// Under which key.
+    pub key: Arc<str>,
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes.
+    pub payload: Payload,
+    /// Group, for `group` triggers.
+    pub group: Option<Arc<str>>,
+    /// Free attributes.
+    pub meta: Option<Arc<Meta>>,
+}
+
+impl From<Put> for Object {
+    fn from(put: Put) -> Self {
+        let Put { bucket, key, content_type, payload, group, meta } = put;
+        Self { bucket, key, content_type, payload, group, meta }
+    }
+}
+
+/// What a function returned; the engine decides bucket and key (semantics: "Return values").
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnValue {
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes.
+    pub payload: Payload,
+}
+
+/// An event that a function emits; the engine gives it id, source and time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emission {
+    /// CloudEvents `type`.
+    pub r#type: Arc<str>,
+    /// CloudEvents `subject`.
+    pub subject: Option<Arc<str>>,
+    /// How to read `data`.
+    pub content_type: ContentType,
+    /// The payload.
+    pub data: bytes::Bytes,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The function ended by itself.
+    Succeeded {
+        /// Puts that had not been reported before the end, in order.
+        puts: SmallVec<[Put; 1]>,
+        /// The return value, unless `None`.
+        value: Option<ReturnValue>,
+        /// Events to emit now that it succeeded.
+        emits: Vec<Emission>,
+    },
+    /// It did not.
+    Failed(Failure),
+    /// It was told to stop, and did.
+    Cancelled,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Who is to blame, and whether another attempt can help.
+    pub kind: FailureKind,
+    /// Name of the exception or of the condition, for example `ValueError`.
+    pub r#type: String,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Stack trace or the last lines of stderr; empty when there is none.
+    pub stack: String,
+}
+
+/// Classes of failure. Each has one code and one decision about retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The function raised, trapped or exited with a non-zero status. Retried.
+    Raised,
+    /// The sandbox died under it (signal, exit, lost connection). Retried.
+    Crashed,
+    /// It ran longer than its timeout. Retried.
+    TimedOut,
+    /// It used more memory than its allocation. Retried.
+    OutOfMemory,
+    /// It returned or put a value that cannot be encoded. Not retried.
+    Unserialisable,
+    /// It put to a bucket that `into` does not name. Not retried.
+    UndeclaredPut,
+    /// A retry put other bytes under a key, or the key belongs to another invocation. Not retried.
+    Conflict,
+    /// The worker broke the protocol. Retried.
+    Protocol,
+    /// The sandbox could not be started (missing program, import error, missing module). Not retried.
+    Unstartable,
+    /// A named limit was hit. Not retried.
+    Limit,
+}
+
+impl FailureKind {
+    /// Whether another attempt can help.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Raised | Self::Crashed | Self::TimedOut | Self::OutOfMemory | Self::Protocol)
+    }
+}

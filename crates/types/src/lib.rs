@@ -1,0 +1,26 @@
+//! The vocabulary shared by every crate: ids, objects, events, the trigger program, limits and problems.
+//!
+//! Plain data only. This crate knows nothing of IO, clocks, threads, storage or any wire format; the
+//! meaning of a trigger program lives in `engine`, its notation in `frontend`.
+
+pub mod event;
+pub mod expr;
+pub mod id;
+pub mod invocation;
+pub mod limits;
+pub mod object;
+pub mod problem;
+pub mod program;
+
+pub use event::{Event, EventPattern};
+pub use expr::{EvalError, Evaluator, Expr};
+pub use id::{
+    AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TriggerIx, Version,
+};
+pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, ReturnValue};
+pub use object::{ContentType, Object, Payload};
+pub use problem::{Code, Problem};
+pub use program::{
+    Action, Bucket, Condition, Durability, Function, Network, Program, Resources, RetryPolicy, Runtime,
+    Scope, Source, Trigger, Visibility,
+};

@@ -1,0 +1,40 @@
+//! Every limit has a name, a unit and one place: here.
+
+/// Largest payload that rides in a log record, in bytes; larger ones are stored beside the log.
+pub const INLINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest object key, in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Longest run id, in bytes.
+pub const RUN_ID_BYTES_MAX: usize = 128;
+/// Longest name of an app, bucket, function or trigger, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Most functions, buckets or triggers in one program, each.
+pub const PROGRAM_ITEMS_MAX: usize = 10_000;
+/// Most objects that one request may carry.
+pub const REQUEST_OBJECTS_MAX: usize = 100_000;
+/// Largest HTTP request body, in bytes. Larger objects go up one by one, streamed.
+pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most events in one batch.
+pub const EVENT_BATCH_MAX: usize = 1_000;
+/// Most live objects in one run.
+pub const RUN_OBJECTS_MAX: usize = 10_000_000;
+/// Most invocations in one run.
+pub const RUN_INVOCATIONS_MAX: u32 = 100_000_000;
+/// Default attempts of an invocation, the first included.
+pub const ATTEMPTS_DEFAULT: u32 = 3;
+/// Most attempts of an invocation.
+pub const ATTEMPTS_MAX: u32 = 1_000;
+/// Default timeout of an attempt, in milliseconds (15 minutes).
+pub const TIMEOUT_MS_DEFAULT: u64 = 15 * 60 * 1000;
+/// Grace between asking an attempt to stop and killing it, in milliseconds.
+pub const CANCEL_GRACE_MS: u64 = 5_000;
+/// Default memory of an attempt, in bytes.
+pub const MEMORY_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
+/// Captured stdout and stderr of one attempt, in bytes; the rest is counted and dropped.
+pub const CAPTURED_OUTPUT_BYTES_MAX: usize = 256 * 1024;
+/// How long an ended run is kept, in milliseconds (30 days).
+pub const RETENTION_MS_DEFAULT: u64 = 30 * 24 * 3600 * 1000;
+/// History events kept for one run; past it the oldest of the middle are counted, not kept.
+pub const HISTORY_EVENTS_MAX: usize = 1_000_000;
+/// Keys named in a message before the rest is counted.
+pub const KEYS_NAMED_MAX: usize = 10;
