@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod expr;
+pub mod graph;
 pub mod id;
 pub mod invocation;
 pub mod limits;
@@ -14,6 +15,7 @@ pub mod program;
 
 pub use event::{Event, EventPattern};
 pub use expr::{EvalError, Evaluator, Expr};
+pub use graph::{DataGraph, Node};
 pub use id::{
     AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TriggerIx, Version,
 };

@@ -323,6 +323,38 @@ pub enum Condition {
     Any(Vec<Condition>),
 }
 
+impl Condition {
+    /// The bucket that a leaf watches; `None` for events, cron and combinations.
+    pub fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Each(from)
+            | Self::Name { from, .. }
+            | Self::Set { from, .. }
+            | Self::Batch { from, .. }
+            | Self::Window { from, .. }
+            | Self::First { from, .. }
+            | Self::Join { from, .. }
+            | Self::Group { from, .. } => Some(from),
+            Self::Event(_) | Self::Cron { .. } | Self::All(_) | Self::Any(_) => None,
+        }
+    }
+
+    /// Visits the leaves, from left to right.
+    pub fn each_leaf<'a>(&'a self, visit: &mut dyn FnMut(&'a Condition)) {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.each_leaf(visit)),
+            leaf => visit(leaf),
+        }
+    }
+
+    /// Whether a leaf listens to events.
+    pub fn has_event(&self) -> bool {
+        let mut found = false;
+        self.each_leaf(&mut |leaf| found |= matches!(leaf, Self::Event(_)));
+        found
+    }
+}
+
 /// What a firing does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
