@@ -46,7 +46,8 @@ impl DataGraph {
         };
         for (vertex, targets) in edges.iter().enumerate() {
             let from = graph.component_of[vertex];
-            graph.components[from as usize].push(graph.node(vertex));
+            let node = graph.node(vertex);
+            graph.components[from as usize].push(node);
             graph.successors[from as usize]
                 .extend(targets.iter().map(|&t| graph.component_of[t]).filter(|&to| to != from));
         }
