@@ -1,0 +1,114 @@
+//! A program with the tables that make the hot path a few look-ups.
+
+use sluice_types::{BucketIx, Condition, DataGraph, FunctionIx, Node, Program, Scope, TriggerIx};
+use std::sync::Arc;
+
+/// A trigger program, indexed for execution.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The program itself.
+    pub program: Arc<Program>,
+    /// Its data graph.
+    pub graph: DataGraph,
+    run_listeners: Vec<Vec<TriggerIx>>,
+    app_listeners: Vec<Vec<TriggerIx>>,
+    event_triggers: [Vec<TriggerIx>; 2],
+    closing: Vec<Vec<TriggerIx>>,
+    may_put: Vec<Vec<bool>>,
+    joined: Vec<bool>,
+}
+
+impl Compiled {
+    /// Builds the tables.
+    pub fn new(program: Arc<Program>) -> Self {
+        let graph = DataGraph::new(&program);
+        let buckets = program.buckets.len();
+        let mut compiled = Self {
+            run_listeners: vec![Vec::new(); buckets],
+            app_listeners: vec![Vec::new(); buckets],
+            event_triggers: [Vec::new(), Vec::new()],
+            closing: vec![Vec::new(); graph.len()],
+            may_put: program.functions.iter().map(|f| may_put(buckets, &f.into)).collect(),
+            joined: vec![false; program.functions.len()],
+            graph,
+            program: program.clone(),
+        };
+        for (index, trigger) in program.triggers.iter().enumerate() {
+            compiled.index(TriggerIx(index as u16), &trigger.condition, trigger.scope);
+        }
+        compiled
+    }
+
+    fn index(&mut self, trigger: TriggerIx, condition: &Condition, scope: Scope) {
+        condition.each_leaf(&mut |leaf| {
+            match leaf.source() {
+                Some(source) if scope == Scope::Run => self.run_listeners[source.bucket.index()].push(trigger),
+                Some(source) => self.app_listeners[source.bucket.index()].push(trigger),
+                None if matches!(leaf, Condition::Event(_)) => self.event_triggers[scope as usize].push(trigger),
+                None => {}
+            }
+            if let Condition::Join { of, .. } | Condition::Group { of, .. } = leaf {
+                self.joined[of.index()] = true;
+            }
+            if let (Some(component), Scope::Run) = (self.closes_with(leaf), scope) {
+                self.closing[component as usize].push(trigger);
+            }
+        });
+        for list in self.run_listeners.iter_mut().chain(&mut self.app_listeners).chain(&mut self.closing) {
+            list.dedup();
+        }
+        self.event_triggers.iter_mut().for_each(Vec::dedup);
+    }
+
+    /// The component at whose closing a leaf sees no more objects; `None` for leaves that do not look at buckets.
+    pub fn closes_with(&self, leaf: &Condition) -> Option<u32> {
+        match leaf {
+            Condition::Join { of, .. } | Condition::Group { of, .. } => {
+                Some(self.graph.component(Node::Function(*of)))
+            }
+            other => other.source().map(|source| self.graph.component(Node::Bucket(source.bucket))),
+        }
+    }
+
+    /// Triggers of a scope that look at a bucket.
+    pub fn listeners(&self, scope: Scope, bucket: BucketIx) -> &[TriggerIx] {
+        match scope {
+            Scope::Run => &self.run_listeners[bucket.index()],
+            Scope::App => &self.app_listeners[bucket.index()],
+        }
+    }
+
+    /// Triggers of a scope that look at events.
+    pub fn event_triggers(&self, scope: Scope) -> &[TriggerIx] {
+        &self.event_triggers[scope as usize]
+    }
+
+    /// Run-scoped triggers with a leaf that closes with a component.
+    pub fn closing(&self, component: u32) -> &[TriggerIx] {
+        &self.closing[component as usize]
+    }
+
+    /// Whether a function may put to a bucket.
+    pub fn may_put(&self, function: FunctionIx, bucket: BucketIx) -> bool {
+        self.may_put[function.index()][bucket.index()]
+    }
+
+    /// Whether a join or group waits for a function.
+    pub fn is_joined(&self, function: FunctionIx) -> bool {
+        self.joined[function.index()]
+    }
+
+    /// The component of a function.
+    pub fn component_of(&self, function: FunctionIx) -> u32 {
+        self.graph.component(Node::Function(function))
+    }
+}
+
+fn may_put(buckets: usize, into: &[BucketIx]) -> Vec<bool> {
+    let mut allowed = vec![false; buckets];
+    allowed[Program::OUTPUT.index()] = true;
+    for bucket in into {
+        allowed[bucket.index()] = true;
+    }
+    allowed
+}

@@ -1,0 +1,70 @@
+//! The output alphabet: everything the engine asks the runtime to do. Effects are released once the record that
+//! caused them is durable; what must survive a crash stays in the state until an input acknowledges it.
+
+use crate::input::{OutboxId, Origin};
+use sluice_types::{AppKey, Attempt, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version};
+use std::sync::Arc;
+
+/// One request to the runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Place this attempt in a sandbox. Acknowledged by `Completed`.
+    Invoke(Invocation),
+    /// Stop an attempt; its completion will be ignored.
+    Stop {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// The bytes of this object are no longer needed.
+    Release(ObjectId),
+    /// Tell whoever submitted the input.
+    Reply(Reply),
+    /// A run ended; tell whoever waits for it.
+    Ended(RunKey),
+    /// An object crosses to the app-scoped triggers of its app. Acknowledged by `Deliver`.
+    Deliver {
+        /// The outbox entry.
+        from: OutboxId,
+        /// The app.
+        app: AppKey,
+        /// The version that the run keeps.
+        version: Version,
+        /// The object; its payload still belongs to the run.
+        object: Object,
+    },
+    /// An event leaves a run. Acknowledged by `Events`.
+    Emit {
+        /// The outbox entry.
+        from: OutboxId,
+        /// The app of the run.
+        app: AppKey,
+        /// The event.
+        event: Arc<Event>,
+    },
+    /// An app-scoped trigger fired: start a run for it. Acknowledged by `Start` with this origin.
+    Launch {
+        /// The app.
+        app: AppKey,
+        /// The version that fires.
+        version: Version,
+        /// What `Start` is to carry, with payloads of the new run's own: these belong to the app.
+        origin: Origin,
+    },
+    /// An express run is to be (re)started in the express engine. Acknowledged by `ExpressEnded`.
+    Express(RunKey),
+    /// A run is gone; drop everything kept about it.
+    Forgotten(RunKey),
+}
+
+/// What became of an input that somebody waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Done.
+    Accepted,
+    /// A put of the same bytes under the same key: nothing changed.
+    Unchanged,
+    /// Refused; nothing changed.
+    Rejected(Problem),
+}

@@ -1,0 +1,300 @@
+//! The engine: tables of entities, and the way of an input to those it names.
+//!
+//! Invariants:
+//! * every timer in the queue is asked for by a loaded entity's own state, or belongs to an evicted run;
+//! * `ids` names exactly the loaded runs; `listening` the running runs, loaded or not, with event triggers.
+
+use crate::app::{App, AppCx};
+use crate::compiled::Compiled;
+use crate::effect::{Effect, Reply};
+use crate::input::{Input, InputKind};
+use crate::run::{Cx, Run};
+use crate::timers::{Entity, Timer, TimerId, TimerQueue};
+use rustc_hash::FxHashMap;
+use sluice_types::{AppKey, Evaluator, Lsn, RunKey, Version};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A run that must be loaded before an input can be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need(pub RunKey);
+
+/// The state of one shard.
+pub struct Engine {
+    pub(crate) apps: BTreeMap<AppKey, App>,
+    pub(crate) runs: FxHashMap<RunKey, Box<Run>>,
+    pub(crate) ids: FxHashMap<u128, RunKey>,
+    pub(crate) listening: BTreeMap<AppKey, BTreeSet<RunKey>>,
+    pub(crate) timers: TimerQueue,
+    dirty: Vec<Entity>,
+    eval: Box<dyn Evaluator>,
+    delegates: bool,
+}
+
+impl Engine {
+    /// An empty engine that executes runs of every durability itself: the express engine, and tests.
+    pub fn new(eval: Box<dyn Evaluator>) -> Self {
+        Self {
+            apps: BTreeMap::new(),
+            runs: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            listening: BTreeMap::new(),
+            timers: TimerQueue::default(),
+            dirty: Vec::new(),
+            eval,
+            delegates: false,
+        }
+    }
+
+    /// An empty engine that leaves express runs to another and keeps only their start and end.
+    pub fn durable(eval: Box<dyn Evaluator>) -> Self {
+        Self { delegates: true, ..Self::new(eval) }
+    }
+
+    /// The fingerprint under which a run id is found: XXH3-128 of namespace, a zero byte, and id.
+    pub fn fingerprint(namespace: &str, id: &str) -> u128 {
+        xxhash_rust::xxh3::xxh3_128(&[namespace.as_bytes(), b"\0", id.as_bytes()].concat())
+    }
+
+    /// Applies one input, which is the record at `lsn`, and appends what it causes. Entities that hold the record
+    /// already are left alone, so replay may repeat inputs.
+    pub fn apply(&mut self, lsn: Lsn, input: Input, effects: &mut Vec<Effect>) {
+        let now_ms = input.now_ms;
+        match input.kind {
+            InputKind::Deploy(deploy) => crate::inputs::deploy(self, lsn, now_ms, deploy, effects),
+            InputKind::Start(start) => crate::inputs::start(self, lsn, now_ms, start, effects),
+            InputKind::Put { run, object } => {
+                self.answer(lsn, now_ms, run, effects, |run, cx| run.client_put(cx, object));
+            }
+            InputKind::Seal { run } => self.answer(lsn, now_ms, run, effects, Run::seal),
+            InputKind::Cancel { run, reason } => {
+                self.answer(lsn, now_ms, run, effects, |run, cx| run.cancel(cx, &reason));
+            }
+            InputKind::Output { invocation, attempt, put } => {
+                let payload = put.payload.clone();
+                let known = self.with_run(lsn, now_ms, invocation.run, effects, |run, cx| {
+                    run.put_by(cx, invocation.seq, attempt, put);
+                });
+                if !known {
+                    crate::run::discard(&payload, effects);
+                }
+            }
+            InputKind::Completed { invocation, attempt, outcome } => {
+                crate::inputs::completed(self, lsn, now_ms, invocation, attempt, outcome, effects);
+            }
+            InputKind::Events { events, apps, runs, acknowledges } => {
+                crate::inputs::events(self, lsn, now_ms, &events, &apps, &runs, acknowledges, effects);
+            }
+            InputKind::Deliver { app, version, from, object } => {
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
+                self.with_app(lsn, now_ms, app, effects, |app, cx| app.deliver(cx, version, object));
+            }
+            InputKind::Cron { app, trigger, event, .. } => {
+                self.with_app(lsn, now_ms, app, effects, |app, cx| app.cron(cx, trigger, event));
+            }
+            InputKind::Timers => self.fire_timers(lsn, now_ms, effects),
+            InputKind::ExpressEnded(ended) => {
+                self.with_run(lsn, now_ms, ended.run, effects, |run, cx| run.express_ended(cx, ended));
+            }
+            InputKind::Reincarnate { run } => {
+                self.with_run(lsn, now_ms, run, effects, Run::reincarnate);
+            }
+            InputKind::Quarantine { lsn: at, run } => {
+                self.with_run(lsn, now_ms, run, effects, |run, cx| run.quarantine(cx, at));
+            }
+            InputKind::Forget { run } => crate::inputs::forget(self, run, effects),
+        }
+    }
+
+    /// Runs that must be loaded before `input` can be applied. Whether they exist is the caller's to find out.
+    pub fn needs(&self, input: &Input) -> Vec<Need> {
+        let named: Vec<RunKey> = match &input.kind {
+            InputKind::Put { run, .. }
+            | InputKind::Seal { run }
+            | InputKind::Cancel { run, .. }
+            | InputKind::Reincarnate { run }
+            | InputKind::Quarantine { run, .. }
+            | InputKind::Forget { run } => vec![*run],
+            InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => vec![invocation.run],
+            InputKind::Events { runs, acknowledges, .. } => {
+                runs.iter().copied().chain(acknowledges.map(|from| from.run)).collect()
+            }
+            InputKind::Deliver { from, .. } => vec![from.run],
+            InputKind::ExpressEnded(ended) => vec![ended.run],
+            InputKind::Timers => self.due_runs(input.now_ms),
+            InputKind::Deploy(_) | InputKind::Start(_) | InputKind::Cron { .. } => Vec::new(),
+        };
+        named.into_iter().filter(|run| !self.runs.contains_key(run)).map(Need).collect()
+    }
+
+    fn due_runs(&self, now_ms: u64) -> Vec<RunKey> {
+        let due = self.timers.iter().take_while(|timer| timer.due_ms <= now_ms);
+        let runs = due.filter_map(|timer| match timer.entity {
+            Entity::Run(run) => Some(run),
+            Entity::App(_) => None,
+        });
+        runs.collect()
+    }
+
+    /// When the first timer is due, in milliseconds since the Unix epoch.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.next_deadline()
+    }
+
+    /// Everything asked of the runtime and not acknowledged; to be performed again after recovery.
+    pub fn outstanding(&self, effects: &mut Vec<Effect>) {
+        for app in self.apps.values() {
+            app.outstanding(effects);
+        }
+        let mut runs: Vec<_> = self.runs.values().collect();
+        runs.sort_unstable_by_key(|run| run.key());
+        for run in runs {
+            run.outstanding(effects);
+        }
+    }
+
+    /// One app.
+    pub fn app(&self, app: AppKey) -> Option<&App> {
+        self.apps.get(&app)
+    }
+
+    /// All apps, by key.
+    pub fn apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.values()
+    }
+
+    /// One run, if it is loaded.
+    pub fn run(&self, run: RunKey) -> Option<&Run> {
+        self.runs.get(&run).map(Box::as_ref)
+    }
+
+    /// All loaded runs, in no order.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().map(Box::as_ref)
+    }
+
+    /// A loaded run by the fingerprint of its id.
+    pub fn find(&self, fingerprint: u128) -> Option<RunKey> {
+        self.ids.get(&fingerprint).copied()
+    }
+
+    /// Running runs of an app that listen to events, loaded or not.
+    pub fn listening(&self, app: AppKey) -> impl Iterator<Item = RunKey> + '_ {
+        self.listening.get(&app).into_iter().flatten().copied()
+    }
+
+    pub(crate) fn executes_elsewhere(&self, compiled: &Compiled) -> bool {
+        self.delegates && compiled.program.durability == sluice_types::Durability::Express
+    }
+
+    pub(crate) fn compiled(&self, app: AppKey, version: Version) -> Option<Arc<Compiled>> {
+        self.apps.get(&app)?.compiled(version)
+    }
+
+    fn answer(
+        &mut self,
+        lsn: Lsn,
+        now_ms: u64,
+        run: RunKey,
+        effects: &mut Vec<Effect>,
+        step: impl FnOnce(&mut Run, &mut Cx<'_>) -> Reply,
+    ) {
+        self.with_run(lsn, now_ms, run, effects, |run, cx| {
+            let reply = step(run, cx);
+            cx.effects.push(Effect::Reply(reply));
+        });
+    }
+
+    /// Applies one step to a run unless it holds the record already. False when there is no such run.
+    pub(crate) fn with_run(
+        &mut self,
+        lsn: Lsn,
+        now_ms: u64,
+        key: RunKey,
+        effects: &mut Vec<Effect>,
+        step: impl FnOnce(&mut Run, &mut Cx<'_>),
+    ) -> bool {
+        let Some(run) = self.runs.get_mut(&key) else { return false };
+        if lsn <= run.applied() {
+            return true;
+        }
+        let listened = run.listens();
+        let compiled = run.compiled().clone();
+        let (eval, timers) = (&mut *self.eval, &mut self.timers);
+        step(run, &mut Cx { lsn, now_ms, compiled: &compiled, eval, timers, effects });
+        run.set_applied(lsn);
+        if !std::mem::replace(&mut run.dirty, true) {
+            self.dirty.push(Entity::Run(key));
+        }
+        if listened && !run.listens() {
+            self.listening.entry(run.app()).or_default().remove(&key);
+        }
+        true
+    }
+
+    pub(crate) fn with_app(
+        &mut self,
+        lsn: Lsn,
+        now_ms: u64,
+        key: AppKey,
+        effects: &mut Vec<Effect>,
+        step: impl FnOnce(&mut App, &mut AppCx<'_>),
+    ) {
+        let Some(app) = self.apps.get_mut(&key).filter(|app| lsn > app.applied()) else { return };
+        let (eval, timers) = (&mut *self.eval, &mut self.timers);
+        step(app, &mut AppCx { now_ms, eval, timers, effects });
+        app.set_applied(lsn);
+        if !std::mem::replace(&mut app.dirty, true) {
+            self.dirty.push(Entity::App(key));
+        }
+    }
+
+    fn fire_timers(&mut self, lsn: Lsn, now_ms: u64, effects: &mut Vec<Effect>) {
+        // All that is due is taken first: what fires now may set timers that are due at once, for the next round.
+        let due: Vec<Timer> = std::iter::from_fn(|| self.timers.pop_due(now_ms)).collect();
+        let mut touched: BTreeSet<Entity> = BTreeSet::new();
+        for timer in due {
+            // Several timers of one entity are one record to it: only the first may be skipped as already applied.
+            if !touched.insert(timer.entity) {
+                self.rewind(timer.entity, lsn);
+            }
+            match (timer.entity, timer.id) {
+                (Entity::App(app), TimerId::Trigger(trigger)) => {
+                    self.with_app(lsn, now_ms, app, effects, |app, cx| app.trigger_due(cx, trigger));
+                }
+                (Entity::Run(run), TimerId::Trigger(trigger)) => {
+                    self.with_run(lsn, now_ms, run, effects, |run, cx| run.trigger_due(cx, trigger));
+                }
+                (Entity::Run(run), TimerId::Retry(seq)) => {
+                    self.with_run(lsn, now_ms, run, effects, |run, cx| run.retry_due(cx, seq));
+                }
+                (Entity::App(_), TimerId::Retry(_)) => unreachable!("apps have no invocations"),
+            }
+        }
+    }
+
+    /// Lets a second step of the same record reach an entity.
+    fn rewind(&mut self, entity: Entity, lsn: Lsn) {
+        let before = Lsn(lsn.0 - 1);
+        match entity {
+            Entity::App(app) => self.apps.get_mut(&app).into_iter().for_each(|app| app.set_applied(before)),
+            Entity::Run(run) => self.runs.get_mut(&run).into_iter().for_each(|run| run.set_applied(before)),
+        }
+    }
+
+    pub(crate) fn mark_dirty(&mut self, entity: Entity) {
+        self.dirty.push(entity);
+    }
+
+    /// Entities changed since the last call; each is reported once. Part of a checkpoint.
+    pub fn take_dirty(&mut self) -> Vec<Entity> {
+        let dirty = std::mem::take(&mut self.dirty);
+        for entity in &dirty {
+            match entity {
+                Entity::App(app) => self.apps.get_mut(app).into_iter().for_each(|app| app.dirty = false),
+                Entity::Run(run) => self.runs.get_mut(run).into_iter().for_each(|run| run.dirty = false),
+            }
+        }
+        dirty
+    }
+}

@@ -1,0 +1,13 @@
+//! Inputs that concern more than one entity, each in the file of its name.
+
+mod completed;
+mod deploy;
+mod events;
+mod forget;
+mod start;
+
+pub(crate) use completed::completed;
+pub(crate) use deploy::deploy;
+pub(crate) use events::events;
+pub(crate) use forget::forget;
+pub(crate) use start::start;

@@ -1,0 +1,41 @@
+//! A new run.
+
+use crate::effect::{Effect, Reply};
+use crate::engine::Engine;
+use crate::input::{Origin, Start};
+use crate::run::Run;
+use crate::timers::Entity;
+use sluice_types::{Code, Lsn, Problem};
+
+pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, effects: &mut Vec<Effect>) {
+    if let Origin::Firing { number, .. } = start.origin {
+        engine.with_app(lsn, now_ms, start.app, effects, |app, cx| app.launched(cx, number));
+    }
+    let key = start.run;
+    if engine.run(key).is_some() {
+        // Replay over a checkpoint that holds the run already.
+        return;
+    }
+    let Some(compiled) = engine.compiled(start.app, start.version) else {
+        start.objects.iter().for_each(|object| crate::run::discard(&object.payload, effects));
+        let problem = Problem::new(
+            Code::UNKNOWN_NAME,
+            format!("{} has no version {}", start.app, start.version.0),
+            "deploy the app first",
+        );
+        return effects.push(Effect::Reply(Reply::Rejected(problem)));
+    };
+    let delegated = engine.executes_elsewhere(&compiled);
+    let run = Run::new(&start, compiled, now_ms, delegated);
+    engine.ids.insert(Engine::fingerprint(&start.namespace, &start.id), key);
+    engine.runs.insert(key, Box::new(run));
+    engine.mark_dirty(Entity::Run(key));
+    engine.with_run(lsn, now_ms, key, effects, |run, cx| {
+        run.begin(cx, start.objects, start.seal, start.origin);
+        cx.effects.push(Effect::Reply(Reply::Accepted));
+    });
+    if let Some(run) = engine.run(key).filter(|run| run.listens()) {
+        let app = run.app();
+        engine.listening.entry(app).or_default().insert(key);
+    }
+}

@@ -1,0 +1,195 @@
+//! The objects of one entity, and when their bytes may go.
+//!
+//! Invariants:
+//! * a (bucket, key) names at most one slot, for ever: a released object keeps its slot, so that its key stays taken;
+//! * `uses` is the number of condition buffers and pending invocations that hold the slot;
+//! * a payload is released exactly once, and only when nothing can need it again.
+
+use crate::effect::Effect;
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+use sluice_types::{BucketIx, Object, ObjectId, Payload};
+use std::hash::{Hash, Hasher};
+
+/// Who put an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    /// A client, or the app for what was delivered to it.
+    Client,
+    /// An invocation of the run.
+    Invocation(u32),
+}
+
+/// An object and its bookkeeping.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Slot {
+    /// The object; after release its payload holds only length and digest.
+    pub object: Object,
+    /// Who put it.
+    pub owner: Owner,
+    /// The function that put it, for `join` and `group`.
+    pub function: Option<sluice_types::FunctionIx>,
+    /// Buffers and invocations that hold it.
+    pub uses: u32,
+    /// Whether it stays until the entity goes, used or not.
+    pub keep: bool,
+    /// Whether the payload is gone.
+    pub released: bool,
+}
+
+/// What a put met.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// A new object, in this slot.
+    New(u32),
+    /// The same owner had put the same bytes.
+    Same,
+    /// The same owner had put other bytes.
+    Differs,
+    /// Somebody else owns the key.
+    Taken,
+}
+
+/// Slots, found by position or by (bucket, key).
+#[derive(Clone, Debug, Default)]
+pub struct ObjectTable {
+    slots: Vec<Slot>,
+    index: HashTable<u32>,
+}
+
+fn hash(bucket: BucketIx, key: &str) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    (bucket, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hash_of(slots: &[Slot], at: u32) -> u64 {
+    let object = &slots[at as usize].object;
+    hash(object.bucket, &object.key)
+}
+
+impl ObjectTable {
+    /// The slot of a key.
+    pub fn find(&self, bucket: BucketIx, key: &str) -> Option<u32> {
+        let same = |at: &u32| {
+            let object = &self.slots[*at as usize].object;
+            object.bucket == bucket && *object.key == *key
+        };
+        self.index.find(hash(bucket, key), same).copied()
+    }
+
+    /// All slots, by position.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// One slot.
+    pub fn slot(&self, at: u32) -> &Slot {
+        &self.slots[at as usize]
+    }
+
+    /// Adds an object unless its key is taken.
+    pub fn insert(&mut self, slot: Slot) -> Inserted {
+        if let Some(at) = self.find(slot.object.bucket, &slot.object.key) {
+            let present = self.slot(at);
+            return match present.owner == slot.owner {
+                true if present.object.payload.same_bytes(&digested(present, &slot.object.payload)) => Inserted::Same,
+                true => Inserted::Differs,
+                false => Inserted::Taken,
+            };
+        }
+        Inserted::New(self.push(slot))
+    }
+
+    /// Adds an object whose key is known to be free or need not be unique (what is delivered to an app).
+    pub fn push(&mut self, slot: Slot) -> u32 {
+        let at = self.slots.len() as u32;
+        let hash = hash(slot.object.bucket, &slot.object.key);
+        self.slots.push(slot);
+        self.index.insert_unique(hash, at, |at| hash_of(&self.slots, *at));
+        at
+    }
+
+    /// A further holder of a slot.
+    pub fn hold(&mut self, at: u32) {
+        self.slots[at as usize].uses += 1;
+    }
+
+    /// One holder less; releases the payload when that was the last and `owner_done`, or the bytes can still be
+    /// compared by digest.
+    pub fn drop_use(&mut self, at: u32, owner_done: bool, effects: &mut Vec<Effect>) {
+        let slot = &mut self.slots[at as usize];
+        assert!(slot.uses > 0, "a slot is dropped no more often than held");
+        slot.uses -= 1;
+        self.release_if_unused(at, owner_done, effects);
+    }
+
+    /// Releases the payload if nothing holds it or will.
+    pub fn release_if_unused(&mut self, at: u32, owner_done: bool, effects: &mut Vec<Effect>) {
+        let slot = &mut self.slots[at as usize];
+        let comparable = !matches!(slot.object.payload, Payload::Stored { digest: None, .. });
+        if slot.uses == 0 && !slot.keep && !slot.released && (owner_done || comparable) {
+            release(slot, owner_done, effects);
+        }
+    }
+
+    /// At the end of a run: releases every payload that need not be kept; those still `leaving` are held once.
+    pub fn let_go_all(&mut self, leaving: impl Fn(u32) -> bool, effects: &mut Vec<Effect>) {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            slot.uses = u32::from(leaving(at as u32));
+            if slot.uses == 0 && !slot.keep && !slot.released {
+                release(slot, true, effects);
+            }
+        }
+    }
+
+    /// Releases every payload, when the run itself goes.
+    pub fn release_all(&mut self, effects: &mut Vec<Effect>) {
+        for slot in self.slots.iter_mut().filter(|slot| !slot.released) {
+            release(slot, true, effects);
+        }
+    }
+}
+
+fn release(slot: &mut Slot, owner_done: bool, effects: &mut Vec<Effect>) {
+    slot.released = true;
+    let len = slot.object.payload.len();
+    let digest = match &slot.object.payload {
+        Payload::Inline(_) if owner_done => None,
+        Payload::Inline(bytes) => Some(xxhash_rust::xxh3::xxh3_128(bytes)),
+        Payload::Stored { id, digest, .. } => {
+            effects.push(Effect::Release(*id));
+            *digest
+        }
+    };
+    slot.object.payload = Payload::Stored { id: ObjectId(0), len, digest };
+}
+
+/// The payload in the form that can be compared with what `present` still has.
+fn digested(present: &Slot, payload: &Payload) -> Payload {
+    match (present.released, payload) {
+        (true, Payload::Inline(bytes)) => Payload::Stored {
+            id: ObjectId(u64::MAX),
+            len: bytes.len() as u64,
+            digest: Some(xxhash_rust::xxh3::xxh3_128(bytes)),
+        },
+        _ => payload.clone(),
+    }
+}
+
+impl Serialize for ObjectTable {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.slots.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectTable {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let slots = Vec::<Slot>::deserialize(deserializer)?;
+        let mut index = HashTable::with_capacity(slots.len());
+        for at in 0..slots.len() as u32 {
+            index.insert_unique(hash_of(&slots, at), at, |at| hash_of(&slots, *at));
+        }
+        Ok(Self { slots, index })
+    }
+}

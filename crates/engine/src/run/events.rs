@@ -1,0 +1,187 @@
+//! Events: those that reach a run, those that it emits, and the one that announces a failed invocation.
+
+use super::{Cx, HistoryKind, Outgoing, Pending, Run};
+use crate::condition::{Firing, Firings, Items};
+use bytes::Bytes;
+use sluice_types::invocation::Emission;
+use sluice_types::{Action, Condition, ContentType, Event, Problem, Scope, Trigger, TriggerIx};
+use std::sync::Arc;
+
+/// Type of the event that announces an invocation that is out of attempts; its subject is the function's name.
+pub const INVOCATION_FAILED: &str = "sluice.invocation.failed";
+
+/// Prefix of the types of events that the engine itself makes. Waiting for one holds no run open.
+const SYSTEM_PREFIX: &str = "sluice.";
+
+impl Run {
+    /// Events arrive that this run may see.
+    pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
+        for event in events {
+            if event.run.as_ref().is_none_or(|run| *run == self.id) {
+                self.see(cx, event);
+            }
+        }
+        self.settle(cx);
+    }
+
+    /// Shows an event to the run's triggers. Returns whether one fired.
+    fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+        let mut fired = false;
+        for index in 0..cx.compiled.event_triggers(Scope::Run).len() {
+            let trigger = cx.compiled.event_triggers(Scope::Run)[index];
+            let declared = &cx.compiled.program.triggers[trigger.index()];
+            if !self.is_running() || self.is_closed(cx, declared) {
+                continue;
+            }
+            let before = self.triggers[trigger.index()].fired;
+            let mut firings = Firings::new();
+            let state = &mut self.triggers[trigger.index()].state;
+            state.event(&declared.condition, event, cx.eval, &mut firings);
+            self.fire_all(cx, trigger, firings);
+            fired |= self.triggers[trigger.index()].fired > before;
+        }
+        if !fired {
+            self.record(cx, HistoryKind::EventIgnored { r#type: event.r#type.clone() });
+        }
+        fired
+    }
+
+    /// Whether a function that the trigger calls is closed: it can be called no more.
+    fn is_closed(&self, cx: &Cx<'_>, trigger: &Trigger) -> bool {
+        functions(trigger).any(|function| self.closed[cx.compiled.component_of(function) as usize])
+    }
+
+    /// A waiting event trigger keeps the functions it calls open until it has fired once.
+    pub(super) fn arm(&mut self, cx: &Cx<'_>) {
+        for trigger in cx.compiled.program.triggers.iter().filter(|t| holds_open(t)) {
+            for function in functions(trigger) {
+                self.active[cx.compiled.component_of(function) as usize] += 1;
+            }
+        }
+    }
+
+    pub(super) fn disarm(&mut self, cx: &Cx<'_>, trigger: TriggerIx) {
+        let declared = &cx.compiled.program.triggers[trigger.index()];
+        if holds_open(declared) {
+            for function in functions(declared) {
+                self.deactivate(cx.compiled.component_of(function));
+            }
+        }
+    }
+
+    /// An invocation that succeeded emits an event.
+    pub(super) fn emit_by(&mut self, cx: &mut Cx<'_>, seq: u32, number: usize, emission: Emission) {
+        let Emission { r#type, subject, content_type, data } = emission;
+        let id = format!("{}/{seq}/{number}", self.id);
+        self.emit(cx, id, r#type, subject, content_type, data);
+    }
+
+    /// A trigger emits an event whose data names what it collected.
+    pub(super) fn emit_firing(
+        &mut self,
+        cx: &mut Cx<'_>,
+        trigger: TriggerIx,
+        r#type: &Arc<str>,
+        subject: Option<Arc<str>>,
+        firing: &Firing,
+    ) {
+        let ordinal = self.triggers[trigger.index()].fired;
+        let id = format!("{}/{}/{ordinal}", self.id, cx.program().triggers[trigger.index()].name);
+        let keys: Vec<String> = match &firing.items {
+            Items::One(at) => vec![json_text(&self.objects.slot(*at).object.key)],
+            Items::List(list) => list.iter().map(|at| json_text(&self.objects.slot(*at).object.key)).collect(),
+            Items::Event(event) => vec![json_text(&event.id)],
+        };
+        let data = Bytes::from(format!("{{\"keys\":[{}]}}", keys.join(",")));
+        self.emit(cx, id, r#type.clone(), subject, ContentType::Json, data);
+    }
+
+    fn emit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: String,
+        r#type: Arc<str>,
+        subject: Option<Arc<str>>,
+        content_type: ContentType,
+        data: Bytes,
+    ) {
+        let source = Arc::from(format!("/sluice/{}/runs/{}", cx.program().app, self.id));
+        let time_ms = cx.now_ms;
+        let event =
+            Arc::new(Event { id: id.into(), source, r#type, subject, time_ms, content_type, data, run: None });
+        self.record(cx, HistoryKind::EventEmitted { r#type: event.r#type.clone() });
+        self.send(cx, Outgoing::Event(event.clone()));
+        if !cx.compiled.event_triggers(Scope::Run).is_empty() {
+            self.see(cx, &event);
+        }
+    }
+
+    /// Tells the run's own triggers that an invocation is out of attempts. Returns whether one handles it.
+    pub(super) fn announce_failure(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seq: u32,
+        pending: &Pending,
+        problem: &Problem,
+    ) -> bool {
+        if cx.compiled.event_triggers(Scope::Run).is_empty() {
+            return false;
+        }
+        let function = &cx.compiled.program.functions[pending.function.index()].name;
+        let arguments = self.arguments(&pending.items);
+        let keys: Vec<String> = arguments.objects().iter().map(|object| json_text(&object.key)).collect();
+        let data = format!(
+            "{{\"function\":{},\"keys\":[{}],\"attempts\":{},\"code\":\"{}\",\"message\":{}}}",
+            json_text(function),
+            keys.join(","),
+            pending.attempt.0,
+            problem.code,
+            json_text(&problem.message)
+        );
+        let event = Arc::new(Event {
+            id: format!("{}/{seq}/failed", self.id).into(),
+            source: Arc::from(format!("/sluice/{}/runs/{}", cx.program().app, self.id)),
+            r#type: INVOCATION_FAILED.into(),
+            subject: Some(function.clone()),
+            time_ms: cx.now_ms,
+            content_type: ContentType::Json,
+            data: Bytes::from(data),
+            run: Some(self.id.clone()),
+        });
+        self.see(cx, &event)
+    }
+}
+
+fn functions(trigger: &Trigger) -> impl Iterator<Item = sluice_types::FunctionIx> + '_ {
+    trigger.actions.iter().filter_map(|action| match action {
+        Action::Invoke(function) => Some(*function),
+        Action::Emit { .. } => None,
+    })
+}
+
+/// Whether waiting for this trigger's events keeps a run open.
+fn holds_open(trigger: &Trigger) -> bool {
+    let mut waits = false;
+    trigger.condition.each_leaf(&mut |leaf| {
+        if let Condition::Event(pattern) = leaf {
+            waits |= pattern.r#type.as_ref().is_none_or(|name| !name.starts_with(SYSTEM_PREFIX));
+        }
+    });
+    waits && trigger.scope == Scope::Run
+}
+
+/// A JSON string literal.
+fn json_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if (c as u32) < 0x20 => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

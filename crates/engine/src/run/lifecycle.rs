@@ -1,0 +1,205 @@
+//! Start, seal, cancel, end.
+
+use super::{Cx, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
+use crate::condition::{Firing, Items, State};
+use crate::effect::{Effect, Reply};
+use crate::input::{ExpressEnded, Origin, Start};
+use crate::objects::{Inserted, ObjectTable, Owner, Slot};
+use sluice_types::invocation::Arguments;
+use sluice_types::{Code, Condition, Lsn, Object, Problem, Program, Scope, TriggerIx};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Run {
+    /// A run with nothing in it yet; `begin` gives it its inputs.
+    pub(crate) fn new(start: &Start, compiled: Arc<crate::Compiled>, now_ms: u64, delegated: bool) -> Self {
+        let components = compiled.graph.len();
+        let fresh = |condition: &Condition| TriggerState {
+            state: State::new(condition),
+            fired: 0,
+            deadline_ms: None,
+        };
+        Self {
+            key: start.run,
+            id: start.id.clone(),
+            app: start.app,
+            version: start.version,
+            request: start.request,
+            seed: start.seed,
+            incarnation: start.incarnation,
+            delegated,
+            origin: None,
+            status: Status::Running,
+            sealed: false,
+            started_ms: now_ms,
+            ended_ms: None,
+            error: None,
+            applied: Lsn(0),
+            objects: ObjectTable::default(),
+            next_invocation: 0,
+            pending: BTreeMap::new(),
+            triggers: compiled.program.triggers.iter().map(|t| fresh(&t.condition)).collect(),
+            active: vec![0; components],
+            open_predecessors: compiled.graph.predecessor_counts().to_vec(),
+            closed: vec![false; components],
+            open: components as u32,
+            tallies: vec![Tally::default(); compiled.program.functions.len()],
+            lost: Vec::new(),
+            outbox: BTreeMap::new(),
+            next_outgoing: 0,
+            history: Vec::new(),
+            ready: Vec::new(),
+            compiled: Some(compiled),
+            dirty: false,
+        }
+    }
+
+    /// The first inputs of a new run.
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, objects: Vec<Object>, seal: bool, origin: Origin) {
+        self.record(cx, HistoryKind::RunStarted);
+        if self.delegated {
+            cx.effects.push(Effect::Express(self.key));
+        } else {
+            self.arm(cx);
+        }
+        for object in objects {
+            self.client_put(cx, object);
+        }
+        match origin {
+            Origin::Client => {}
+            firing if self.delegated => self.origin = Some(Box::new(firing)),
+            Origin::Firing { trigger, arguments, group, ordinal, .. } => {
+                self.launch(cx, trigger, arguments, group, ordinal);
+            }
+        }
+        if seal {
+            self.seal(cx);
+        }
+    }
+
+    /// The firing of an app-scoped trigger that started this run.
+    fn launch(
+        &mut self,
+        cx: &mut Cx<'_>,
+        trigger: TriggerIx,
+        arguments: Arguments,
+        group: Option<Arc<str>>,
+        ordinal: u32,
+    ) {
+        let mut adopt = |object: Object| {
+            let at = self.adopt(object);
+            self.objects.hold(at);
+            at
+        };
+        let items = match arguments {
+            Arguments::One(object) => Items::One(adopt(object)),
+            Arguments::List(objects) => Items::List(objects.into_iter().map(adopt).collect()),
+            Arguments::Event(event) => Items::Event(event),
+        };
+        self.triggers[trigger.index()].fired = ordinal;
+        let condition = &cx.compiled.program.triggers[trigger.index()].condition;
+        let numbered = matches!(condition, Condition::Batch { .. } | Condition::Window { .. });
+        self.fire(cx, trigger, Firing { items, group, numbered });
+    }
+
+    /// All inputs are there.
+    pub(crate) fn seal(&mut self, cx: &mut Cx<'_>) -> Reply {
+        if !self.sealed {
+            self.sealed = true;
+            self.record(cx, HistoryKind::Sealed);
+            self.consider_all();
+            self.settle(cx);
+        }
+        Reply::Accepted
+    }
+
+    /// Somebody stops the run.
+    pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, reason: &str) -> Reply {
+        if self.is_running() {
+            let problem = Problem::new(Code::RUN_CANCELLED, format!("the run was cancelled: {reason}"), "")
+                .at(format!("run {}", self.id));
+            self.end(cx, Status::Cancelled, Some(problem));
+        }
+        Reply::Accepted
+    }
+
+    /// Applying a record of this run panicked.
+    pub(crate) fn quarantine(&mut self, cx: &mut Cx<'_>, lsn: Lsn) {
+        if self.is_running() {
+            let problem = Problem::new(
+                Code::RUN_QUARANTINED,
+                format!("applying record {lsn} of this run failed inside the engine; the run was set aside"),
+                "report it with the output of `sluice runs history`; other runs go on",
+            );
+            self.end(cx, Status::Failed, Some(problem.at(format!("run {}", self.id))));
+        }
+    }
+
+    /// Ends the run: stops what still runs, frees intermediates, tells who waits.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_>, status: Status, error: Option<Problem>) {
+        for (seq, pending) in std::mem::take(&mut self.pending) {
+            self.stop(cx, seq, &pending);
+            pending.held.iter().for_each(|put| super::put::discard(&put.payload, cx.effects));
+        }
+        for index in 0..self.triggers.len() {
+            let before_ms = self.triggers[index].deadline_ms.take();
+            let id = crate::timers::TimerId::Trigger(TriggerIx(index as u16));
+            cx.timers.update(self.entity(), id, before_ms, None);
+        }
+        self.sealed = true;
+        self.status = status;
+        self.ended_ms = Some(cx.now_ms);
+        self.error = error.map(Box::new);
+        self.ready.clear();
+        self.release_intermediates(cx);
+        self.record(cx, HistoryKind::RunEnded);
+        cx.effects.push(Effect::Ended(self.key));
+    }
+
+    /// Intermediates go, but for those that still are in the outbox.
+    fn release_intermediates(&mut self, cx: &mut Cx<'_>) {
+        let leaving: BTreeSet<u32> = self.outbox.values().filter_map(Outgoing::slot).collect();
+        self.objects.let_go_all(|at| leaving.contains(&at), cx.effects);
+    }
+
+    /// The express engine reports the end of this run.
+    pub(crate) fn express_ended(&mut self, cx: &mut Cx<'_>, ended: ExpressEnded) {
+        if !self.is_running() || ended.incarnation != self.incarnation {
+            ended.outputs.iter().for_each(|object| super::put::discard(&object.payload, cx.effects));
+            return;
+        }
+        for object in ended.outputs {
+            debug_assert_eq!(object.bucket, Program::OUTPUT);
+            let owner = Owner::Invocation(0);
+            let slot = Slot { object, owner, function: None, uses: 0, keep: true, released: false };
+            let inserted = self.objects.insert(slot);
+            assert!(matches!(inserted, Inserted::New(_)), "the express engine keeps keys unique");
+        }
+        self.tallies = ended.tallies;
+        let status = match (&ended.error, ended.cancelled) {
+            (None, _) => Status::Succeeded,
+            (Some(_), true) => Status::Cancelled,
+            (Some(_), false) => Status::Failed,
+        };
+        self.end(cx, status, ended.error);
+    }
+
+    /// The process that ran this express run is gone.
+    pub(crate) fn reincarnate(&mut self, cx: &mut Cx<'_>) {
+        if self.is_running() && self.delegated {
+            self.incarnation += 1;
+            self.record(cx, HistoryKind::Reincarnated { incarnation: self.incarnation });
+            cx.effects.push(Effect::Express(self.key));
+        }
+    }
+
+    /// Frees every object.
+    pub(crate) fn release_all(&mut self, effects: &mut Vec<Effect>) {
+        self.objects.release_all(effects);
+    }
+
+    /// Whether this run listens to events from outside.
+    pub(crate) fn listens(&self) -> bool {
+        self.is_running() && !self.compiled().event_triggers(Scope::Run).is_empty()
+    }
+}

@@ -1,0 +1,54 @@
+//! What leaves a run: kept until the input that it became is logged.
+
+use super::{Cx, Run};
+use crate::effect::Effect;
+use crate::input::OutboxId;
+use serde::{Deserialize, Serialize};
+use sluice_types::Event;
+use std::sync::Arc;
+
+/// One entry of the outbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Outgoing {
+    /// The object in this slot goes to the app-scoped triggers.
+    Object(u32),
+    /// An event goes to the world.
+    Event(Arc<Event>),
+}
+
+impl Outgoing {
+    pub(super) fn slot(&self) -> Option<u32> {
+        match self {
+            Self::Object(slot) => Some(*slot),
+            Self::Event(_) => None,
+        }
+    }
+}
+
+impl Run {
+    /// Puts something into the outbox and asks the runtime to deliver it.
+    pub(super) fn send(&mut self, cx: &mut Cx<'_>, outgoing: Outgoing) {
+        let seq = self.next_outgoing;
+        self.next_outgoing += 1;
+        cx.effects.push(self.outgoing_effect(seq, &outgoing));
+        self.outbox.insert(seq, outgoing);
+    }
+
+    /// What was sent has become a logged input.
+    pub(crate) fn acknowledged(&mut self, cx: &mut Cx<'_>, seq: u32) {
+        if let Some(Outgoing::Object(slot)) = self.outbox.remove(&seq) {
+            self.let_go(cx, slot);
+        }
+    }
+
+    pub(super) fn outgoing_effect(&self, seq: u32, outgoing: &Outgoing) -> Effect {
+        let from = OutboxId { run: self.key, seq };
+        match outgoing {
+            Outgoing::Object(slot) => {
+                let object = self.objects.slot(*slot).object.clone();
+                Effect::Deliver { from, app: self.app, version: self.version, object }
+            }
+            Outgoing::Event(event) => Effect::Emit { from, app: self.app, event: event.clone() },
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Entities as bytes: what the store keeps, and what the state hash is made of.
+
+use crate::app::App;
+use crate::engine::Engine;
+use crate::run::Run;
+use crate::timers::{Entity, Timer};
+use sluice_types::{AppKey, RunKey};
+
+/// Bytes that are not an entity of this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub String);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a stored entity cannot be read: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+fn write(entity: &impl serde::Serialize) -> Vec<u8> {
+    postcard::to_stdvec(entity).expect("entities are plain data")
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))
+}
+
+impl Engine {
+    /// A loaded run as bytes.
+    pub fn save_run(&self, run: RunKey) -> Option<Vec<u8>> {
+        self.runs.get(&run).map(|run| write(&**run))
+    }
+
+    /// An app as bytes.
+    pub fn save_app(&self, app: AppKey) -> Option<Vec<u8>> {
+        self.apps.get(&app).map(write)
+    }
+
+    /// Makes a stored run live. Its app must have been loaded.
+    pub fn load_run(&mut self, namespace: &str, bytes: &[u8]) -> Result<RunKey, Unreadable> {
+        let mut run: Run = read(bytes)?;
+        let compiled = self.compiled(run.app(), run.version());
+        run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
+        let key = run.key();
+        for (id, due_ms) in run.deadlines() {
+            self.timers.update(Entity::Run(key), id, None, Some(due_ms));
+        }
+        if run.listens() {
+            self.listening.entry(run.app()).or_default().insert(key);
+        }
+        self.ids.insert(Self::fingerprint(namespace, run.id()), key);
+        self.runs.insert(key, Box::new(run));
+        Ok(key)
+    }
+
+    /// Makes a stored app live.
+    pub fn load_app(&mut self, bytes: &[u8]) -> Result<AppKey, Unreadable> {
+        let mut app: App = read(bytes)?;
+        app.attach();
+        let key = app.key();
+        for (id, due_ms) in app.deadlines() {
+            self.timers.update(Entity::App(key), id, None, Some(due_ms));
+        }
+        self.apps.insert(key, app);
+        Ok(key)
+    }
+
+    /// Drops a run from memory; its timers and subscriptions stay. It must be in the store as it is now, and idle.
+    pub fn evict(&mut self, namespace: &str, key: RunKey) -> bool {
+        let evictable = self.runs.get(&key).is_some_and(|run| run.is_idle() && !run.dirty);
+        if let Some(run) = evictable.then(|| self.runs.remove(&key)).flatten() {
+            self.ids.remove(&Self::fingerprint(namespace, run.id()));
+        }
+        evictable
+    }
+
+    /// Timers of runs that are not loaded, for the store: at recovery nobody else knows them.
+    pub fn evicted_timers(&self) -> Vec<Timer> {
+        let evicted = |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
+        self.timers.iter().filter(evicted).copied().collect()
+    }
+
+    /// Runs that are not loaded and listen to events, for the store.
+    pub fn evicted_listeners(&self) -> Vec<(AppKey, RunKey)> {
+        let all = self.listening.iter().flat_map(|(app, runs)| runs.iter().map(|run| (*app, *run)));
+        all.filter(|(_, run)| !self.runs.contains_key(run)).collect()
+    }
+
+    /// Restores what `evicted_timers` and `evicted_listeners` gave.
+    pub fn restore_evicted(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
+        for timer in timers {
+            self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
+        }
+        for (app, run) in listeners {
+            self.listening.entry(*app).or_default().insert(*run);
+        }
+    }
+
+    /// A sum over the loaded entities: equal states give equal sums, in whatever order they came to be.
+    pub fn state_hash(&self) -> u64 {
+        let apps = self.apps.values().map(|app| xxhash_rust::xxh3::xxh3_64(&write(app)));
+        let runs = self.runs.values().map(|run| xxhash_rust::xxh3::xxh3_64(&write(&**run)));
+        apps.chain(runs).fold(0, u64::wrapping_add)
+    }
+}

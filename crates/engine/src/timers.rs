@@ -1,0 +1,69 @@
+//! Deadlines of all entities, ordered by (deadline, entity, timer).
+//!
+//! Invariant: an entity's own state says when its timers are due; this queue is an index of it, rebuilt at recovery.
+
+use serde::{Deserialize, Serialize};
+use sluice_types::{AppKey, RunKey, TriggerIx};
+use std::collections::BTreeSet;
+
+/// Who a timer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Entity {
+    /// An app.
+    App(AppKey),
+    /// A run.
+    Run(RunKey),
+}
+
+/// What is to happen when a timer is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TimerId {
+    /// A condition has something to fire.
+    Trigger(TriggerIx),
+    /// An invocation is to be tried again.
+    Retry(u32),
+}
+
+/// One deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timer {
+    /// When, in milliseconds since the Unix epoch.
+    pub due_ms: u64,
+    /// Whose.
+    pub entity: Entity,
+    /// What.
+    pub id: TimerId,
+}
+
+/// All deadlines.
+#[derive(Debug, Default)]
+pub(crate) struct TimerQueue(BTreeSet<Timer>);
+
+impl TimerQueue {
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.0.first().map(|timer| timer.due_ms)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Timer> {
+        self.0.iter()
+    }
+
+    /// Moves one timer from its old deadline to its new one; `None` means not set.
+    pub fn update(&mut self, entity: Entity, id: TimerId, old_ms: Option<u64>, new_ms: Option<u64>) {
+        if old_ms == new_ms {
+            return;
+        }
+        if let Some(due_ms) = old_ms {
+            self.0.remove(&Timer { due_ms, entity, id });
+        }
+        if let Some(due_ms) = new_ms {
+            self.0.insert(Timer { due_ms, entity, id });
+        }
+    }
+
+    /// Takes the first timer that is due at `now_ms`.
+    pub fn pop_due(&mut self, now_ms: u64) -> Option<Timer> {
+        let first = *self.0.first()?;
+        (first.due_ms <= now_ms && self.0.remove(&first)).then_some(first)
+    }
+}
