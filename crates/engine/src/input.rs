@@ -139,6 +139,8 @@ pub struct Deploy {
 pub struct Start {
     /// Its key, never used before.
     pub run: RunKey,
+    /// The namespace in which the id is unique.
+    pub namespace: Arc<str>,
     /// Its id as users see it.
     pub id: Arc<str>,
     /// Its app.

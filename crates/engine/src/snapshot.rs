@@ -38,7 +38,7 @@ impl Engine {
     }
 
     /// Makes a stored run live. Its app must have been loaded.
-    pub fn load_run(&mut self, namespace: &str, bytes: &[u8]) -> Result<RunKey, Unreadable> {
+    pub fn load_run(&mut self, bytes: &[u8]) -> Result<RunKey, Unreadable> {
         let mut run: Run = read(bytes)?;
         let compiled = self.compiled(run.app(), run.version());
         run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
@@ -49,7 +49,7 @@ impl Engine {
         if run.listens() {
             self.listening.entry(run.app()).or_default().insert(key);
         }
-        self.ids.insert(Self::fingerprint(namespace, run.id()), key);
+        self.ids.insert(Self::fingerprint(run.namespace(), run.id()), key);
         self.runs.insert(key, Box::new(run));
         Ok(key)
     }
@@ -67,10 +67,10 @@ impl Engine {
     }
 
     /// Drops a run from memory; its timers and subscriptions stay. It must be in the store as it is now, and idle.
-    pub fn evict(&mut self, namespace: &str, key: RunKey) -> bool {
+    pub fn evict(&mut self, key: RunKey) -> bool {
         let evictable = self.runs.get(&key).is_some_and(|run| run.is_idle() && !run.dirty);
         if let Some(run) = evictable.then(|| self.runs.remove(&key)).flatten() {
-            self.ids.remove(&Self::fingerprint(namespace, run.id()));
+            self.ids.remove(&Self::fingerprint(run.namespace(), run.id()));
         }
         evictable
     }

@@ -21,6 +21,7 @@ impl Run {
         };
         Self {
             key: start.run,
+            namespace: start.namespace.clone(),
             id: start.id.clone(),
             app: start.app,
             version: start.version,

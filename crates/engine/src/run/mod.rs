@@ -84,6 +84,7 @@ struct Lost {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     key: RunKey,
+    namespace: Arc<str>,
     id: Arc<str>,
     app: AppKey,
     version: Version,
@@ -141,6 +142,11 @@ impl Run {
     /// The key under which log and store know it.
     pub fn key(&self) -> RunKey {
         self.key
+    }
+
+    /// The namespace in which its id is unique.
+    pub fn namespace(&self) -> &Arc<str> {
+        &self.namespace
     }
 
     /// The id that users see.
@@ -254,6 +260,7 @@ impl Run {
     pub fn express_start(&self) -> Start {
         Start {
             run: self.key,
+            namespace: self.namespace.clone(),
             id: self.id.clone(),
             app: self.app,
             version: self.version,

@@ -1,0 +1,220 @@
+//! What can be asked of a node, and what it answers. Plain data; the HTTP front and the command line print it.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sluice_engine::{Status, Tally};
+use sluice_types::{ContentType, Event, Problem, Program, RunKey};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Deploys a new version of an app.
+#[derive(Clone, Debug)]
+pub struct DeployRequest {
+    /// What it does.
+    pub program: Arc<Program>,
+    /// The definition it was lowered from, as JSON, kept to be shown.
+    pub definition: Bytes,
+    /// Its files: paths relative to the bundle, `/` as separator, and their bytes.
+    pub files: BTreeMap<String, Bytes>,
+    /// App-scoped triggers whose collected objects may be dropped.
+    pub reset_triggers: Vec<String>,
+}
+
+/// A version of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppView {
+    /// Its name.
+    pub app: String,
+    /// The version: 1 for the first, then counting up.
+    pub version: u32,
+    /// When it was deployed, in milliseconds since the Unix epoch.
+    pub deployed_ms: u64,
+    /// Whether the deploy that is answered made a new version; deploying the same again does not.
+    pub changed: bool,
+}
+
+/// An object as a client gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewObject {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// Starts a run.
+#[derive(Clone, Debug, Default)]
+pub struct StartRequest {
+    /// The app.
+    pub app: String,
+    /// The run's id; made by the node when `None`.
+    pub id: Option<String>,
+    /// Objects put at the start. Object `input` of bucket `input` is the run's input.
+    pub objects: Vec<NewObject>,
+    /// An event that only this run sees, delivered at its start.
+    pub event: Option<Event>,
+    /// The workflow to start.
+    pub workflow: Option<String>,
+    /// Whether those objects are all.
+    pub seal: bool,
+}
+
+/// A run that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Its id.
+    pub run: String,
+    /// Whether the same request had started it before.
+    pub existing: bool,
+}
+
+/// An object's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectView {
+    /// Name of the bucket.
+    pub bucket: Arc<str>,
+    /// Its key.
+    pub key: Arc<str>,
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// Invocations of one function of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionView {
+    /// The function.
+    pub function: Arc<str>,
+    /// Created, succeeded, failed, cancelled, retried.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Attempts in a sandbox now.
+    pub running: u32,
+    /// Invocations that wait for a sandbox or for their next attempt.
+    pub queued: u32,
+}
+
+/// A run, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunView {
+    /// Under which the log knows it; the cursor of listings.
+    pub key: RunKey,
+    /// Its id.
+    pub run: Arc<str>,
+    /// Its app.
+    pub app: Arc<str>,
+    /// The version it keeps.
+    pub version: u32,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Whether clients may put no more.
+    pub sealed: bool,
+    /// When it started, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// Which life of an express run this is.
+    pub incarnation: u32,
+    /// Its outputs, once it has ended.
+    pub outputs: Vec<ObjectView>,
+    /// Why it failed or was cancelled.
+    pub error: Option<Problem>,
+    /// Its functions, in the program's order.
+    pub functions: Vec<FunctionView>,
+}
+
+/// Which runs to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct ListRequest {
+    /// Only those of this app.
+    pub app: Option<String>,
+    /// Only those of this status.
+    pub status: Option<Status>,
+    /// Most runs in the answer.
+    pub limit: usize,
+    /// Only runs older than this one.
+    pub before: Option<RunKey>,
+}
+
+/// One line of a run's history, as `GET /v1/runs/{id}/history` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// Position in this history, from 1.
+    pub seq: u64,
+    /// Opaque position in the log.
+    pub lsn: String,
+    /// RFC 3339, in UTC, with milliseconds.
+    pub time: String,
+    /// What happened, for example `ObjectPut`.
+    pub r#type: String,
+    /// Details by name.
+    #[serde(flatten)]
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What an attempt wrote to stdout, stderr or `ctx.log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The function.
+    pub function: Arc<str>,
+    /// The invocation's number in its run.
+    pub invocation: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// `stdout`, `stderr` or `log`.
+    pub stream: Arc<str>,
+    /// The text; bytes that are not UTF-8 are replaced.
+    pub text: String,
+}
+
+/// What became of a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutReply {
+    /// A new object.
+    Created,
+    /// The same bytes were there.
+    Unchanged,
+}
+
+/// What became of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsReply {
+    /// Events taken in.
+    pub accepted: usize,
+    /// Events known already, by source and id.
+    pub duplicates: usize,
+}
+
+/// Numbers for `/metrics` and `/healthz`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NodeStats {
+    /// Records appended to the log since start.
+    pub records: u64,
+    /// Syncs of the log since start.
+    pub syncs: u64,
+    /// Runs started since start.
+    pub runs_started: u64,
+    /// Runs ended since start, by status: succeeded, failed, cancelled.
+    pub runs_ended: [u64; 3],
+    /// Runs in memory.
+    pub runs_loaded: u64,
+    /// Attempts handed to sandboxes since start.
+    pub attempts: u64,
+    /// Attempts that failed since start.
+    pub attempts_failed: u64,
+    /// Attempts in sandboxes now.
+    pub attempts_running: u64,
+    /// Objects in shared memory now, in bytes.
+    pub object_bytes: u64,
+    /// Time since the shard last went round its loop, in milliseconds: large when it is stuck.
+    pub stalled_ms: u64,
+    /// Whether the log refuses new work (full disk, failed sync).
+    pub refusing: bool,
+}
