@@ -1,0 +1,171 @@
+//! The door to a node: a cheap handle that any thread or task may use.
+//!
+//! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
+
+use crate::api::{
+    AppView, DeployRequest, EventsReply, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView,
+    PutReply, RunView, StartRequest, Started,
+};
+use bytes::Bytes;
+use sluice_types::{Code, Event, Problem, Program};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Where an answer goes.
+pub type Answer<T> = oneshot::Sender<Result<T, Problem>>;
+
+/// One request to the shard. `Answer` is dropped unanswered only when the node stops.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is the method of its name on `NodeHandle`")]
+pub enum Command {
+    Deploy(Box<DeployRequest>, Answer<AppView>),
+    Apps(Answer<Vec<AppView>>),
+    App(String, Answer<(AppView, Arc<Program>, Bytes)>),
+    Start(Box<StartRequest>, Answer<Started>),
+    Put { run: Option<String>, app: String, object: NewObject, answer: Answer<PutReply> },
+    Seal(String, Answer<()>),
+    Cancel { run: String, reason: String, answer: Answer<()> },
+    Retry(String, Answer<Started>),
+    Run(String, Answer<RunView>),
+    Wait(String, Answer<RunView>),
+    List(ListRequest, Answer<Vec<RunView>>),
+    History { run: String, after: u64, limit: usize, answer: Answer<Vec<HistoryView>> },
+    Logs { run: String, answer: Answer<Vec<LogLine>> },
+    Object { run: Option<String>, app: String, bucket: String, key: String, answer: Answer<ObjectView> },
+    Events(Vec<Event>, Answer<EventsReply>),
+    Stats(Answer<NodeStats>),
+    Shutdown,
+}
+
+/// How commands reach the shard: the queue and what wakes it.
+pub trait Submit: Send + Sync {
+    /// Queues a command and wakes the shard. False when the node is gone.
+    fn submit(&self, command: Command) -> bool;
+}
+
+/// The door to a node.
+#[derive(Clone)]
+pub struct NodeHandle {
+    submit: Arc<dyn Submit>,
+}
+
+impl NodeHandle {
+    /// A handle over a queue.
+    pub fn new(submit: Arc<dyn Submit>) -> Self {
+        Self { submit }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Problem> {
+        let (answer, answered) = oneshot::channel();
+        if !self.submit.submit(command(answer)) {
+            return Err(gone());
+        }
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Deploys a new version of an app; the same program and files again change nothing.
+    pub async fn deploy(&self, request: DeployRequest) -> Result<AppView, Problem> {
+        self.ask(|answer| Command::Deploy(Box::new(request), answer)).await
+    }
+
+    /// The newest version of every app.
+    pub async fn apps(&self) -> Result<Vec<AppView>, Problem> {
+        self.ask(Command::Apps).await
+    }
+
+    /// The newest version of one app, its program, and its definition as JSON.
+    pub async fn app(&self, app: &str) -> Result<(AppView, Arc<Program>, Bytes), Problem> {
+        self.ask(|answer| Command::App(app.into(), answer)).await
+    }
+
+    /// Starts a run. Answers once the start is durable.
+    pub async fn start(&self, request: StartRequest) -> Result<Started, Problem> {
+        self.ask(|answer| Command::Start(Box::new(request), answer)).await
+    }
+
+    /// Puts an object into a run, or into the app when `run` is `None`.
+    pub async fn put(&self, app: &str, run: Option<&str>, object: NewObject) -> Result<PutReply, Problem> {
+        let (app, run) = (app.to_owned(), run.map(str::to_owned));
+        self.ask(|answer| Command::Put { run, app, object, answer }).await
+    }
+
+    /// Says that a run has all its inputs.
+    pub async fn seal(&self, run: &str) -> Result<(), Problem> {
+        self.ask(|answer| Command::Seal(run.into(), answer)).await
+    }
+
+    /// Cancels a run. One that has ended stays as it is.
+    pub async fn cancel(&self, run: &str, reason: &str) -> Result<(), Problem> {
+        let (run, reason) = (run.to_owned(), reason.to_owned());
+        self.ask(|answer| Command::Cancel { run, reason, answer }).await
+    }
+
+    /// Starts a new run with the inputs of an ended one.
+    pub async fn retry(&self, run: &str) -> Result<Started, Problem> {
+        self.ask(|answer| Command::Retry(run.into(), answer)).await
+    }
+
+    /// A run as it stands.
+    pub async fn run(&self, run: &str) -> Result<RunView, Problem> {
+        self.ask(|answer| Command::Run(run.into(), answer)).await
+    }
+
+    /// A run once it has ended, or as it stands when `patience` is over.
+    pub async fn wait(&self, run: &str, patience: Duration) -> Result<RunView, Problem> {
+        let ended = self.ask(|answer| Command::Wait(run.into(), answer));
+        match tokio::time::timeout(patience, ended).await {
+            Ok(view) => view,
+            Err(_) => self.run(run).await,
+        }
+    }
+
+    /// Runs, newest first, without their outputs.
+    pub async fn list(&self, request: ListRequest) -> Result<Vec<RunView>, Problem> {
+        self.ask(|answer| Command::List(request, answer)).await
+    }
+
+    /// Lines of a run's history after position `after` (0 for all).
+    pub async fn history(&self, run: &str, after: u64, limit: usize) -> Result<Vec<HistoryView>, Problem> {
+        let run = run.to_owned();
+        self.ask(|answer| Command::History { run, after, limit, answer }).await
+    }
+
+    /// What the attempts of a run wrote, as far as it is still kept.
+    pub async fn logs(&self, run: &str) -> Result<Vec<LogLine>, Problem> {
+        let run = run.to_owned();
+        self.ask(|answer| Command::Logs { run, answer }).await
+    }
+
+    /// An object of a run, or of the app when `run` is `None`.
+    pub async fn object(
+        &self,
+        app: &str,
+        run: Option<&str>,
+        bucket: &str,
+        key: &str,
+    ) -> Result<ObjectView, Problem> {
+        let (app, run) = (app.to_owned(), run.map(str::to_owned));
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.ask(|answer| Command::Object { run, app, bucket, key, answer }).await
+    }
+
+    /// Takes events in. Answers once they are durable.
+    pub async fn events(&self, events: Vec<Event>) -> Result<EventsReply, Problem> {
+        self.ask(|answer| Command::Events(events, answer)).await
+    }
+
+    /// Numbers about the node.
+    pub async fn stats(&self) -> Result<NodeStats, Problem> {
+        self.ask(Command::Stats).await
+    }
+
+    /// Asks the node to stop: what runs is drained within a limit, then the log is closed.
+    pub fn shutdown(&self) {
+        self.submit.submit(Command::Shutdown);
+    }
+}
+
+fn gone() -> Problem {
+    Problem::new(Code::SHUTTING_DOWN, "the node is shutting down", "send the request again once it is back")
+}
