@@ -149,6 +149,8 @@ pub struct Start {
     pub version: Version,
     /// Objects that the client puts at the start.
     pub objects: Vec<Object>,
+    /// Events that only this run sees, at its start.
+    pub events: Vec<Arc<Event>>,
     /// Whether those are all.
     pub seal: bool,
     /// Digest of the request, to tell a repeated request from a different one under the same id.
