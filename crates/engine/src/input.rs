@@ -85,6 +85,15 @@ pub enum InputKind {
         /// The object, with a payload that the app owns from now on.
         object: Object,
     },
+    /// A client puts an object into an app, for its app-scoped triggers.
+    AppPut {
+        /// The app.
+        app: AppKey,
+        /// The version whose buckets the object's bucket is one of.
+        version: Version,
+        /// The object.
+        object: Object,
+    },
     /// A cron trigger is due.
     Cron {
         /// The app.

@@ -106,7 +106,7 @@ pub trait Objects {
     fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem>;
     /// Computes the digest of a payload that lacks one.
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem>;
-    /// The same bytes under an id of their own, for another owner.
+    /// The same bytes under an id of their own, for another owner, on disk so that a record may name them.
     fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem>;
     /// Frees bytes. Freeing what is gone changes nothing.
     fn release(&mut self, id: ObjectId);
