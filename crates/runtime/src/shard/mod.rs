@@ -72,6 +72,7 @@ pub struct Shard<P: Ports> {
     flights: Flights,
     reports: Vec<Report>,
     cron: apps::CronTable,
+    known_events: crate::known::KnownEvents,
     checkpoint: checkpoint::Progress,
     next_run: u64,
     express_lsn: u64,
@@ -264,6 +265,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
+        | InputKind::AppPut { .. }
         | InputKind::Deploy(_)
         | InputKind::Events { .. }
         | InputKind::Cron { .. }
