@@ -8,9 +8,13 @@
 //! This crate knows nothing of what a record or a blob means, of the engine, of threads or of time. Records
 //! and blobs are bytes.
 
+pub mod data_dir;
 pub mod disk;
 pub mod error;
 pub mod log;
+pub mod store;
 
+pub use data_dir::DataDir;
 pub use error::Error;
 pub use log::Log;
+pub use store::RunStore;
