@@ -130,6 +130,11 @@ impl MemDisk {
         state.images[image].rot(offset as usize, xor);
     }
 
+    /// Bytes that all files together have.
+    pub fn used_bytes(&self) -> u64 {
+        self.state().used_bytes()
+    }
+
     /// How many times files were synced, for tests that count.
     pub fn syncs(&self) -> u64 {
         self.state().syncs

@@ -67,7 +67,7 @@ impl<D: Disk> Log<D> {
     /// ready. Optional: without it the log is slower.
     ///
     /// # Errors
-    /// [`Error::DiskFull`]: the log goes on. [`Error::OutcomeUnknown`]: see [`Log::sync`].
+    /// [`Error::DiskFull`], [`Error::Io`]: the log goes on. [`Error::OutcomeUnknown`]: see [`Log::sync`].
     pub fn prepare(&mut self, budget_bytes: u64) -> Result<u64, Error> {
         self.check()?;
         self.measure_space();
@@ -104,12 +104,11 @@ impl<D: Disk> Log<D> {
     /// Adds to the file that keeps the reserve, unless that would eat what the reserve is for.
     fn fill_reserve(&mut self, budget: u64) -> Result<u64, Error> {
         let path = reserve_path(&self.dir);
-        let is_new = self.space.reserve_file == 0;
-        let mut reserve =
-            if is_new { Segment::create(&self.disk, path, 0)? } else { Segment::open(&self.disk, path, 0)? };
-        let step = fill_and_sync(&mut reserve, budget).map_err(|e| Error::io(&reserve.path, e))?;
+        let opened = Segment::open(&self.disk, path.clone(), 0);
+        let mut reserve = opened.or_else(|_| Segment::create(&self.disk, path, 0))?;
+        let filled = fill_and_sync(&mut reserve, budget);
         self.space.reserve_file = reserve.filled;
-        Ok(step)
+        filled.map_err(|error| Error::io(&reserve.path, error))
     }
 
     /// Makes sure that the active file has blocks for the records up to `end`. False if they should go to a
