@@ -9,6 +9,7 @@ pub mod id;
 pub mod invocation;
 pub mod limits;
 pub mod object;
+pub mod pattern;
 pub mod problem;
 pub mod program;
 

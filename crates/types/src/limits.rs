@@ -38,3 +38,7 @@ pub const RETENTION_MS_DEFAULT: u64 = 30 * 24 * 3600 * 1000;
 pub const HISTORY_EVENTS_MAX: usize = 1_000_000;
 /// Keys named in a message before the rest is counted.
 pub const KEYS_NAMED_MAX: usize = 10;
+/// Longest key glob, in bytes.
+pub const GLOB_BYTES_MAX: usize = 1024;
+/// Deepest alternatives within alternatives in a key glob.
+pub const GLOB_NESTING_MAX: usize = 16;
