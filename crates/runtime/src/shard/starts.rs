@@ -6,7 +6,7 @@ use crate::api::{NewObject, StartRequest, Started};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports, World};
 use sluice_engine::{InputKind, Origin, Start};
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
