@@ -185,7 +185,8 @@ fn digest(request: &StartRequest) -> u128 {
         part(&object.bytes);
     }
     if let Some(event) = &request.event {
-        [&*event.r#type, &*event.source, event.subject.as_deref().unwrap_or("")].map(|text| part(text.as_bytes()));
+        let attributes = [&*event.r#type, &*event.source, event.subject.as_deref().unwrap_or("")];
+        attributes.into_iter().for_each(|text| part(text.as_bytes()));
         part(&event.data);
     }
     hash.digest128()
