@@ -1,39 +1,32 @@
-//! The desk between a shard and an instance: one call in, one result out.
+//! The desk between a shard and an instance: a call lies there before it begins and after it has ended.
 
-use crate::call::{Call, LogLine};
-use sluice_types::Outcome;
+use crate::call::Call;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::Poll;
 
-/// What an instance made of a call.
-pub(crate) struct Ended {
-    pub outcome: Outcome,
-    pub logs: Vec<LogLine>,
-}
-
-/// At most one call and one result lie on it.
+/// At most one call on either side.
 #[derive(Default)]
 pub(crate) struct Desk {
-    call: Cell<Option<Call>>,
-    ended: Cell<Option<Ended>>,
+    placed: Cell<Option<Box<Call>>>,
+    ended: Cell<Option<Box<Call>>>,
 }
 
 impl Desk {
-    pub fn place(&self, call: Call) {
-        self.call.set(Some(call));
+    pub fn place(&self, call: Box<Call>) {
+        self.placed.set(Some(call));
     }
 
     /// Waits for a call. The shard polls after it placed one, so nobody needs waking.
-    pub async fn next(&self) -> Call {
-        poll_fn(|_| self.call.take().map_or(Poll::Pending, Poll::Ready)).await
+    pub async fn next(&self) -> Box<Call> {
+        poll_fn(|_| self.placed.take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
-    pub fn deliver(&self, ended: Ended) {
-        self.ended.set(Some(ended));
+    pub fn deliver(&self, call: Box<Call>) {
+        self.ended.set(Some(call));
     }
 
-    pub fn collect(&self) -> Option<Ended> {
+    pub fn collect(&self) -> Option<Box<Call>> {
         self.ended.take()
     }
 }

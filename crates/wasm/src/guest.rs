@@ -1,24 +1,22 @@
 //! The data of a store: everything a host function may touch.
 
-use crate::call::{Call, Level, Output};
+use crate::call::{Call, End};
 use crate::declaration::Declaration;
-use crate::desk::Ended;
 use crate::failure::{self, Circumstances, Fault};
 use crate::gate::Gate;
 use crate::module::Kind;
 use crate::resident::Code;
-use crate::wasi::{self, Stdio};
-use sluice_types::{Failure, Outcome};
+use sluice_types::Failure;
 use std::sync::Arc;
 use wasmtime::{Memory, ResourceLimiter};
+
+const IN_A_CALL: &str = "guest code runs only during a call";
 
 /// One instance's view of the world.
 pub(crate) struct Guest {
     pub declaration: Arc<Declaration>,
     pub gate: Arc<Gate>,
-    pub call: Call,
-    pub output: Output,
-    pub stdio: Stdio,
+    call: Option<Box<Call>>,
     /// The exported memory, once the instance exists.
     pub memory: Option<Memory>,
     pub allowance: Allowance,
@@ -31,15 +29,13 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub fn new(code: &Code, gate: Arc<Gate>, call: Call) -> Self {
+    pub fn new(code: &Code, gate: Arc<Gate>, call: Box<Call>) -> Self {
         let declaration = Arc::clone(&code.declaration);
         let allowance = Allowance { bytes_max: declaration.memory_bytes, refused: None };
         Self {
             declaration,
             gate,
-            call,
-            output: Output::default(),
-            stdio: Stdio::default(),
+            call: Some(call),
             memory: None,
             allowance,
             is_command: code.compiled.kind == Kind::Command,
@@ -49,52 +45,42 @@ impl Guest {
     }
 
     /// Takes the next call, when the last one has ended well.
-    pub fn begin(&mut self, call: Call) {
-        self.call = call;
+    pub fn begin(&mut self, call: Box<Call>) {
+        self.call = Some(call);
         self.allowance.refused = None;
         self.preempted = false;
     }
 
-    /// Takes what a call made that ended with `result`.
-    pub fn end(&mut self, result: Result<(), wasmtime::Error>) -> Ended {
-        let failure = result.err().and_then(|error| self.failure(&error));
-        let stdio = std::mem::take(&mut self.stdio);
-        for line in stdio.stderr().split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            self.output.log(Level::Info, line);
-        }
-        let failure = failure.or_else(|| self.keep_stdout(stdio.into_stdout()));
-        let mut output = std::mem::take(&mut self.output);
-        let logs = output.take_logs();
-        let outcome = match failure {
-            _ if self.gate.is_cancelled() => Outcome::Cancelled,
-            Some(failure) => Outcome::Failed(failure),
-            None => Outcome::Succeeded { puts: output.puts, value: output.value, emits: output.emits },
-        };
-        Ended { outcome, logs }
+    /// The call in progress.
+    pub fn call(&self) -> &Call {
+        self.call.as_deref().expect(IN_A_CALL)
     }
 
-    /// Standard output is the result of a command, unless it set one; of other guests it is log.
-    fn keep_stdout(&mut self, stdout: Vec<u8>) -> Option<Failure> {
-        if !self.is_command {
-            for line in stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-                self.output.log(Level::Info, line);
-            }
-            return None;
-        }
-        if stdout.is_empty() || self.output.value.is_some() {
-            return None;
-        }
-        let content_type = wasi::sniff(&stdout);
-        let bytes_max = self.output_bytes_max();
-        let set = self.output.set_value(stdout.into(), content_type, bytes_max);
-        set.err().map(|fault| fault.failure(String::new()))
+    /// The call in progress.
+    pub fn call_mut(&mut self) -> &mut Call {
+        self.call.as_deref_mut().expect(IN_A_CALL)
     }
 
-    fn failure(&self, error: &wasmtime::Error) -> Option<Failure> {
+    /// Gives the call back, which ended with `result`.
+    pub fn end(&mut self, result: Result<(), wasmtime::Error>) -> Box<Call> {
+        let mut call = self.call.take().expect(IN_A_CALL);
+        let failure = result.err().and_then(|error| self.failure(&error, &call));
+        let stdio = std::mem::take(&mut call.stdio);
+        let stdout = stdio.drain(&mut call.output, !self.is_command);
+        let kept = call.output.keep_result(stdout, self.output_bytes_max());
+        call.end = Some(match failure.or_else(|| kept.err().map(|fault| fault.failure(String::new()))) {
+            _ if self.gate.is_cancelled() => End::Cancelled,
+            Some(failure) => End::Failed(failure),
+            None => End::Succeeded,
+        });
+        call
+    }
+
+    fn failure(&self, error: &wasmtime::Error, call: &Call) -> Option<Failure> {
         let about = Circumstances {
             memory_refused: self.allowance.refused,
             memory_bytes: self.allowance.bytes_max,
-            stderr: self.stdio.stderr(),
+            stderr: call.stdio.stderr(),
         };
         failure::classify(error, &about)
     }

@@ -5,7 +5,7 @@
 
 use crate::call::Call;
 use crate::declaration::Declaration;
-use crate::desk::{Desk, Ended};
+use crate::desk::Desk;
 use crate::failure::Fault;
 use crate::gate::Gate;
 use crate::guest::Guest;
@@ -34,10 +34,9 @@ pub(crate) struct Resident {
 }
 
 /// What came of letting a call run.
-#[expect(clippy::large_enum_variant, reason = "lives for one statement; a box would cost every call")]
 pub(crate) enum Turn {
     /// It ended; the instance may take another one if `reusable`.
-    Ended { ended: Ended, reusable: bool },
+    Ended { call: Box<Call>, reusable: bool },
     /// It sleeps until then.
     Asleep { wake_at_ms: u64 },
     /// It used up its slice.
@@ -52,7 +51,7 @@ impl Resident {
     }
 
     /// Hands it a call; it must be idle.
-    pub fn place(&self, call: Call) {
+    pub fn place(&self, call: Box<Call>) {
         self.gate.reset();
         self.desk.place(call);
     }
@@ -62,7 +61,7 @@ impl Resident {
         self.gate.enter(now_ms);
         let poll = self.life.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         match (self.desk.collect(), self.gate.wake_at_ms()) {
-            (Some(ended), _) => Turn::Ended { ended, reusable: poll.is_pending() },
+            (Some(call), _) => Turn::Ended { call, reusable: poll.is_pending() },
             (None, Some(wake_at_ms)) => Turn::Asleep { wake_at_ms },
             (None, None) => Turn::Preempted,
         }
@@ -82,12 +81,12 @@ async fn live(code: Rc<Code>, gate: Arc<Gate>, desk: Rc<Desk>, _seat: Seat) {
     store.set_epoch_deadline(code.slice_ticks);
     let entry = match Entry::prepare(&code.compiled, &mut store).await {
         Ok(entry) => entry,
-        Err(error) => return desk.deliver(end(&mut store, Err(error))),
+        Err(error) => return desk.deliver(store.data_mut().end(Err(error))),
     };
     loop {
         let result = entry.call(&mut store).await;
         let spent = result.is_err() || code.declaration.fresh || code.compiled.kind == Kind::Command;
-        desk.deliver(end(&mut store, result));
+        desk.deliver(store.data_mut().end(result));
         if spent {
             return;
         }
@@ -95,10 +94,6 @@ async fn live(code: Rc<Code>, gate: Arc<Gate>, desk: Rc<Desk>, _seat: Seat) {
         store.data_mut().begin(call);
         store.set_epoch_deadline(code.slice_ticks);
     }
-}
-
-fn end(store: &mut Store<Guest>, result: Result<(), wasmtime::Error>) -> Ended {
-    store.data_mut().end(result)
 }
 
 /// Runs at the end of a slice, and again as soon as the guest goes on: then it may learn that it has expired.
@@ -146,10 +141,10 @@ impl Entry {
         match self {
             Self::Pull(run) => run.call_async(store, ()).await,
             Self::Push { run, memory, inbox } => {
-                let len = store.data().call.input(0).map_or(0, |bytes| memory::length(bytes.len()));
+                let len = store.data().call().inputs.bytes(0).map_or(0, |bytes| memory::length(bytes.len()));
                 let ptr = inbox.place(store, len).await?;
                 let (memory, guest) = memory.data_and_store_mut(&mut *store);
-                if let Some(bytes) = guest.call.input(0) {
+                if let Some(bytes) = guest.call().inputs.bytes(0) {
                     memory::write(memory, ptr, len)?.copy_from_slice(bytes);
                 }
                 run.call_async(store, (ptr, len)).await

@@ -3,21 +3,21 @@
 //! Invariants: a call is in `suspended` from the turn that did not end it to its completion; it is there with
 //! `due_ms` and an entry in `timers`, or without and exactly once in `runnable`.
 
-use crate::call::{Call, InputBytes, LogLine, RunInfo, StoreBytes};
+use crate::call::{Call, InputBytes, RunInfo, StoreBytes};
 use crate::declaration::Declaration;
-use crate::desk::Ended;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::module::Compiled;
 use crate::options::Options;
+use crate::output::LogLine;
 use crate::resident::{Code, Resident, Turn};
 use crate::ticker::Beat;
 use crate::timers::{Ticket, Timers};
 use rustc_hash::FxHashMap;
-use sluice_types::limits::{CANCEL_GRACE_MS, INLINE_BYTES_MAX};
+use sluice_types::limits::CANCEL_GRACE_MS;
 use sluice_types::{
-    AppKey, Attempt, Failure, FailureKind, FunctionIx, Invocation, InvocationId, Outcome, Payload, Program,
-    Runtime, Version,
+    AppKey, Attempt, Failure, FailureKind, FunctionIx, Invocation, InvocationId, Outcome, Program, Runtime,
+    Version,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -166,9 +166,10 @@ impl Wasm {
             Err(fault) => return Step::Done(Outcome::Failed(fault.failure(String::new())), Vec::new()),
         }
         match self.turn(&mut resident, now_ms) {
-            Turn::Ended { ended, reusable } => {
+            Turn::Ended { call, reusable } => {
                 self.retire(key, resident, reusable);
-                Step::Done(settle(ended.outcome, store), ended.logs)
+                let (outcome, logs) = call.finish(store);
+                Step::Done(outcome, logs)
             }
             turn => {
                 self.suspend(now_ms, key, ticket, resident, &turn);
@@ -235,10 +236,11 @@ impl Wasm {
             call.resident.gate().expire();
         }
         match self.turn(&mut call.resident, now_ms) {
-            Turn::Ended { ended: Ended { outcome, logs }, reusable } => {
+            Turn::Ended { call: ended, reusable } => {
                 self.retire(call.function, call.resident, reusable);
                 let (id, attempt) = ticket;
-                done.push(Completion { id, attempt, outcome: settle(outcome, store), logs });
+                let (outcome, logs) = ended.finish(store);
+                done.push(Completion { id, attempt, outcome, logs });
                 false
             }
             turn => {
@@ -301,21 +303,6 @@ impl Wasm {
         }
         self.suspended.insert(ticket, call);
     }
-}
-
-/// Moves values too large for a log record to the store.
-fn settle(mut outcome: Outcome, store: &mut dyn StoreBytes) -> Outcome {
-    if let Outcome::Succeeded { puts, value, .. } = &mut outcome {
-        let returned = value.as_mut().map(|value| &mut value.payload);
-        for payload in puts.iter_mut().map(|put| &mut put.payload).chain(returned) {
-            if let Payload::Inline(bytes) = payload
-                && bytes.len() > INLINE_BYTES_MAX
-            {
-                *payload = store.store(bytes);
-            }
-        }
-    }
-    outcome
 }
 
 fn not_loaded((app, version, function): FunctionKey) -> Failure {

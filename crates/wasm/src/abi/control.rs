@@ -1,10 +1,10 @@
 //! Time, cancellation, logging and giving up.
 
 use super::MODULE;
-use crate::call::Level;
 use crate::failure::Fault;
 use crate::guest::Guest;
 use crate::memory;
+use crate::output::Level;
 use std::future::poll_fn;
 use std::task::Poll;
 use wasmtime::{AsContextMut, Caller, Linker};
@@ -19,8 +19,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Answer<()> {
     linker.func_wrap(MODULE, "cancelled", |caller: Caller<'_, Guest>| -> u32 {
         u32::from(caller.data().gate.is_cancelled())
     })?;
-    linker
-        .func_wrap(MODULE, "attempt", |caller: Caller<'_, Guest>| caller.data().call.invocation.attempt.0)?;
+    linker.func_wrap(MODULE, "attempt", |caller: Caller<'_, Guest>| caller.data().call().attempt.0)?;
     linker.func_wrap(MODULE, "fail", fail)?;
     Ok(())
 }
@@ -59,7 +58,7 @@ fn log(mut caller: Caller<'_, Guest>, level: u32, ptr: u32, len: u32) -> Answer<
         2 => Level::Warn,
         _ => Level::Error,
     };
-    guest.output.log(level, memory::read(memory, ptr, len)?);
+    guest.call_mut().output.log(level, memory::read(memory, ptr, len)?);
     Ok(())
 }
 

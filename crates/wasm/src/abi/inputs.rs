@@ -1,10 +1,10 @@
 //! What the guest was called with.
 
 use super::MODULE;
-use crate::call::Call;
 use crate::declaration::Declaration;
 use crate::failure::Fault;
 use crate::guest::Guest;
+use crate::inputs::Inputs;
 use crate::memory;
 use bytes::Bytes;
 use sluice_types::invocation::Arguments;
@@ -27,17 +27,17 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Answer<()> {
 }
 
 fn input_count(caller: Caller<'_, Guest>) -> u32 {
-    memory::length(caller.data().call.input_count())
+    memory::length(caller.data().call().inputs.count())
 }
 
 fn input_len(caller: Caller<'_, Guest>, position: u32) -> Answer<u32> {
-    Ok(memory::length(input(&caller.data().call, position)?.len()))
+    Ok(memory::length(input(&caller.data().call().inputs, position)?.len()))
 }
 
 /// Copies bytes `offset..offset + len` of an input to `ptr`; answers how many there were to copy.
 fn input_read(mut caller: Caller<'_, Guest>, position: u32, ptr: u32, offset: u32, len: u32) -> Answer<u32> {
     let (memory, guest) = memory::split(&mut caller)?;
-    let bytes = input(&guest.call, position)?;
+    let bytes = input(&guest.call().inputs, position)?;
     let from = bytes.get(offset as usize..).unwrap_or_default();
     let count = from.len().min(len as usize);
     memory::write(memory, ptr, len)?[..count].copy_from_slice(&from[..count]);
@@ -47,7 +47,7 @@ fn input_read(mut caller: Caller<'_, Guest>, position: u32, ptr: u32, offset: u3
 /// Copies the key of an input, cut off at `cap` bytes; answers its full length.
 fn input_key(mut caller: Caller<'_, Guest>, position: u32, ptr: u32, cap: u32) -> Answer<u32> {
     let (memory, guest) = memory::split(&mut caller)?;
-    let key = guest.call.input_key(position as usize).ok_or_else(|| no_input(position))?;
+    let key = guest.call().inputs.key(position as usize).ok_or_else(|| no_input(position))?;
     Ok(memory::fill(memory, ptr, cap, key.as_bytes())?)
 }
 
@@ -62,7 +62,7 @@ fn input_attribute(
 ) -> Answer<i32> {
     let (memory, guest) = memory::split(&mut caller)?;
     let name = memory::text(memory, name_ptr, name_len, "the name of an attribute")?;
-    let value = match &guest.call.invocation.arguments {
+    let value = match &guest.call().inputs.arguments {
         Arguments::Event(event) if position == 0 => event_attribute(event, name),
         arguments => {
             let object = arguments.objects().get(position as usize).ok_or_else(|| no_input(position))?;
@@ -102,8 +102,8 @@ fn event_attribute<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, str>> {
     Some(value.into())
 }
 
-fn input(call: &Call, position: u32) -> Result<&Bytes, Fault> {
-    call.input(position as usize).ok_or_else(|| no_input(position))
+fn input(inputs: &Inputs, position: u32) -> Result<&Bytes, Fault> {
+    inputs.bytes(position as usize).ok_or_else(|| no_input(position))
 }
 
 fn no_input(position: u32) -> Fault {

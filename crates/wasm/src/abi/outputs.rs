@@ -83,11 +83,11 @@ fn buffer(
         key: key.into(),
         content_type: content_type(number)?,
         payload: Payload::Inline(Bytes::copy_from_slice(value)),
-        group: guest.output.group.clone(),
+        group: guest.call().output.group.clone(),
         meta: None,
     };
     let bytes_max = guest.output_bytes_max();
-    guest.output.put(put, bytes_max)?;
+    guest.call_mut().output.put(put, bytes_max)?;
     Ok(u32::from(guest.gate.is_cancelled()))
 }
 
@@ -98,7 +98,7 @@ fn put_group(mut caller: Caller<'_, Guest>, ptr: u32, len: u32) -> Answer<()> {
     if group.len() > KEY_BYTES_MAX {
         return Err(Fault::too_long("a group", group.len(), KEY_BYTES_MAX).into());
     }
-    guest.output.group = (!group.is_empty()).then(|| Arc::from(group));
+    guest.call_mut().output.group = (!group.is_empty()).then(|| Arc::from(group));
     Ok(())
 }
 
@@ -107,7 +107,7 @@ fn ret(mut caller: Caller<'_, Guest>, ptr: u32, len: u32, number: u32) -> Answer
     let (memory, guest) = memory::split(&mut caller)?;
     let bytes = Bytes::copy_from_slice(memory::read(memory, ptr, len)?);
     let bytes_max = guest.output_bytes_max();
-    Ok(guest.output.set_value(bytes, content_type(number)?, bytes_max)?)
+    Ok(guest.call_mut().output.set_value(bytes, content_type(number)?, bytes_max)?)
 }
 
 /// Emits an event, should the call succeed.
@@ -134,5 +134,5 @@ fn emit(
         data: Bytes::copy_from_slice(memory::read(memory, data_ptr, data_len)?),
     };
     let bytes_max = guest.output_bytes_max();
-    Ok(guest.output.emit(emission, bytes_max)?)
+    Ok(guest.call_mut().output.emit(emission, bytes_max)?)
 }

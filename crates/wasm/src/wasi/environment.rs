@@ -35,18 +35,17 @@ fn arguments(guest: &Guest) -> Vec<String> {
 
 /// The function's own variables, and those that tell it where it is.
 fn variables(guest: &Guest) -> Vec<String> {
-    let (call, declaration) = (&guest.call, &guest.declaration);
-    let invocation = &call.invocation;
-    let first = invocation.arguments.objects().first();
+    let (call, declaration) = (guest.call(), &guest.declaration);
+    let first = call.inputs.arguments.objects().first();
     let bucket = first.and_then(|object| declaration.buckets.get(object.bucket.index()));
     let own = [
         ("SLUICE_RUN", Some(call.run.run_id.to_string())),
         ("SLUICE_FUNCTION", Some(declaration.function.to_string())),
-        ("SLUICE_ATTEMPT", Some(invocation.attempt.0.to_string())),
-        ("SLUICE_IDEMPOTENCY_KEY", Some(format!("{}:{}", call.run.run_id, invocation.id.seq))),
-        ("SLUICE_KEY", call.input_key(0).map(ToString::to_string)),
+        ("SLUICE_ATTEMPT", Some(call.attempt.0.to_string())),
+        ("SLUICE_IDEMPOTENCY_KEY", Some(format!("{}:{}", call.run.run_id, call.id.seq))),
+        ("SLUICE_KEY", call.inputs.key(0).map(ToString::to_string)),
         ("SLUICE_BUCKET", bucket.map(ToString::to_string)),
-        ("SLUICE_GROUP", invocation.group.as_ref().map(ToString::to_string)),
+        ("SLUICE_GROUP", call.group.as_ref().map(ToString::to_string)),
     ];
     let own = own.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     declaration.env.iter().map(|(name, value)| format!("{name}={value}")).chain(own).collect()

@@ -9,7 +9,7 @@ mod process;
 mod stdio;
 mod streams;
 
-pub(crate) use stdio::{Stdio, sniff};
+pub(crate) use stdio::Stdio;
 
 use crate::guest::Guest;
 use crate::memory;

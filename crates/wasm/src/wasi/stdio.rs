@@ -1,10 +1,8 @@
 //! The state of the three standard streams.
 
-use crate::call::Call;
 use crate::failure::Fault;
-use bytes::Bytes;
-use serde::de::IgnoredAny;
-use sluice_types::ContentType;
+use crate::inputs::Inputs;
+use crate::output::{Level, Output};
 use sluice_types::limits::CAPTURED_OUTPUT_BYTES_MAX;
 
 /// What a guest has read and written so far in this call.
@@ -18,8 +16,8 @@ pub(crate) struct Stdio {
 
 impl Stdio {
     /// Fills `space` from standard input, which is the inputs one after another; 0 at its end.
-    pub fn read(&mut self, call: &Call, space: &mut [u8]) -> usize {
-        while let Some(bytes) = call.input(self.input) {
+    pub fn read(&mut self, inputs: &Inputs, space: &mut [u8]) -> usize {
+        while let Some(bytes) = inputs.bytes(self.input) {
             let rest = &bytes[self.offset..];
             let count = rest.len().min(space.len());
             if count > 0 || space.is_empty() {
@@ -54,18 +52,14 @@ impl Stdio {
         &self.stderr
     }
 
-    pub fn into_stdout(self) -> Vec<u8> {
-        self.stdout
-    }
-}
-
-/// The content type of a result that came without one: JSON if it is a document, else text if it is UTF-8.
-pub(crate) fn sniff(bytes: &[u8]) -> ContentType {
-    if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
-        ContentType::Json
-    } else if std::str::from_utf8(bytes).is_ok() {
-        ContentType::Text
-    } else {
-        ContentType::Bytes
+    /// Moves standard error to the log, and standard output too if it `is_log`; else it is the result.
+    pub fn drain(self, output: &mut Output, is_log: bool) -> Vec<u8> {
+        let log = if is_log { &self.stdout[..] } else { &[] };
+        for line in log.split(|&byte| byte == b'\n').chain(self.stderr.split(|&byte| byte == b'\n')) {
+            if !line.is_empty() {
+                output.log(Level::Info, line);
+            }
+        }
+        if is_log { Vec::new() } else { self.stdout }
     }
 }

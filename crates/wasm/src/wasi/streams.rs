@@ -55,7 +55,8 @@ fn fd_read(mut caller: Caller<'_, Guest>, fd: u32, list: u32, count: u32, out: u
     let mut total = 0;
     for position in 0..count {
         let (ptr, len) = vector(memory, list, position)?;
-        let read = guest.stdio.read(&guest.call, memory::write(memory, ptr, len)?);
+        let call = guest.call_mut();
+        let read = call.stdio.read(&call.inputs, memory::write(memory, ptr, len)?);
         total += memory::length(read);
         if read < len as usize {
             break;
@@ -76,9 +77,9 @@ fn fd_write(mut caller: Caller<'_, Guest>, fd: u32, list: u32, count: u32, out: 
         let (ptr, len) = vector(memory, list, position)?;
         let bytes = memory::read(memory, ptr, len)?;
         if fd == STDOUT {
-            guest.stdio.write_out(bytes, bytes_max)?;
+            guest.call_mut().stdio.write_out(bytes, bytes_max)?;
         } else {
-            guest.stdio.write_err(bytes);
+            guest.call_mut().stdio.write_err(bytes);
         }
         total = total.saturating_add(len);
     }
