@@ -95,6 +95,19 @@ impl Feature {
         }
     }
 
+    /// The flag of `clone` that makes a namespace; 0 for what is none.
+    pub(crate) fn clone_flag(self) -> u64 {
+        let flag = match self {
+            Self::PidNamespace => libc::CLONE_NEWPID,
+            Self::MountNamespace => libc::CLONE_NEWNS,
+            Self::NetNamespace => libc::CLONE_NEWNET,
+            Self::IpcNamespace => libc::CLONE_NEWIPC,
+            Self::UtsNamespace => libc::CLONE_NEWUTS,
+            _ => 0,
+        };
+        flag as u64
+    }
+
     /// Its absence, as something to tell.
     pub fn lack(self) -> Lack {
         Lack { what: self, consequence: self.consequence().into(), fix: self.fix().into() }

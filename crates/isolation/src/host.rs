@@ -6,7 +6,7 @@ use crate::channel::{Channel, Order, Plan, Report};
 use crate::error::Error;
 use crate::feature::{Feature, Lack};
 use crate::spec::{BoxSpec, DESCRIPTOR_NUMBER_MAX, DESCRIPTORS_MAX};
-use crate::{LAUNCH_ARGUMENT, probe};
+use crate::{HostReport, LAUNCH_ARGUMENT, probe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// User and group of every box. No system gives this number to a person or a daemon.
@@ -73,9 +73,23 @@ impl Host {
         self
     }
 
+    /// The same as if the host lacked a feature: for tests, and for hosts where one misbehaves.
+    #[must_use]
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.features.remove(&feature);
+        self.namespaces &= !feature.clone_flag();
+        self
+    }
+
     /// Whether this host has a feature.
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
+    }
+
+    /// Everything that matters of this host, tried out: what `sluice doctor` prints. `data_dir` is where the server
+    /// keeps its log. Takes some 100 ms.
+    pub fn probe(&self, data_dir: &Path) -> HostReport {
+        probe::report(self, data_dir)
     }
 
     /// Starts a program in a box of its own. `fds` are passed under the numbers given (at most [`DESCRIPTORS_MAX`],
@@ -203,7 +217,7 @@ fn check(spec: &BoxSpec, fds: &[(i32, BorrowedFd<'_>)]) -> Result<(), Error> {
         }
     }
     for path in spec.binds.iter().flat_map(|bind| [&bind.host, &bind.inside]).chain([&spec.cwd]) {
-        let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+        let climbs = path.components().any(|part| part == Component::ParentDir);
         if !path.is_absolute() || climbs {
             return wrong(format!("the path {} is not absolute or has `..` in it", path.display()));
         }

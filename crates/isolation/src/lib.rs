@@ -26,6 +26,7 @@ pub use error::{Error, Step};
 pub use feature::{Feature, Lack};
 pub use host::{BOX_USER, Host, Isolation};
 pub use launch::launcher_main;
+pub use probe::{HostReport, Probe, Python, Status};
 pub use sluice_types::Network;
 pub use spec::{Access, Bind, BoxSpec, DESCRIPTOR_NUMBER_MAX, DESCRIPTORS_MAX, Limits};
 

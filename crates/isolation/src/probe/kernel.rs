@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
 
-/// The namespaces and their flags, user apart.
-const NAMESPACES: [(Feature, libc::c_int); 5] = [
-    (Feature::PidNamespace, libc::CLONE_NEWPID),
-    (Feature::MountNamespace, libc::CLONE_NEWNS),
-    (Feature::NetNamespace, libc::CLONE_NEWNET),
-    (Feature::IpcNamespace, libc::CLONE_NEWIPC),
-    (Feature::UtsNamespace, libc::CLONE_NEWUTS),
+/// The namespaces, user apart.
+const NAMESPACES: [Feature; 5] = [
+    Feature::PidNamespace,
+    Feature::MountNamespace,
+    Feature::NetNamespace,
+    Feature::IpcNamespace,
+    Feature::UtsNamespace,
 ];
 
 /// Whether a child can be made in such namespaces.
@@ -40,7 +40,7 @@ pub(crate) fn namespaces(root: bool) -> u64 {
         return user | CLONE_FLAGS;
     }
     let working = |flag: &u64| clones(user | flag).is_ok();
-    let flags: u64 = NAMESPACES.iter().map(|(_, flag)| *flag as u64).filter(working).sum();
+    let flags: u64 = NAMESPACES.map(Feature::clone_flag).iter().copied().filter(working).sum();
     if flags == 0 { 0 } else { user | flags }
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn features(cgroups: &Cgroups, namespaces: u64, root: bool) -> BTreeS
         }
     };
     note(Feature::SeparateUser, root);
-    for (feature, flag) in NAMESPACES {
-        note(feature, namespaces & flag as u64 != 0);
+    for feature in NAMESPACES {
+        note(feature, namespaces & feature.clone_flag() != 0);
     }
     note(Feature::Seccomp, seccomp().is_ok());
     note(Feature::Landlock, landlock().is_ok());
@@ -86,6 +86,17 @@ pub(crate) fn landlock() -> io::Result<()> {
             _ => Err(io::Error::other("the kernel accepted the rules but does not enforce them")),
         }
     })
+}
+
+/// The landlock ABI of the kernel; 0 without landlock.
+pub(super) fn landlock_abi() -> i32 {
+    /// Of `landlock_create_ruleset`; from the kernel's linux/landlock.h.
+    const CREATE_RULESET_VERSION: u32 = 1;
+    let none = std::ptr::null::<libc::c_void>();
+    // SAFETY: with this flag the call takes no attributes, makes nothing and returns a number.
+    let abi =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, CREATE_RULESET_VERSION) };
+    abi.max(0) as i32
 }
 
 /// Restrictions hold for a thread and what it starts: a thread that ends takes them with it.
