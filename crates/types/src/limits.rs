@@ -42,3 +42,26 @@ pub const KEYS_NAMED_MAX: usize = 10;
 pub const GLOB_BYTES_MAX: usize = 1024;
 /// Deepest alternatives within alternatives in a key glob.
 pub const GLOB_NESTING_MAX: usize = 16;
+<<<<<<< HEAD
+=======
+/// Most values (scalars, lists, maps) in the definition of one app, aliases expanded.
+pub const DEFINITION_NODES_MAX: usize = 500_000;
+/// Deepest nesting of values in the definition of an app.
+pub const DEFINITION_NESTING_MAX: usize = 64;
+/// Longest duration that a definition may name, in milliseconds (366 days).
+pub const DURATION_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+/// Most objects that one `set`, `batch` or `first` may ask for.
+pub const CONDITION_OBJECTS_MAX: u32 = 10_000_000;
+/// Most sliding windows that one object may fall into.
+pub const WINDOWS_OVERLAPPING_MAX: u64 = 1_000;
+/// Largest memory of an attempt, in bytes (16 TiB).
+pub const MEMORY_BYTES_MAX: u64 = 16 << 40;
+/// Smallest memory of an attempt, in bytes (1 MiB).
+pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+/// Most cpu of an attempt, in thousandths of a core.
+pub const CPU_MILLIS_MAX: u32 = 1_024_000;
+/// Longest expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
+/// Most compiled expressions that one evaluator keeps.
+pub const EXPRESSIONS_COMPILED_MAX: usize = 10_000;
+>>>>>>> frontend

@@ -1,0 +1,178 @@
+//! The definition of an app, as its user writes it: names instead of indices, defaults left out. `sluice.yaml` is
+//! its YAML form; the Python SDK emits its JSON form.
+
+mod condition;
+mod quantity;
+mod read;
+
+pub use condition::{Condition, EventPattern, From};
+pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
+
+use crate::node::Position;
+use serde::Deserialize;
+use sluice_types::{Durability, Network, Visibility};
+use std::collections::BTreeMap;
+
+/// An app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    /// Its name.
+    pub app: String,
+    /// What survives a crash.
+    pub durability: Durability,
+    /// Network of every function that does not say so itself.
+    pub network: Option<Network>,
+    /// The buckets by name, in the order of the source; `input` and `output` are not among them.
+    pub buckets: Vec<(String, Bucket)>,
+    /// The functions by name, in the order of the source.
+    pub functions: Vec<(String, Function)>,
+    /// The triggers beyond those that functions carry in `on`.
+    pub triggers: Vec<Trigger>,
+    /// Where each part was written.
+    pub places: Places,
+}
+
+/// A bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Whether intermediates outlive their last use.
+    #[serde(default)]
+    pub keep: bool,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// What executes it.
+    pub runtime: RuntimeKind,
+    /// `FILE.py:NAME`, for `python`.
+    pub handler: Option<String>,
+    /// Program and arguments, for `exec` and `process`.
+    pub command: Option<Command>,
+    /// A `.wasm` or `.wat` file, for `wasm`.
+    pub module: Option<String>,
+    /// A fresh instance per invocation, for `wasm`.
+    pub fresh: Option<bool>,
+    /// Condition of a trigger of the same name that invokes the function.
+    pub on: Option<Condition>,
+    /// Scope of that trigger.
+    pub scope: Option<sluice_types::Scope>,
+    /// Whether that trigger may stay incomplete.
+    pub optional: Option<bool>,
+    /// Buckets it puts to, return values going to the first.
+    #[serde(default)]
+    pub into: OneOrMany,
+    /// Longest time of one attempt.
+    pub timeout: Option<Millis>,
+    /// Time after which an attempt is taken for hanging; lowers `timeout`.
+    pub rerun_after: Option<Millis>,
+    /// What happens after a failed attempt.
+    pub retries: Option<Retries>,
+    /// Memory of an attempt.
+    pub memory: Option<Bytes>,
+    /// cpu of an attempt, in cores.
+    pub cpu: Option<f64>,
+    /// Whether it may open network connections.
+    pub network: Option<Network>,
+    /// Extra environment variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
+    /// When its puts become visible.
+    #[serde(default)]
+    pub visibility: Visibility,
+    /// Most attempts at once.
+    pub concurrency: Option<u32>,
+    /// Sandboxes kept warm.
+    pub warm: Option<u32>,
+}
+
+/// What executes a function; the last two are understood and refused by this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuntimeKind {
+    /// A Python function in a warm worker.
+    Python,
+    /// A program started per attempt.
+    Exec,
+    /// A WebAssembly module or component.
+    Wasm,
+    /// A program that speaks the worker protocol.
+    Process,
+    /// An OCI image.
+    Container,
+    /// An HTTP service.
+    Http,
+}
+
+/// What happens after a failed attempt: a number of retries, or the details.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryDetails {
+    /// Retries after the first attempt.
+    pub max: Option<u32>,
+    /// Delay before the first retry.
+    pub initial: Option<Millis>,
+    /// Factor from one delay to the next.
+    pub backoff: Option<f64>,
+    /// Longest delay.
+    pub max_delay: Option<Millis>,
+    /// Whether delays are drawn from 0 to the computed one.
+    pub jitter: Option<bool>,
+}
+
+/// [`RetryDetails`], of which a plain number is the `max`.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Retries(pub RetryDetails);
+
+/// A trigger.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trigger {
+    /// Its name; by default that of the first function it invokes, made unique.
+    pub name: Option<String>,
+    /// When it fires.
+    pub on: Condition,
+    /// Functions it calls.
+    #[serde(default)]
+    pub invoke: OneOrMany,
+    /// An event it emits.
+    pub emit: Option<Emit>,
+    /// Whose objects and events it sees.
+    pub scope: Option<sluice_types::Scope>,
+    /// Whether an incomplete `set` or `first` is ignored.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// An event that a trigger emits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Emit {
+    /// CloudEvents `type`.
+    pub r#type: String,
+    /// CloudEvents `subject`.
+    pub subject: Option<String>,
+}
+
+/// Where the parts of a definition were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The file, as the user named it; empty when unknown.
+    pub file: String,
+    positions: BTreeMap<String, Position>,
+}
+
+impl Places {
+    /// Position of the part at a path such as `functions.count.into`, or of the nearest part around it.
+    pub fn find(&self, path: &str) -> Option<Position> {
+        let mut path = path;
+        loop {
+            if let Some(at) = self.positions.get(path) {
+                return Some(*at);
+            }
+            path = path.rsplit_once('.')?.0;
+        }
+    }
+}
