@@ -57,6 +57,8 @@ pub struct App {
     triggers: Vec<AppTrigger>,
     items: BTreeMap<u32, (Object, u32)>,
     next_item: u32,
+    /// Objects put into the app itself, by (bucket name, key); each is held here for as long as the app lives.
+    named: BTreeMap<(Arc<str>, Arc<str>), u32>,
     outbox: BTreeMap<u64, Launch>,
     next_firing: u64,
     applied: Lsn,
@@ -80,6 +82,7 @@ impl App {
             triggers: Vec::new(),
             items: BTreeMap::new(),
             next_item: 0,
+            named: BTreeMap::new(),
             outbox: BTreeMap::new(),
             next_firing: 0,
             applied: Lsn(0),
@@ -116,6 +119,11 @@ impl App {
     /// Position of the last record applied to it.
     pub fn applied(&self) -> Lsn {
         self.applied
+    }
+
+    /// An object that was put into the app itself.
+    pub fn object(&self, bucket: &str, key: &str) -> Option<&Object> {
+        self.named.get(&(Arc::from(bucket), Arc::from(key))).map(|item| &self.items[item].0)
     }
 
     /// Whether a firing waits for its run to be started.
@@ -194,18 +202,49 @@ impl App {
         Some(Problem::new(Code::TRIGGER_STATE_WOULD_BE_LOST, message, fix).at(format!("trigger {name}")))
     }
 
+    /// A client puts an object into the app itself.
+    pub(crate) fn client_put(&mut self, cx: &mut AppCx<'_>, version: Version, object: Object) -> Reply {
+        let Some(declared) = self.version(version) else {
+            crate::run::discard(&object.payload, cx.effects);
+            return Reply::Rejected(Problem::new(Code::UNKNOWN_NAME, "no such version of the app", "deploy it first"));
+        };
+        let name = (declared.program.buckets[object.bucket.index()].name.clone(), object.key.clone());
+        if let Some(item) = self.named.get(&name) {
+            crate::run::discard(&object.payload, cx.effects);
+            return match self.items[item].0.payload.same_bytes(&object.payload) {
+                true => Reply::Unchanged,
+                false => Reply::Rejected(Problem::new(
+                    Code::OBJECT_CONFLICT,
+                    "this key already holds another object of the app",
+                    "objects are immutable: put under another key",
+                )),
+            };
+        }
+        self.named.insert(name, self.next_item);
+        self.items.insert(self.next_item, (object.clone(), 1));
+        self.show(cx, version, object);
+        Reply::Accepted
+    }
+
     /// An object crosses from a run.
-    pub(crate) fn deliver(&mut self, cx: &mut AppCx<'_>, version: Version, mut object: Object) {
+    pub(crate) fn deliver(&mut self, cx: &mut AppCx<'_>, version: Version, object: Object) {
+        self.items.insert(self.next_item, (object.clone(), 0));
+        self.show(cx, version, object);
+    }
+
+    /// Shows the next item to every trigger that listens to its bucket.
+    fn show(&mut self, cx: &mut AppCx<'_>, version: Version, mut object: Object) {
+        let item = self.next_item;
+        self.next_item += 1;
+        // Held by this step, until every trigger has seen it.
+        self.items.get_mut(&item).expect("the caller inserted it").1 += 1;
         let from = self.version(version).map(|v| v.program.buckets[object.bucket.index()].name.clone());
         let compiled = self.compiled(self.current().0).expect("the current version exists");
         let Some(bucket) = from.and_then(|name| compiled.program.bucket(&name)) else {
-            return crate::run::discard(&object.payload, cx.effects);
+            return self.let_go(cx, item);
         };
         object.bucket = bucket;
-        let item = self.next_item;
-        self.next_item += 1;
-        // Held by this delivery, until every trigger has seen it.
-        self.items.insert(item, (object.clone(), 1));
+        self.items.get_mut(&item).expect("this step holds it").0.bucket = bucket;
         for &trigger in compiled.listeners(Scope::App, bucket) {
             let arrival = Arrival {
                 item,
@@ -218,7 +257,7 @@ impl App {
             let mut firings = Firings::new();
             let condition = &compiled.program.triggers[trigger.index()].condition;
             let held = self.triggers[trigger.index()].state.arrive(condition, &arrival, cx.eval, &mut firings);
-            self.items.get_mut(&item).expect("this delivery holds it").1 += held;
+            self.items.get_mut(&item).expect("this step holds it").1 += held;
             self.fire_all(cx, &compiled, trigger, firings);
         }
         self.let_go(cx, item);

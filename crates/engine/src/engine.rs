@@ -89,6 +89,12 @@ impl Engine {
                 self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
                 self.with_app(lsn, now_ms, app, effects, |app, cx| app.deliver(cx, version, object));
             }
+            InputKind::AppPut { app, version, object } => {
+                self.with_app(lsn, now_ms, app, effects, |app, cx| {
+                    let reply = app.client_put(cx, version, object);
+                    cx.effects.push(Effect::Reply(reply));
+                });
+            }
             InputKind::Cron { app, trigger, event, .. } => {
                 self.with_app(lsn, now_ms, app, effects, |app, cx| app.cron(cx, trigger, event));
             }
@@ -122,7 +128,7 @@ impl Engine {
             InputKind::Deliver { from, .. } => vec![from.run],
             InputKind::ExpressEnded(ended) => vec![ended.run],
             InputKind::Timers => self.due_runs(input.now_ms),
-            InputKind::Deploy(_) | InputKind::Start(_) | InputKind::Cron { .. } => Vec::new(),
+            InputKind::Deploy(_) | InputKind::Start(_) | InputKind::AppPut { .. } | InputKind::Cron { .. } => Vec::new(),
         };
         named.into_iter().filter(|run| !self.runs.contains_key(run)).map(Need).collect()
     }

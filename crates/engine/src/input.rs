@@ -85,6 +85,15 @@ pub enum InputKind {
         /// The object, with a payload that the app owns from now on.
         object: Object,
     },
+    /// A client puts an object into an app, for its app-scoped triggers.
+    AppPut {
+        /// The app.
+        app: AppKey,
+        /// The version whose buckets the object's bucket is one of.
+        version: Version,
+        /// The object.
+        object: Object,
+    },
     /// A cron trigger is due.
     Cron {
         /// The app.
@@ -149,6 +158,8 @@ pub struct Start {
     pub version: Version,
     /// Objects that the client puts at the start.
     pub objects: Vec<Object>,
+    /// Events that only this run sees, at its start.
+    pub events: Vec<Arc<Event>>,
     /// Whether those are all.
     pub seal: bool,
     /// Digest of the request, to tell a repeated request from a different one under the same id.

@@ -16,6 +16,7 @@ mod compiled;
 pub mod condition;
 pub mod effect;
 mod engine;
+mod express;
 pub mod input;
 mod inputs;
 pub mod objects;

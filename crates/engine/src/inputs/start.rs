@@ -31,7 +31,7 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, ef
     engine.runs.insert(key, Box::new(run));
     engine.mark_dirty(Entity::Run(key));
     engine.with_run(lsn, now_ms, key, effects, |run, cx| {
-        run.begin(cx, start.objects, start.seal, start.origin);
+        run.begin(cx, start);
         cx.effects.push(Effect::Reply(Reply::Accepted));
     });
     if let Some(run) = engine.run(key).filter(|run| run.listens()) {

@@ -16,6 +16,9 @@ const SYSTEM_PREFIX: &str = "sluice.";
 impl Run {
     /// Events arrive that this run may see.
     pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
+        if self.delegated {
+            return;
+        }
         for event in events {
             if event.run.as_ref().is_none_or(|run| *run == self.id) {
                 self.see(cx, event);

@@ -30,6 +30,7 @@ impl Run {
             incarnation: start.incarnation,
             delegated,
             origin: None,
+            start_events: Vec::new(),
             status: Status::Running,
             sealed: false,
             started_ms: now_ms,
@@ -56,24 +57,28 @@ impl Run {
     }
 
     /// The first inputs of a new run.
-    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, objects: Vec<Object>, seal: bool, origin: Origin) {
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start) {
         self.record(cx, HistoryKind::RunStarted);
         if self.delegated {
             cx.effects.push(Effect::Express(self.key));
         } else {
             self.arm(cx);
         }
-        for object in objects {
+        for object in start.objects {
             self.client_put(cx, object);
         }
-        match origin {
+        match start.origin {
             Origin::Client => {}
             firing if self.delegated => self.origin = Some(Box::new(firing)),
             Origin::Firing { trigger, arguments, group, ordinal, .. } => {
                 self.launch(cx, trigger, arguments, group, ordinal);
             }
         }
-        if seal {
+        match self.delegated {
+            true => self.start_events = start.events,
+            false => self.events(cx, &start.events),
+        }
+        if start.seal {
             self.seal(cx);
         }
     }

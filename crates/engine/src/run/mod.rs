@@ -30,7 +30,7 @@ use crate::objects::{ObjectTable, Slot};
 use crate::timers::{Entity, TimerId, TimerQueue};
 use serde::{Deserialize, Serialize};
 use sluice_types::{
-    AppKey, BucketIx, Durability, Evaluator, FunctionIx, Invocation, InvocationId, Lsn, Object, Problem, Program,
+    AppKey, BucketIx, Durability, Evaluator, Event, FunctionIx, Invocation, InvocationId, Lsn, Object, Problem, Program,
     RunKey, TriggerIx, Version,
 };
 use std::collections::BTreeMap;
@@ -95,6 +95,8 @@ pub struct Run {
     delegated: bool,
     /// What the express engine starts a delegated run with, when that was not a client.
     origin: Option<Box<Origin>>,
+    /// Events that a delegated run starts with.
+    start_events: Vec<Arc<Event>>,
     status: Status,
     sealed: bool,
     started_ms: u64,
@@ -265,6 +267,7 @@ impl Run {
             app: self.app,
             version: self.version,
             objects: self.inputs().cloned().collect(),
+            events: self.start_events.clone(),
             seal: self.sealed,
             request: self.request,
             seed: self.seed,

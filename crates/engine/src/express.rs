@@ -1,0 +1,26 @@
+//! The express side: taking ended runs out of the engine that executes them.
+
+use crate::engine::Engine;
+use crate::input::ExpressEnded;
+use crate::run::Status;
+use sluice_types::RunKey;
+
+impl Engine {
+    /// Takes an ended run out and says how it ended. Its inputs belong to the durable engine already, its outputs
+    /// from now on; everything else it has released.
+    pub fn take_ended(&mut self, key: RunKey) -> Option<ExpressEnded> {
+        if self.run(key).is_none_or(|run| run.status() == Status::Running) {
+            return None;
+        }
+        let run = self.runs.remove(&key)?;
+        self.ids.remove(&Self::fingerprint(run.namespace(), run.id()));
+        Some(ExpressEnded {
+            run: key,
+            incarnation: run.incarnation(),
+            error: run.error().cloned(),
+            cancelled: run.status() == Status::Cancelled,
+            outputs: run.outputs().cloned().collect(),
+            tallies: run.tallies().to_vec(),
+        })
+    }
+}

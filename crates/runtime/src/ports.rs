@@ -1,0 +1,119 @@
+//! What a shard needs from the world, as traits: real ones in a node, fake ones in the simulator.
+
+use bytes::Bytes;
+use sluice_types::{AppKey, Attempt, Invocation, InvocationId, ObjectId, Outcome, Payload, Problem, Program, Put, Version};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Everything a shard needs, chosen at compile time.
+pub trait Ports {
+    /// Where the log lies.
+    type Disk: sluice_storage::Disk;
+    /// What executes attempts.
+    type Sandboxes: Sandboxes<Self::Objects>;
+    /// Where large objects lie.
+    type Objects: Objects;
+    /// Time and chance.
+    type World: World;
+}
+
+/// Time and chance. What it gives becomes part of logged inputs.
+pub trait World {
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&mut self) -> u64;
+    /// 64 random bits.
+    fn random(&mut self) -> u64;
+}
+
+/// An attempt to execute, and what its sandbox may know about it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The attempt.
+    pub invocation: Invocation,
+    /// The app.
+    pub app: AppKey,
+    /// The version whose code runs.
+    pub version: Version,
+    /// The run's id as users see it.
+    pub run_id: Arc<str>,
+}
+
+/// What a sandbox reports.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// An attempt has left the queue and runs.
+    Started {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+    },
+    /// It put an object.
+    Put {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+        /// The object.
+        put: Put,
+    },
+    /// It wrote something.
+    Log {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+        /// `stdout`, `stderr` or `log`.
+        stream: &'static str,
+        /// What.
+        bytes: Bytes,
+    },
+    /// It ended.
+    Completed {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// Executes attempts. No method blocks.
+pub trait Sandboxes<O> {
+    /// Makes the code of an app version ready to run. `bundle` holds its files.
+    fn add_app(&mut self, app: AppKey, version: Version, program: &Arc<Program>, bundle: &Path)
+    -> Result<(), Problem>;
+    /// Whether a function can only put and get, so that it may run before its cause is durable.
+    fn is_pure(&self, program: &Program, function: sluice_types::FunctionIx) -> bool;
+    /// Takes an attempt; it may end at once, and then its reports are appended.
+    fn start(&mut self, call: Call, objects: &mut O, reports: &mut Vec<Report>);
+    /// Stops an attempt. Reports about it may still come, and are ignored by the engine.
+    fn stop(&mut self, invocation: InvocationId, attempt: Attempt);
+    /// Appends what happened since the last call.
+    fn poll(&mut self, objects: &mut O, reports: &mut Vec<Report>);
+    /// Attempts that are queued or running.
+    fn load(&self) -> usize;
+}
+
+/// The bytes of objects. Ids are never reused.
+pub trait Objects {
+    /// Keeps bytes for an app: in the payload itself when small, else outside.
+    fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem>;
+    /// The bytes of a payload.
+    fn read(&self, payload: &Payload) -> Result<Bytes, Problem>;
+    /// Puts a payload on disk, so that a record may name it, and computes its digest.
+    fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem>;
+    /// Computes the digest of a payload that lacks one.
+    fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem>;
+    /// The same bytes under an id of their own, for another owner, on disk so that a record may name them.
+    fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem>;
+    /// Frees bytes. Freeing what is gone changes nothing.
+    fn release(&mut self, id: ObjectId);
+    /// The next id that will be given.
+    fn next_id(&self) -> ObjectId;
+    /// Makes sure that ids below this one are not given again.
+    fn skip_to(&mut self, id: ObjectId);
+    /// Bytes in memory now.
+    fn resident_bytes(&self) -> u64;
+}

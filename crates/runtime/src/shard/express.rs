@@ -1,0 +1,89 @@
+//! Express runs: executed by an engine of their own, whose inputs are not logged. What begins and what ends them is.
+
+use super::Shard;
+use crate::ports::{Objects, Ports, Sandboxes};
+use sluice_engine::{Effect, Input, InputKind, OutboxId};
+use sluice_storage::Priority;
+use sluice_types::{Lsn, RunKey};
+
+impl<P: Ports> Shard<P> {
+    /// Starts a run in the express engine: its start is durable.
+    pub(super) fn start_express(&mut self, key: RunKey) {
+        let Some(run) = self.durable.run(key).filter(|run| run.ended_ms().is_none()) else { return };
+        let start = run.express_start();
+        self.apply_express(InputKind::Start(start));
+    }
+
+    /// Applies an input to the express engine and performs what it causes at once.
+    pub(super) fn apply_express(&mut self, kind: InputKind) {
+        self.express_lsn += 1;
+        let lsn = Lsn(self.express_lsn);
+        let input = Input { now_ms: self.now_ms, kind };
+        let mut effects = Vec::new();
+        self.express.apply(lsn, input, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Invoke(invocation) => self.invoke(invocation),
+                Effect::Stop { invocation, attempt } => {
+                    self.flights.landed(invocation, attempt);
+                    self.sandboxes.stop(invocation, attempt);
+                }
+                Effect::Release(id) => self.objects.release(id),
+                Effect::Ended(run) => self.express_ended(run),
+                Effect::Deliver { from, app, version, mut object } => {
+                    if self.objects.persist(&mut object.payload).is_ok() {
+                        self.perform(lsn, Effect::Deliver { from, app, version, object });
+                    }
+                    self.acknowledge_express(from);
+                }
+                Effect::Emit { from, app, event } => {
+                    self.perform(lsn, Effect::Emit { from, app, event });
+                    self.acknowledge_express(from);
+                }
+                // Replies were given by the durable engine; the express engine has no apps of its own that fire.
+                Effect::Reply(_) | Effect::Launch { .. } | Effect::Express(_) | Effect::Forgotten(_) => {}
+            }
+        }
+    }
+
+    /// What left an express run is on its way as a logged input of the durable engine.
+    fn acknowledge_express(&mut self, from: OutboxId) {
+        let kind =
+            InputKind::Events { events: Vec::new(), apps: Vec::new(), runs: Vec::new(), acknowledges: Some(from) };
+        self.apply_express(kind);
+    }
+
+    fn express_ended(&mut self, key: RunKey) {
+        let Some(mut ended) = self.express.take_ended(key) else { return };
+        let running = self.durable.run(key).is_some_and(|run| run.ended_ms().is_none());
+        if !running {
+            return ended.outputs.iter().for_each(|object| {
+                if let sluice_types::Payload::Stored { id, .. } = object.payload {
+                    self.objects.release(id);
+                }
+            });
+        }
+        for object in &mut ended.outputs {
+            if let Err(problem) = self.objects.persist(&mut object.payload) {
+                ended.error.get_or_insert(problem);
+            }
+        }
+        if ended.error.is_some() {
+            ended.outputs.retain(|object| !is_unkept(&object.payload));
+        }
+        let _ = self.submit(InputKind::ExpressEnded(ended), Priority::Progress);
+    }
+
+    /// An accepted change of a delegated run reaches the engine that executes it.
+    pub(super) fn forward_express(&mut self, kind: InputKind) {
+        let run = super::concerned(&kind);
+        if run.is_some_and(|run| self.express.run(run).is_some()) {
+            self.apply_express(kind);
+        }
+    }
+}
+
+/// Whether bytes outside the record have no digest: they were never put on disk.
+fn is_unkept(payload: &sluice_types::Payload) -> bool {
+    matches!(payload, sluice_types::Payload::Stored { digest: None, .. })
+}

@@ -1,0 +1,274 @@
+//! The shard: one thread's worth of engine, log, objects and sandboxes, driven turn by turn.
+//!
+//! A turn takes commands, sandbox reports and due timers, each as an input: appended to the log (this fixes the
+//! order), applied to the engine, its effects held. Then one sync makes all of them durable, and the effects are
+//! performed. Nothing here blocks but that sync, and nothing here knows of threads.
+//!
+//! Invariants:
+//! * an effect of the durable engine, and an answer that shows its state, leaves only when `log.durable()` has reached
+//!   the record that caused it; attempts of functions that can only put and get are the one exception;
+//! * the express engine executes runs whose start is durable; its effects are performed at once;
+//! * `now_ms` never goes back, whatever the clock does.
+
+mod answers;
+mod apps;
+mod checkpoint;
+mod commands;
+mod effects;
+mod events;
+mod express;
+mod flights;
+mod queries;
+mod recovery;
+mod reports;
+mod starts;
+mod views;
+
+pub use recovery::Opened;
+
+use crate::bundles::Bundles;
+use crate::handle::Command;
+use crate::ports::{Ports, Report, Sandboxes, World};
+use answers::{Answers, Held};
+use flights::Flights;
+use sluice_engine::{Effect, Engine, Input, InputKind};
+use sluice_storage::{Head, Log, Priority, RunStore};
+use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
+use std::collections::VecDeque;
+
+/// Version of the meaning of inputs, in every record.
+pub const ENGINE_VERSION: u16 = 1;
+/// Version of the notation of inputs, in every record.
+pub const RECORD_FORMAT: u8 = 1;
+
+/// What a shard is told at its start.
+pub struct ShardOptions {
+    /// The tenant whose runs these are.
+    pub namespace: std::sync::Arc<str>,
+    /// Where code bundles lie.
+    pub bundles: Bundles,
+    /// Makes an evaluator for expressions; each engine has its own.
+    pub evaluator: fn() -> Box<dyn Evaluator>,
+    /// When a cron expression is due next: (expression, time zone, after ms) -> ms.
+    pub cron: fn(&str, &str, u64) -> Option<u64>,
+    /// A checkpoint begins when this many bytes were logged since the last.
+    pub checkpoint_bytes: u64,
+    /// Runs kept in memory; beyond it idle ones are evicted after a checkpoint.
+    pub loaded_runs_max: usize,
+}
+
+/// A shard.
+pub struct Shard<P: Ports> {
+    pub(crate) options: ShardOptions,
+    pub(crate) durable: Engine,
+    pub(crate) express: Engine,
+    pub(crate) log: Log<P::Disk>,
+    pub(crate) store: RunStore,
+    pub(crate) objects: P::Objects,
+    pub(crate) sandboxes: P::Sandboxes,
+    pub(crate) world: P::World,
+    held: VecDeque<(Lsn, Held)>,
+    answers: Answers,
+    flights: Flights,
+    reports: Vec<Report>,
+    cron: apps::CronTable,
+    known_events: crate::known::KnownEvents,
+    checkpoint: checkpoint::Progress,
+    next_run: u64,
+    express_lsn: u64,
+    now_ms: u64,
+    failed: Option<Problem>,
+    panicked: Option<(Lsn, RunKey)>,
+    stats: crate::api::NodeStats,
+}
+
+impl<P: Ports> Shard<P> {
+    /// One turn: everything that waits is taken in, made durable, and performed.
+    pub fn turn(&mut self, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            self.command(command);
+        }
+        self.take_reports();
+        self.fire_timers();
+        self.commit();
+        self.checkpoint_slice();
+    }
+
+    /// Whether another turn has something to do at once.
+    pub fn is_busy(&self) -> bool {
+        !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+    }
+
+    /// When the next timer is due, in milliseconds since the Unix epoch.
+    pub fn next_deadline(&self) -> Option<u64> {
+        [self.durable.next_deadline(), self.express.next_deadline(), self.cron.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Why the shard can go on no more and must be opened again; `None` while it can.
+    pub fn failure(&self) -> Option<&Problem> {
+        self.failed.as_ref()
+    }
+
+    /// The time as the log knows it.
+    fn now(&mut self) -> u64 {
+        self.now_ms = self.now_ms.max(self.world.now_ms());
+        self.now_ms
+    }
+
+    /// Logs an input, applies it, and routes its effects. The record is not durable yet.
+    pub(crate) fn submit(&mut self, kind: InputKind, priority: Priority) -> Result<Lsn, Problem> {
+        if let Some(problem) = &self.failed {
+            return Err(problem.clone());
+        }
+        let input = Input { now_ms: self.now(), kind };
+        self.load_needed(&input)?;
+        let head =
+            Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
+        let lsn = self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+        self.stats.records += 1;
+        self.apply(lsn, input);
+        Ok(lsn)
+    }
+
+    fn apply(&mut self, lsn: Lsn, input: Input) {
+        let mut effects = Vec::new();
+        let run = concerned(&input.kind);
+        let engine = std::panic::AssertUnwindSafe((&mut self.durable, &mut effects));
+        let applied = std::panic::catch_unwind(|| {
+            let mut engine = engine;
+            let (durable, effects) = &mut *engine;
+            durable.apply(lsn, input, effects);
+        });
+        if applied.is_err() {
+            self.fail(Problem::new(
+                Code::RUN_QUARANTINED,
+                format!("applying record {lsn} failed inside the engine"),
+                "the node recovers without that record; the run it is about fails",
+            ));
+            self.panicked = run.map(|run| (lsn, run));
+            return;
+        }
+        self.route(lsn, effects);
+    }
+
+    fn route(&mut self, lsn: Lsn, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
+                effect => self.held.push_back((lsn, Held::Effect(effect))),
+            }
+        }
+    }
+
+    /// Makes everything logged durable and performs what it caused.
+    fn commit(&mut self) {
+        if self.failed.is_some() {
+            return;
+        }
+        if self.log.next_lsn().0 > self.log.durable().0 + 1 {
+            self.stats.syncs += 1;
+            if let Err(error) = self.log.sync() {
+                let problem = self.refused(&error);
+                self.fail(problem);
+                return;
+            }
+        }
+        let durable = self.log.durable();
+        while self.held.front().is_some_and(|(lsn, _)| *lsn <= durable) {
+            let Some((lsn, held)) = self.held.pop_front() else { break };
+            match held {
+                Held::Effect(effect) => self.perform(lsn, effect),
+                Held::Answer(answer) => answer(),
+            }
+        }
+    }
+
+    /// Says something once all that is applied now is durable.
+    fn say(&mut self, answer: impl FnOnce() + Send + 'static) {
+        let last = Lsn(self.log.next_lsn().0 - 1);
+        match last <= self.log.durable() && self.held.is_empty() {
+            true => answer(),
+            false => self.held.push_back((last, Held::Answer(Box::new(answer)))),
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let now_ms = self.now();
+        if self.durable.next_deadline().is_some_and(|due| due <= now_ms) {
+            // Refused only when the log is: then the timers fire after recovery.
+            let _ = self.submit(InputKind::Timers, Priority::Progress);
+        }
+        if self.express.next_deadline().is_some_and(|due| due <= now_ms) {
+            self.apply_express(InputKind::Timers);
+        }
+        self.fire_cron(now_ms);
+    }
+
+    /// Takes no more work: a failed sync leaves the outcome of what was not durable open.
+    fn fail(&mut self, problem: Problem) {
+        if self.failed.is_none() {
+            tracing::error!(code = %problem.code, "{}", problem.message);
+            self.answers.refuse_all(&problem);
+            self.held.clear();
+            self.failed = Some(problem);
+        }
+    }
+
+    fn refused(&mut self, error: &sluice_storage::Error) -> Problem {
+        self.stats.refusing = true;
+        error.problem()
+    }
+
+    /// Brings the runs that an input is about into memory.
+    fn load_needed(&mut self, input: &Input) -> Result<(), Problem> {
+        for need in self.durable.needs(input) {
+            self.load(need.0)?;
+        }
+        Ok(())
+    }
+
+    /// Brings one run into memory. False when there is none.
+    pub(crate) fn load(&mut self, key: RunKey) -> Result<bool, Problem> {
+        if self.durable.run(key).is_some() {
+            return Ok(true);
+        }
+        match self.store.run(key).map_err(|error| error.problem())? {
+            Some(blob) => {
+                self.durable.load_run(&blob).map_err(|error| {
+                    Problem::new(Code::DATA_CORRUPT, error.to_string(), "restore the data directory from a backup")
+                })?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+/// Appends an input to a record.
+pub(crate) fn encode(input: &Input, buffer: &mut Vec<u8>) {
+    postcard::to_io(input, buffer).expect("inputs are plain data and memory does not fail");
+}
+
+/// The run that an input is about, if it is about one.
+pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
+    match kind {
+        InputKind::Start(start) => Some(start.run),
+        InputKind::Put { run, .. }
+        | InputKind::Seal { run }
+        | InputKind::Cancel { run, .. }
+        | InputKind::Reincarnate { run }
+        | InputKind::Quarantine { run, .. }
+        | InputKind::Forget { run } => Some(*run),
+        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        InputKind::ExpressEnded(ended) => Some(ended.run),
+        InputKind::Deliver { .. }
+        | InputKind::AppPut { .. }
+        | InputKind::Deploy(_)
+        | InputKind::Events { .. }
+        | InputKind::Cron { .. }
+        | InputKind::Timers => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! Opening a shard: the last checkpoint, then the log after it, then everything that was asked for and not done.
+
+use super::checkpoint::{ROOT, Root};
+use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
+use crate::ports::{Objects, Ports};
+use sluice_engine::{Effect, Engine, Input, InputKind};
+use sluice_storage::{Log, Options, Priority, RunStore};
+use sluice_types::{Code, Lsn, Problem, RunKey};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// What a shard is opened over.
+pub struct Opened<P: Ports> {
+    /// The disk the log is on.
+    pub disk: P::Disk,
+    /// How the log is kept; the position of the checkpoint is filled in.
+    pub log: Options,
+    /// The store, open.
+    pub store: RunStore,
+    /// Where large objects are.
+    pub objects: P::Objects,
+    /// What executes attempts.
+    pub sandboxes: P::Sandboxes,
+    /// Time and chance.
+    pub world: P::World,
+}
+
+/// Records that cannot be applied, and the runs they are about.
+type Poisoned = BTreeMap<Lsn, RunKey>;
+
+impl<P: Ports> Shard<P> {
+    /// Opens a shard over what an earlier life left; `log_dir` is created when it is not there.
+    pub fn open(options: ShardOptions, mut opened: Opened<P>, log_dir: &Path) -> Result<Self, Problem> {
+        let checkpoint = opened.store.checkpoint_lsn().map_err(|error| error.problem())?;
+        opened.log.checkpoint_lsn = checkpoint;
+        let log = Log::open(opened.disk.clone(), log_dir, opened.log).map_err(|error| error.problem())?;
+        let root = read_root(&opened.store)?;
+        opened.objects.skip_to(root.next_object);
+        let mut poisoned = Poisoned::new();
+        let durable = loop {
+            let mut durable = Engine::durable((options.evaluator)());
+            match replay(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
+                None => break durable,
+                Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
+            }
+        };
+        let express = Engine::new((options.evaluator)());
+        let next_run = durable.runs().map(|run| run.key().0).max().unwrap_or(0).max(root.next_run);
+        let mut shard = Self {
+            options,
+            durable,
+            express,
+            log,
+            store: opened.store,
+            objects: opened.objects,
+            sandboxes: opened.sandboxes,
+            world: opened.world,
+            held: Default::default(),
+            answers: Default::default(),
+            flights: Default::default(),
+            reports: Vec::new(),
+            cron: Default::default(),
+            known_events: Default::default(),
+            checkpoint: Default::default(),
+            next_run,
+            express_lsn: 0,
+            now_ms: 0,
+            failed: None,
+            panicked: None,
+            stats: Default::default(),
+        };
+        shard.now();
+        shard.resume(poisoned)?;
+        Ok(shard)
+    }
+
+    /// Asks again for everything that was not acknowledged.
+    fn resume(&mut self, poisoned: Poisoned) -> Result<(), Problem> {
+        self.ready_apps()?;
+        for (lsn, run) in poisoned {
+            self.submit(InputKind::Quarantine { lsn, run }, Priority::Progress)?;
+        }
+        let mut effects = Vec::new();
+        self.durable.outstanding(&mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Express(run) => drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?),
+                effect => self.route(self.log.durable(), vec![effect]),
+            }
+        }
+        Ok(())
+    }
+
+    /// The record that panicked in this life, if that is why it failed.
+    pub fn panicked(&self) -> Option<(Lsn, RunKey)> {
+        self.panicked
+    }
+}
+
+fn read_root(store: &RunStore) -> Result<Root, Problem> {
+    match store.meta(ROOT).map_err(|error| error.problem())? {
+        None => Ok(Root::default()),
+        Some(bytes) => postcard::from_bytes(&bytes).map_err(|error| corrupt(&error.to_string())),
+    }
+}
+
+/// Rebuilds the engine. `Some` names a record that panicked: begin again without it.
+fn replay<P: Ports>(
+    engine: &mut Engine,
+    log: &Log<P::Disk>,
+    store: &RunStore,
+    root: &Root,
+    objects: &mut P::Objects,
+    poisoned: &Poisoned,
+) -> Result<Option<(Lsn, RunKey)>, Problem>
+where
+    P::Objects: Objects,
+{
+    for app in store.apps().map_err(|error| error.problem())? {
+        if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
+            engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;
+        }
+    }
+    engine.restore_evicted(&root.timers, &root.listeners);
+    for run in &root.outstanding {
+        load(engine, store, *run)?;
+    }
+    let from = Lsn(store.checkpoint_lsn().map_err(|error| error.problem())?.0 + 1);
+    let mut records = log.replay(from).map_err(|error| error.problem())?;
+    let mut effects = Vec::new();
+    while let Some(record) = records.next().map_err(|error| error.problem())? {
+        if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
+            return Err(newer(record.engine_version));
+        }
+        let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        if poisoned.contains_key(&record.lsn) {
+            continue;
+        }
+        for need in engine.needs(&input) {
+            load(engine, store, need.0)?;
+        }
+        let run = concerned(&input.kind);
+        let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(record.lsn, input, &mut effects)));
+        match (applied, run) {
+            (Ok(()), _) => {}
+            (Err(_), Some(run)) => return Ok(Some((record.lsn, run))),
+            (Err(_), None) => return Err(corrupt(&format!("record {} cannot be applied", record.lsn))),
+        }
+        // Frees are repeated, the rest is asked for again where it is still owed.
+        for effect in effects.drain(..) {
+            if let Effect::Release(id) = effect {
+                objects.release(id);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Problem> {
+    if engine.run(run).is_none()
+        && let Some(blob) = store.run(run).map_err(|error| error.problem())?
+    {
+        engine.load_run(&blob).map_err(|error| corrupt(&error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn corrupt(what: &str) -> Problem {
+    let message = format!("the data directory is damaged: {what}");
+    Problem::new(Code::DATA_CORRUPT, message, "restore it from a backup; nothing was changed")
+}
+
+fn newer(version: u16) -> Problem {
+    let message = format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
+    Problem::new(Code::DATA_DIR_VERSION, message, "use the newer version of sluice on this data directory")
+}

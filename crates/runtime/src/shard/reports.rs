@@ -1,0 +1,104 @@
+//! What sandboxes report becomes inputs.
+
+use super::{Shard, flights};
+use crate::api::LogLine;
+use crate::ports::{Objects, Ports, Report, Sandboxes};
+use sluice_engine::InputKind;
+use sluice_storage::Priority;
+use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put};
+
+impl<P: Ports> Shard<P> {
+    /// Takes in what happened in the sandboxes. Attempts that end at once report while others are taken in: a chain
+    /// of short calls runs to its end here, without a turn per hop.
+    pub(super) fn take_reports(&mut self) {
+        self.sandboxes.poll(&mut self.objects, &mut self.reports);
+        while !self.reports.is_empty() {
+            for report in std::mem::take(&mut self.reports) {
+                self.report(report);
+            }
+            if self.log.buffered_bytes() > COMMIT_BYTES {
+                return;
+            }
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Started { invocation, attempt } => self.flights.started(invocation, attempt),
+            Report::Log { invocation, attempt, stream, bytes } => self.log_line(invocation, attempt, stream, &bytes),
+            Report::Put { invocation, attempt, put } => self.put_by(invocation, attempt, put),
+            Report::Completed { invocation, attempt, outcome } => self.completed(invocation, attempt, outcome),
+        }
+    }
+
+    fn put_by(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
+        let express = self.express.run(invocation.run).is_some();
+        // A later attempt may put this again, and is compared by digest.
+        let kept = match express {
+            true => self.objects.digest(&mut put.payload),
+            false => self.objects.persist(&mut put.payload),
+        };
+        if let Err(problem) = kept {
+            let outcome = Outcome::Failed(unkept(&problem));
+            return self.completed(invocation, attempt, outcome);
+        }
+        let kind = InputKind::Output { invocation, attempt, put };
+        match express {
+            true => self.apply_express(kind),
+            false => drop(self.submit(kind, Priority::Progress)),
+        }
+    }
+
+    fn completed(&mut self, invocation: InvocationId, attempt: Attempt, mut outcome: Outcome) {
+        self.flights.landed(invocation, attempt);
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.stats.attempts_failed += 1;
+        }
+        if self.express.run(invocation.run).is_some() {
+            return self.apply_express(InputKind::Completed { invocation, attempt, outcome });
+        }
+        if let Err(problem) = self.persist(&mut outcome) {
+            outcome = Outcome::Failed(unkept(&problem));
+        }
+        let _ = self.submit(InputKind::Completed { invocation, attempt, outcome }, Priority::Progress);
+    }
+
+    /// A record may only name bytes that are on disk.
+    fn persist(&mut self, outcome: &mut Outcome) -> Result<(), Problem> {
+        let Outcome::Succeeded { puts, value, .. } = outcome else { return Ok(()) };
+        let put = puts.iter_mut().map(|put| &mut put.payload);
+        for payload in put.chain(value.as_mut().map(|value| &mut value.payload)) {
+            if let Payload::Stored { .. } = payload {
+                self.objects.persist(payload)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn log_line(&mut self, invocation: InvocationId, attempt: Attempt, stream: &'static str, bytes: &[u8]) {
+        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        let Some((run, flight)) = run.zip(self.flights.get(invocation)) else { return };
+        let function = run.program().functions[flight.function.index()].name.clone();
+        let line = LogLine {
+            at_ms: self.now_ms,
+            function,
+            invocation: invocation.seq,
+            attempt: attempt.0,
+            stream: flights::stream(stream),
+            text: flights::text(bytes),
+        };
+        self.flights.log(invocation.run, line);
+    }
+}
+
+/// Bytes logged in one go before they are made durable.
+const COMMIT_BYTES: usize = 8 * 1024 * 1024;
+
+fn unkept(problem: &Problem) -> Failure {
+    Failure {
+        kind: FailureKind::Crashed,
+        r#type: problem.code.to_string(),
+        message: format!("its output could not be kept: {}", problem.message),
+        stack: String::new(),
+    }
+}

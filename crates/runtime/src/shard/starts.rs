@@ -1,0 +1,192 @@
+//! Starting runs.
+
+use super::Shard;
+use super::answers::Submitter;
+use crate::api::{NewObject, StartRequest, Started};
+use crate::handle::Answer;
+use crate::ports::{Objects, Ports, World};
+use sluice_engine::{InputKind, Origin, Start};
+use sluice_storage::Priority;
+use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl<P: Ports> Shard<P> {
+    pub(super) fn start(&mut self, request: StartRequest, answer: Answer<Started>) {
+        let digest = digest(&request);
+        match self.started_before(&request, digest) {
+            Ok(Some(started)) => return self.say(move || drop(answer.send(Ok(started)))),
+            Ok(None) => {}
+            Err(problem) => return self.say(move || drop(answer.send(Err(problem)))),
+        }
+        match self.begin(request, digest) {
+            Ok((lsn, started)) => self.answers.expect(lsn, Submitter::Start(started, answer)),
+            Err(problem) => drop(answer.send(Err(problem))),
+        }
+    }
+
+    /// The run that the same request started; a different request under its id is refused.
+    fn started_before(&mut self, request: &StartRequest, digest: u128) -> Result<Option<Started>, Problem> {
+        let Some(id) = &request.id else { return Ok(None) };
+        check_id(id)?;
+        let Some(key) = self.find(id)? else { return Ok(None) };
+        let run = self.durable.run(key).expect("a found run is loaded");
+        if run.request() == digest {
+            return Ok(Some(Started { run: id.clone(), existing: true }));
+        }
+        let message = format!("run id {id:?} is in use by a different request");
+        Err(Problem::new(Code::RUN_ID_CONFLICT, message, "choose another id, or repeat the very same request"))
+    }
+
+    fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
+        let app = self.app_named(&request.app)?;
+        if let Some(workflow) = &request.workflow {
+            let message = format!("app {:?} has no workflow {workflow:?}", request.app);
+            return Err(Problem::new(Code::UNKNOWN_NAME, message, "leave the workflow out to start the app itself"));
+        }
+        let (version, current) = self.durable.app(app).expect("a named app exists").current();
+        let program = current.program.clone();
+        check_objects(&request.objects)?;
+        let id: Arc<str> = match request.id {
+            Some(id) => id.into(),
+            None => self.new_run_id(),
+        };
+        let objects = self.objects(app, &program, request.objects)?;
+        let event = request.event.map(|event| sluice_types::Event { run: Some(id.clone()), ..event });
+        let start = Start {
+            run: self.next_key(),
+            namespace: self.options.namespace.clone(),
+            id: id.clone(),
+            app,
+            version,
+            objects,
+            events: event.into_iter().map(Arc::new).collect(),
+            seal: request.seal,
+            request: digest,
+            seed: self.world.random(),
+            incarnation: 0,
+            origin: Origin::Client,
+        };
+        let stored: Vec<_> = start.objects.iter().map(|object| object.payload.clone()).collect();
+        match self.submit(InputKind::Start(start), Priority::NewWork) {
+            Ok(lsn) => {
+                self.stats.runs_started += 1;
+                Ok((lsn, Started { run: id.to_string(), existing: false }))
+            }
+            Err(problem) => {
+                self.free(&stored);
+                Err(problem)
+            }
+        }
+    }
+
+    /// All objects of a request; when one is refused, those before it are freed.
+    fn objects(&mut self, app: AppKey, program: &Program, new: Vec<NewObject>) -> Result<Vec<Object>, Problem> {
+        let mut objects: Vec<Object> = Vec::with_capacity(new.len());
+        for object in new {
+            match self.object(app, program, object) {
+                Ok(object) => objects.push(object),
+                Err(problem) => {
+                    let stored: Vec<_> = objects.into_iter().map(|object| object.payload).collect();
+                    self.free(&stored);
+                    return Err(problem);
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    fn free(&mut self, payloads: &[Payload]) {
+        for payload in payloads {
+            if let Payload::Stored { id, .. } = payload {
+                self.objects.release(*id);
+            }
+        }
+    }
+
+    /// Starts a new run with the inputs of an ended one.
+    pub(super) fn retry(&mut self, run: &str, answer: Answer<Started>) {
+        let request = self.known(run).and_then(|key| {
+            let run = self.durable.run(key).expect("a known run is loaded");
+            if run.ended_ms().is_none() {
+                let message = format!("run {:?} has not ended", &**run.id());
+                return Err(Problem::new(Code::BAD_REQUEST, message, "wait for its end, or cancel it first"));
+            }
+            let program = run.program().clone();
+            let objects = run.inputs().map(|object| {
+                Ok(NewObject {
+                    bucket: program.buckets[object.bucket.index()].name.to_string(),
+                    key: object.key.to_string(),
+                    content_type: object.content_type.clone(),
+                    bytes: self.objects.read(&object.payload)?,
+                })
+            });
+            let objects = objects.collect::<Result<_, Problem>>()?;
+            Ok(StartRequest { app: program.app.to_string(), objects, seal: true, ..StartRequest::default() })
+        });
+        match request {
+            Ok(request) => self.start(request, answer),
+            Err(problem) => drop(answer.send(Err(problem))),
+        }
+    }
+
+    pub(super) fn next_key(&mut self) -> RunKey {
+        self.next_run += 1;
+        RunKey(self.next_run)
+    }
+
+    pub(super) fn new_run_id(&mut self) -> Arc<str> {
+        let random = u128::from(self.world.random()) << 64 | u128::from(self.world.random());
+        let id = ulid::Ulid::from_parts(self.world.now_ms(), random);
+        Arc::from(format!("run_{id}"))
+    }
+}
+
+fn check_id(id: &str) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
+    if !id.is_empty() && id.len() <= limits::RUN_ID_BYTES_MAX && id.bytes().all(allowed) {
+        return Ok(());
+    }
+    let message = format!("{id:?} cannot be a run id");
+    Err(Problem::new(Code::BAD_REQUEST, message, "use 1 to 128 of the characters A-Z a-z 0-9 . _ ~ -"))
+}
+
+fn check_objects(objects: &[NewObject]) -> Result<(), Problem> {
+    if objects.len() > limits::REQUEST_OBJECTS_MAX {
+        let message = format!("a request carries at most {} objects", limits::REQUEST_OBJECTS_MAX);
+        return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "start unsealed, put the objects one by one, seal"));
+    }
+    let mut seen = BTreeSet::new();
+    match objects.iter().find(|object| !seen.insert((&object.bucket, &object.key))) {
+        None => Ok(()),
+        Some(twice) => {
+            let message = format!("key {:?} of bucket {:?} is given twice", twice.key, twice.bucket);
+            Err(Problem::new(Code::BAD_REQUEST, message, "give every object a key of its own"))
+        }
+    }
+}
+
+/// What makes two requests the same: everything but the id.
+fn digest(request: &StartRequest) -> u128 {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(&(bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(request.app.as_bytes());
+    part(request.workflow.as_deref().unwrap_or("").as_bytes());
+    part(&[u8::from(request.seal)]);
+    let mut objects: Vec<&NewObject> = request.objects.iter().collect();
+    objects.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
+    for object in objects {
+        part(object.bucket.as_bytes());
+        part(object.key.as_bytes());
+        part(object.content_type.as_str().as_bytes());
+        part(&object.bytes);
+    }
+    if let Some(event) = &request.event {
+        [&*event.r#type, &*event.source, event.subject.as_deref().unwrap_or("")].map(|text| part(text.as_bytes()));
+        part(&event.data);
+    }
+    hash.digest128()
+}

@@ -1,0 +1,133 @@
+//! Runs and their histories as outsiders see them.
+
+use super::Shard;
+use crate::api::{FunctionView, HistoryView, ObjectView, RunView};
+use crate::ports::{Objects, Ports};
+use crate::time::rfc3339;
+use serde_json::{Map, Value, json};
+use sluice_engine::run::PendingState;
+use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
+use sluice_types::{InvocationId, Problem, Program, RunKey};
+
+impl<P: Ports> Shard<P> {
+    /// A run in memory, as it stands.
+    pub(super) fn view(&self, key: RunKey, with_outputs: bool) -> Result<RunView, Problem> {
+        let run = self.durable.run(key).expect("a viewed run is loaded");
+        let ended = run.status() != Status::Running;
+        let outputs = match with_outputs && ended {
+            true => run.outputs().map(|object| self.output(run.program(), object)).collect::<Result<_, _>>()?,
+            false => Vec::new(),
+        };
+        Ok(RunView {
+            key,
+            run: run.id().clone(),
+            app: run.program().app.clone(),
+            version: run.version().0,
+            status: run.status(),
+            sealed: run.is_sealed(),
+            started_ms: run.started_ms(),
+            ended_ms: run.ended_ms(),
+            incarnation: run.incarnation(),
+            outputs,
+            error: run.error().cloned(),
+            functions: self.functions(self.express.run(key).unwrap_or(run)),
+        })
+    }
+
+    fn output(&self, program: &Program, object: &sluice_types::Object) -> Result<ObjectView, Problem> {
+        Ok(ObjectView {
+            bucket: program.buckets[object.bucket.index()].name.clone(),
+            key: object.key.clone(),
+            content_type: object.content_type.clone(),
+            bytes: self.objects.read(&object.payload)?,
+        })
+    }
+
+    fn functions(&self, run: &Run) -> Vec<FunctionView> {
+        let names = run.program().functions.iter().zip(run.tallies());
+        let mut views: Vec<FunctionView> = names
+            .map(|(function, tally)| FunctionView {
+                function: function.name.clone(),
+                tally: *tally,
+                running: 0,
+                queued: 0,
+            })
+            .collect();
+        for (seq, pending) in run.pending() {
+            let view = &mut views[pending.function.index()];
+            let flying = self.flights.is_running(InvocationId { run: run.key(), seq });
+            match pending.state == PendingState::Running && flying {
+                true => view.running += 1,
+                false => view.queued += 1,
+            }
+        }
+        views
+    }
+
+    /// Lines of a run's history after position `after`.
+    pub(super) fn history(&self, key: RunKey, after: u64, limit: usize) -> Vec<HistoryView> {
+        let run = self.durable.run(key).expect("a viewed run is loaded");
+        let lines = run.history().iter().enumerate().skip(after as usize).take(limit);
+        lines.map(|(index, entry)| line(run, index as u64 + 1, entry)).collect()
+    }
+}
+
+fn line(run: &Run, seq: u64, entry: &HistoryEntry) -> HistoryView {
+    let (name, details) = describe(run, &entry.kind);
+    let details = match details {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    };
+    HistoryView {
+        seq,
+        lsn: format!("{:016x}", entry.lsn.0),
+        time: rfc3339(entry.at_ms),
+        r#type: name.into(),
+        details,
+    }
+}
+
+fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
+    let program = run.program();
+    match kind {
+        HistoryKind::RunStarted => {
+            ("RunStarted", json!({"app": &*program.app, "version": run.version().0}))
+        }
+        HistoryKind::ObjectPut { slot } => {
+            let object = &run.slots()[*slot as usize].object;
+            let bucket = &*program.buckets[object.bucket.index()].name;
+            let (key, size) = (&*object.key, object.payload.len());
+            ("ObjectPut", json!({"bucket": bucket, "key": key, "size": size, "content_type": object.content_type.as_str()}))
+        }
+        HistoryKind::Sealed => ("Sealed", json!({})),
+        HistoryKind::TriggerFired { trigger, objects } => {
+            ("TriggerFired", json!({"trigger": &*program.triggers[trigger.index()].name, "objects": objects}))
+        }
+        HistoryKind::InvocationCreated { invocation, function } => {
+            let function = &*program.functions[function.index()].name;
+            ("InvocationCreated", json!({"invocation": invocation, "function": function}))
+        }
+        HistoryKind::InvocationSucceeded { invocation, attempt } => {
+            ("InvocationSucceeded", json!({"invocation": invocation, "attempt": attempt.0}))
+        }
+        HistoryKind::AttemptFailed { invocation, attempt, failure, retry_ms } => (
+            "AttemptFailed",
+            json!({
+                "invocation": invocation,
+                "attempt": attempt.0,
+                "kind": failure.kind,
+                "error": {"type": failure.r#type, "message": failure.message, "stack": failure.stack},
+                "retry_at": retry_ms.map(rfc3339),
+            }),
+        ),
+        HistoryKind::InvocationCancelled { invocation } => ("InvocationCancelled", json!({"invocation": invocation})),
+        HistoryKind::PutDiscarded { invocation } => ("PutDiscarded", json!({"invocation": invocation})),
+        HistoryKind::EventEmitted { r#type } => ("EventEmitted", json!({"event": &**r#type})),
+        HistoryKind::EventIgnored { r#type } => ("EventIgnored", json!({"event": &**r#type})),
+        HistoryKind::Reincarnated { incarnation } => ("Reincarnated", json!({"incarnation": incarnation})),
+        HistoryKind::RunEnded => {
+            let code = run.error().map(|problem| problem.code.to_string());
+            ("RunEnded", json!({"status": run.status(), "code": code}))
+        }
+    }
+}
