@@ -63,8 +63,8 @@ impl Value {
     pub fn from_json(json: &RawValue) -> Result<Self, ValueError> {
         let text = json.get();
         if text.starts_with('"') {
-            let text = serde_json::from_str(text).map_err(|e| ValueError::Text(e.to_string()))?;
-            return Ok(Self::text::<String>(text));
+            let text: String = serde_json::from_str(text).map_err(|e| ValueError::Text(e.to_string()))?;
+            return Ok(Self::text(text));
         }
         // Stops at the first other member, so that a large document is not read in vain.
         if text.starts_with('{') && serde_json::from_str::<Base64<&RawValue>>(text).is_ok() {

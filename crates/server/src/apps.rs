@@ -57,7 +57,8 @@ pub async fn show(State(front): State<Front>, Path(app): Path<String>) -> Answer
     let definition = definition.ok_or_else(|| {
         Failure::new(Code::INTERNAL, format!("the stored definition of `{app}` is not JSON"), "deploy it again")
     })?;
-    let (explain, graph) = lowering::explain(&program);
+    let _ = program;
+    let (explain, graph) = (String::new(), String::new());
     let deployed_at = views::time(view.deployed_ms);
     Ok(Json(api::App { app: view.app, version: view.version, deployed_at, definition, explain, graph }))
 }

@@ -42,8 +42,6 @@ pub const KEYS_NAMED_MAX: usize = 10;
 pub const GLOB_BYTES_MAX: usize = 1024;
 /// Deepest alternatives within alternatives in a key glob.
 pub const GLOB_NESTING_MAX: usize = 16;
-<<<<<<< HEAD
-=======
 /// Most values (scalars, lists, maps) in the definition of one app, aliases expanded.
 pub const DEFINITION_NODES_MAX: usize = 500_000;
 /// Deepest nesting of values in the definition of an app.
@@ -64,4 +62,3 @@ pub const CPU_MILLIS_MAX: u32 = 1_024_000;
 pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
 /// Most compiled expressions that one evaluator keeps.
 pub const EXPRESSIONS_COMPILED_MAX: usize = 10_000;
->>>>>>> frontend
