@@ -25,8 +25,10 @@ impl KnownEvents {
             return false;
         }
         self.order.push_back(fingerprint);
-        if self.order.len() > KNOWN_EVENTS_MAX {
-            self.order.pop_front().into_iter().for_each(|oldest| drop(self.set.remove(&oldest)));
+        if self.order.len() > KNOWN_EVENTS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
         }
         true
     }

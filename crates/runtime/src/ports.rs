@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Everything a shard needs, chosen at compile time.
 pub trait Ports {
     /// Where the log lies.
-    type Disk: sluice_storage::Disk;
+    type Disk: sluice_storage::disk::Disk;
     /// What executes attempts.
     type Sandboxes: Sandboxes<Self::Objects>;
     /// Where large objects lie.

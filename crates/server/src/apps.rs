@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_runtime::api::DeployRequest;
+use sluice_runtime::time::rfc3339;
 use sluice_types::Code;
 
 /// `POST /v1/apps/{app}`
@@ -59,7 +60,7 @@ pub async fn show(State(front): State<Front>, Path(app): Path<String>) -> Answer
     })?;
     let _ = program;
     let (explain, graph) = (String::new(), String::new());
-    let deployed_at = views::time(view.deployed_ms);
+    let deployed_at = rfc3339(view.deployed_ms);
     Ok(Json(api::App { app: view.app, version: view.version, deployed_at, definition, explain, graph }))
 }
 

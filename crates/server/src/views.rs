@@ -1,10 +1,10 @@
 //! From what the node answers to what travels.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_engine::Status;
 use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RunView};
+use sluice_runtime::time::rfc3339 as time;
 use sluice_types::Problem;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,12 +13,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// RFC 3339, UTC, with milliseconds.
-pub fn time(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis);
-    time.unwrap_or(DateTime::<Utc>::MAX_UTC).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A problem.
@@ -124,17 +118,5 @@ pub fn log_line(line: LogLine) -> api::LogLine {
         attempt: line.attempt,
         stream: line.stream.to_string(),
         text: line.text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rfc_3339() {
-        assert_eq!(time(1_522_900_584_007), "2018-04-05T03:56:24.007Z");
-        assert_eq!(time(0), "1970-01-01T00:00:00.000Z");
-        assert!(time(u64::MAX).starts_with("+262"), "{}", time(u64::MAX));
     }
 }

@@ -9,7 +9,7 @@ use crate::ports::{Ports, Sandboxes};
 use bytes::Bytes;
 use sluice_engine::app::App;
 use sluice_engine::{Deploy, InputKind};
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Condition, ContentType, Event, Lsn, Problem, Program, TriggerIx, Version};
 use std::collections::BTreeSet;
 use std::sync::Arc;

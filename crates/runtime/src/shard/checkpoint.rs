@@ -8,7 +8,7 @@ use super::Shard;
 use crate::ports::{Objects, Ports};
 use serde::{Deserialize, Serialize};
 use sluice_engine::{Engine, Entity, Timer};
-use sluice_storage::{Batch, RunIndex};
+use sluice_storage::store::{Batch, RunIndex};
 use sluice_types::{AppKey, Lsn, ObjectId, RunKey};
 
 /// Entities written in one slice, so that it takes about a millisecond.

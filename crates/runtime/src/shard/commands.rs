@@ -6,7 +6,7 @@ use crate::api::{NewObject, PutReply};
 use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports};
 use sluice_engine::InputKind;
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Object, Payload, Problem, Program, RunKey, limits};
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::ports::{Call, Objects, Ports, Sandboxes, World};
 use sluice_engine::{Effect, InputKind, Origin, OutboxId, Reply, Start, Status};
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
 use sluice_types::{AppKey, Event, Invocation, Lsn, Object, RunKey, Scope, Version};
 use std::sync::Arc;

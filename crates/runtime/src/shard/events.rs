@@ -6,7 +6,7 @@ use crate::api::EventsReply;
 use crate::handle::Answer;
 use crate::ports::Ports;
 use sluice_engine::InputKind;
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Event, Lsn, Problem, RunKey, limits};
 use std::sync::Arc;
 

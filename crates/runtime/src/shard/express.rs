@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{Lsn, RunKey};
 
 impl<P: Ports> Shard<P> {

@@ -28,11 +28,12 @@ pub use recovery::Opened;
 
 use crate::bundles::Bundles;
 use crate::handle::Command;
-use crate::ports::{Ports, Report, Sandboxes, World};
+use crate::ports::{Ports, Report, World};
 use answers::{Answers, Held};
 use flights::Flights;
 use sluice_engine::{Effect, Engine, Input, InputKind};
-use sluice_storage::{Head, Log, Priority, RunStore};
+use sluice_storage::log::{Head, Priority};
+use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
 use std::collections::VecDeque;
 
@@ -170,6 +171,7 @@ impl<P: Ports> Shard<P> {
         }
         if self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;
+            self.checkpoint.logged(self.log.buffered_bytes() as u64);
             if let Err(error) = self.log.sync() {
                 let problem = self.refused(&error);
                 self.fail(problem);

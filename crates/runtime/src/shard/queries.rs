@@ -5,7 +5,7 @@ use crate::api::{ListRequest, NodeStats, ObjectView, RunView};
 use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::Status;
-use sluice_storage::ListQuery;
+use sluice_storage::store::ListQuery;
 use sluice_types::{Code, Problem, Program, RunKey};
 use std::collections::BTreeSet;
 
@@ -87,7 +87,7 @@ impl<P: Ports> Shard<P> {
             before: request.before,
             limit: request.limit,
         };
-        for key in self.store.list(&query).map_err(|error| error.problem())? {
+        for key in self.store.list(query).map_err(|error| error.problem())? {
             self.load(key)?;
             // What is in memory is newer than what the store has indexed.
             if self.durable.run(key).is_some_and(wanted) {

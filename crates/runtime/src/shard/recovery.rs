@@ -4,7 +4,8 @@ use super::checkpoint::{ROOT, Root};
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Engine, Input, InputKind};
-use sluice_storage::{Log, Options, Priority, RunStore};
+use sluice_storage::log::{Options, Priority};
+use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Lsn, Problem, RunKey};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,7 +41,7 @@ impl<P: Ports> Shard<P> {
         let mut poisoned = Poisoned::new();
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
-            match replay(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
+            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 None => break durable,
                 Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
@@ -113,10 +114,7 @@ fn replay<P: Ports>(
     root: &Root,
     objects: &mut P::Objects,
     poisoned: &Poisoned,
-) -> Result<Option<(Lsn, RunKey)>, Problem>
-where
-    P::Objects: Objects,
-{
+) -> Result<Option<(Lsn, RunKey)>, Problem> {
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
             engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;

@@ -4,7 +4,7 @@ use super::{Shard, flights};
 use crate::api::LogLine;
 use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::InputKind;
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put};
 
 impl<P: Ports> Shard<P> {

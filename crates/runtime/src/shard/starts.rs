@@ -6,7 +6,7 @@ use crate::api::{NewObject, StartRequest, Started};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports, World};
 use sluice_engine::{InputKind, Origin, Start};
-use sluice_storage::Priority;
+use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -185,7 +185,8 @@ fn digest(request: &StartRequest) -> u128 {
         part(&object.bytes);
     }
     if let Some(event) = &request.event {
-        [&*event.r#type, &*event.source, event.subject.as_deref().unwrap_or("")].map(|text| part(text.as_bytes()));
+        let attributes = [&*event.r#type, &*event.source, event.subject.as_deref().unwrap_or("")];
+        attributes.into_iter().for_each(|text| part(text.as_bytes()));
         part(&event.data);
     }
     hash.digest128()
