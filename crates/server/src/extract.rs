@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sluice_types::{Code, limits};
+use std::fmt::Display;
 use std::time::Duration;
 
 /// Parts of the path, percent-decoded.
@@ -57,12 +58,17 @@ fn unread(rejection: BytesRejection) -> Failure {
     Failure::bad_request(rejection.body_text(), "send the whole body")
 }
 
-/// A body that is one JSON document.
+/// A body that is one JSON object.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Answer<T> {
-    serde_json::from_slice(body).map_err(|e| {
-        let message = format!("the body is not what this route takes: {e}");
+    let refused = |why: &dyn Display| {
+        let message = format!("the body is not what this route takes: {why}");
         Failure::bad_request(message, "see /openapi.json for the body")
-    })
+    };
+    // serde would take a list for a struct, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(refused(&"expected a JSON object at line 1 column 1"));
+    }
+    serde_json::from_slice(body).map_err(|e| refused(&e))
 }
 
 /// `30s`, `500ms`, `2m`, or a plain number of seconds.
@@ -73,6 +79,7 @@ pub fn duration(name: &str, text: &str, most: Duration) -> Answer<Duration> {
         "ms" => Some(0.001),
         "" | "s" => Some(1.0),
         "m" => Some(60.0),
+        "h" => Some(3600.0),
         _ => None,
     };
     let seconds = scale.and_then(|scale| Some(number.parse::<f64>().ok()? * scale));
@@ -108,7 +115,7 @@ mod tests {
         for (text, ms) in [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("5", 5_000), ("0", 0), ("1.5s", 1_500)] {
             assert_eq!(duration("wait", text, most).unwrap(), Duration::from_millis(ms), "{text}");
         }
-        for text in ["", "s", "-1s", "1h", "1 s", "601s", "1e3", "..", "999999999999999999999m"] {
+        for text in ["", "s", "-1s", "1d", "1 s", "601s", "1h", "1e3", "..", "999999999999999999999m"] {
             assert!(duration("wait", text, most).is_err(), "{text}");
         }
     }

@@ -20,7 +20,7 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 /// One route.
 pub struct Route {
     /// Its method.
-    pub method: MethodFilter,
+    pub method: Method,
     /// Its path, as OpenAPI writes it, except that `{*key}` may hold slashes.
     pub path: &'static str,
     handler: MethodRouter<Front>,
@@ -28,12 +28,13 @@ pub struct Route {
 
 /// Every route there is.
 pub fn table() -> Vec<Route> {
-    fn route<H: Handler<T, Front>, T: 'static>(method: MethodFilter, path: &'static str, handler: H) -> Route {
-        Route { method, path, handler: on(method, handler) }
+    fn route<H: Handler<T, Front>, T: 'static>(method: Method, path: &'static str, handler: H) -> Route {
+        let filter = MethodFilter::try_from(method.clone()).expect("only common methods are used");
+        Route { method, path, handler: on(filter, handler) }
     }
-    const GET: MethodFilter = MethodFilter::GET;
-    const POST: MethodFilter = MethodFilter::POST;
-    const PUT: MethodFilter = MethodFilter::PUT;
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
     vec![
         route(GET, "/v1/apps", apps::list),
         route(GET, "/v1/apps/{app}", apps::show),
