@@ -92,6 +92,8 @@ pub trait Sandboxes<O> {
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt);
     /// Appends what happened since the last call.
     fn poll(&mut self, objects: &mut O, reports: &mut Vec<Report>);
+    /// When `poll` has something to do without anybody saying so, in milliseconds from now; `None` for never.
+    fn next_poll_ms(&self) -> Option<u64>;
     /// Attempts that are queued or running.
     fn load(&self) -> usize;
 }

@@ -108,6 +108,11 @@ impl<P: Ports> Shard<P> {
             .min()
     }
 
+    /// What executes attempts.
+    pub fn sandboxes(&self) -> &P::Sandboxes {
+        &self.sandboxes
+    }
+
     /// Why the shard can go on no more and must be opened again; `None` while it can.
     pub fn failure(&self) -> Option<&Problem> {
         self.failed.as_ref()

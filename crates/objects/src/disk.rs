@@ -1,0 +1,108 @@
+//! One file per object: `objects/<low byte of the id>/<id>`, both in hex.
+
+use crate::error::Error;
+use sluice_types::ObjectId;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+}
+
+impl Disk {
+    /// Creates the directories, which are synced once here and then stay.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let root = dir.join("objects");
+        for shard in 0..=u8::MAX {
+            let path = root.join(format!("{shard:02x}"));
+            fs::create_dir_all(&path).map_err(Error::disk(&path))?;
+        }
+        for path in [root.as_path(), dir] {
+            sync_directory(path)?;
+        }
+        Ok(Self { root })
+    }
+
+    fn path(&self, id: ObjectId) -> PathBuf {
+        self.root.join(format!("{:02x}/{:016x}", id.0 as u8, id.0))
+    }
+
+    /// Writes an object's file with `fill`; nothing stays of a failed attempt.
+    pub fn write(
+        &self,
+        id: ObjectId,
+        fill: impl FnOnce(&mut File) -> Result<(), Error>,
+    ) -> Result<File, Error> {
+        let path = self.path(id);
+        let mut options = OpenOptions::new();
+        options.write(true).read(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&path).map_err(Error::disk(&path))?;
+        match fill(&mut file) {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                // The error that matters is the first one; an orphan is swept at the next start.
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a written file durable, its name included.
+    pub fn sync(&self, id: ObjectId) -> Result<(), Error> {
+        let path = self.path(id);
+        let file = File::open(&path).map_err(Error::disk(&path))?;
+        file.sync_data().map_err(Error::disk(&path))?;
+        sync_directory(path.parent().expect("an object's file lies in a directory"))
+    }
+
+    /// Opens an object's file of exactly `len` bytes.
+    pub fn read(&self, id: ObjectId, len: u64) -> Result<File, Error> {
+        let path = self.path(id);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Unknown(id)),
+            opened => opened.map_err(Error::disk(&path))?,
+        };
+        let found = file.metadata().map_err(Error::disk(&path))?.len();
+        if found == len { Ok(file) } else { Err(Error::Unknown(id)) }
+    }
+
+    /// Makes the file at `from`, on the same file system, the object's file.
+    pub fn take(&self, id: ObjectId, from: &Path) -> Result<File, Error> {
+        let path = self.path(id);
+        fs::rename(from, &path).map_err(Error::disk(from))?;
+        File::open(&path).map_err(Error::disk(&path))
+    }
+
+    /// Removes an object's file, if there is one.
+    pub fn remove(&self, id: ObjectId) -> Result<(), Error> {
+        let path = self.path(id);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(Error::disk(&path)),
+        }
+    }
+
+    /// Removes the files of objects from `from` on that are not `live`; returns how many.
+    pub fn sweep(&self, from: ObjectId, live: impl Fn(ObjectId) -> bool) -> Result<usize, Error> {
+        let mut removed = 0;
+        for shard in fs::read_dir(&self.root).map_err(Error::disk(&self.root))? {
+            let shard = shard.map_err(Error::disk(&self.root))?.path();
+            for entry in fs::read_dir(&shard).map_err(Error::disk(&shard))? {
+                let name = entry.map_err(Error::disk(&shard))?.file_name();
+                let id = name.to_str().and_then(|name| u64::from_str_radix(name, 16).ok()).map(ObjectId);
+                if let Some(id) = id.filter(|id| *id >= from && !live(*id)) {
+                    self.remove(id)?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn sync_directory(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::disk(path))
+}
