@@ -159,7 +159,7 @@ fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem>
         log: LogOptions { new_log_id: crate::ports::World::random(&mut world), ..LogOptions::default() },
         store: store.map_err(|error| error.problem())?,
         objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes)?,
-        sandboxes: LocalSandboxes::new(config)?,
+        sandboxes: LocalSandboxes::new(config, &dir.path().join("scratch"))?,
         world,
     };
     Shard::open(options, opened, &dir.log_path())
