@@ -12,6 +12,7 @@ use crate::node::Position;
 use serde::Deserialize;
 use sluice_types::{Durability, Network, Visibility};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An app.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,18 +160,18 @@ pub struct Emit {
 /// Where the parts of a definition were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The file, as the user named it; empty when unknown.
-    pub file: String,
-    positions: BTreeMap<String, Position>,
+    /// The file of the whole, as the user named it; empty when unknown.
+    pub file: Arc<str>,
+    positions: BTreeMap<String, (Arc<str>, Position)>,
 }
 
 impl Places {
-    /// Position of the part at a path such as `functions.count.into`, or of the nearest part around it.
-    pub fn find(&self, path: &str) -> Option<Position> {
+    /// File and position of the part at a path such as `functions.count.into`, or of the nearest part around it.
+    pub fn find(&self, path: &str) -> Option<(Arc<str>, Position)> {
         let mut path = path;
         loop {
-            if let Some(at) = self.positions.get(path) {
-                return Some(*at);
+            if let Some(place) = self.positions.get(path) {
+                return Some(place.clone());
             }
             path = path.rsplit_once('.')?.0;
         }
