@@ -35,7 +35,7 @@ pub struct Definition {
 
 /// A bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a bucket such as {keep: true}")]
 pub struct Bucket {
     /// Whether intermediates outlive their last use.
     #[serde(default)]
@@ -44,7 +44,10 @@ pub struct Bucket {
 
 /// A function.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a function such as {runtime: python, handler: app.py:count, on: {each: texts}}"
+)]
 pub struct Function {
     /// What executes it.
     pub runtime: RuntimeKind,
@@ -109,7 +112,7 @@ pub enum RuntimeKind {
 
 /// What happens after a failed attempt: a number of retries, or the details.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{max, initial, backoff, max_delay, jitter}")]
 pub struct RetryDetails {
     /// Retries after the first attempt.
     pub max: Option<u32>,
@@ -129,7 +132,7 @@ pub struct Retries(pub RetryDetails);
 
 /// A trigger.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a trigger such as {on: {each: texts}, invoke: count}")]
 pub struct Trigger {
     /// Its name; by default that of the first function it invokes, made unique.
     pub name: Option<String>,
@@ -149,7 +152,7 @@ pub struct Trigger {
 
 /// An event that a trigger emits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an event such as {type: T, subject: S}")]
 pub struct Emit {
     /// CloudEvents `type`.
     pub r#type: String,

@@ -50,7 +50,8 @@ impl Reader {
             let fix =
                 did_you_mean(&entry.key, SECTIONS).unwrap_or(format!("known are: {}", SECTIONS.join(", ")));
             let message = format!("`{}` is not known here", entry.key);
-            self.findings.push(Diagnostic::error(Code::APP_INVALID, &entry.key, message).fix(fix));
+            let finding = Diagnostic::error(Code::APP_INVALID, &entry.key, message).fix(fix);
+            self.findings.push(Diagnostic { at: entry.key_at, ..finding });
         }
         let section = |name: &str| sections.iter().find(|e| e.key == name).map(|e| &e.value);
         if let Some(node) = section("source") {
@@ -95,6 +96,11 @@ impl Reader {
     fn buckets(&mut self, node: &Node) -> Vec<(String, Bucket)> {
         if let Value::List(_) = node.value {
             let names: Vec<String> = self.decode("buckets", node).unwrap_or_default();
+            for (i, name) in names.iter().enumerate() {
+                if let Some(place) = self.places.positions.get(&format!("buckets.{i}")).cloned() {
+                    self.places.positions.insert(format!("buckets.{name}"), place);
+                }
+            }
             return names.into_iter().map(|name| (name, Bucket::default())).collect();
         }
         let mut buckets = Vec::new();
