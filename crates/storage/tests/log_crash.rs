@@ -1,5 +1,7 @@
 //! Exhaustive: a small log damaged at every byte, and every outcome of a crash during a sync.
 
+#![allow(clippy::unwrap_used, reason = "helpers may fail a test")]
+
 mod support;
 
 use sluice_storage::disk::mem::Fault;

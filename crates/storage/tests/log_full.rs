@@ -1,5 +1,7 @@
 //! A full disk: new work is refused, work under way goes on, nothing accepted is lost.
 
+#![allow(clippy::unwrap_used, reason = "helpers may fail a test")]
+
 mod support;
 
 use sluice_storage::disk::{Disk, MemDisk};
@@ -89,6 +91,24 @@ fn a_full_disk_can_be_opened_and_released() {
     log.sync().unwrap();
     assert!(try_append(&mut log, PROGRESS, durable.0 + 1).is_ok());
     log.sync().unwrap();
+}
+
+/// A segment is released when the next one makes it void, and that one's header is on disk.
+#[test]
+fn releasing_while_a_roll_waits_for_space_survives_a_crash() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, small());
+    let filler = [1; 1800];
+    log.append(Head::default(), |bytes| bytes.extend_from_slice(&filler)).unwrap();
+    log.sync().unwrap();
+    disk.set_capacity(Some(disk.used_bytes() + 64));
+    log.append(Head::default(), |bytes| bytes.extend_from_slice(&filler)).unwrap();
+    assert!(matches!(log.sync(), Err(Error::DiskFull)));
+    log.truncate_before(Lsn(2)).unwrap();
+    drop(log);
+    disk.crash(&mut |_| 0);
+    disk.set_capacity(None);
+    assert_eq!(open(&disk, Options { checkpoint_lsn: Lsn(1), ..small() }).durable(), Lsn(1));
 }
 
 #[test]
