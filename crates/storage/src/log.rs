@@ -79,7 +79,8 @@ impl<D: Disk> Log<D> {
         Ok(lsn)
     }
 
-    /// Makes every appended record durable; returns the last durable lsn.
+    /// Makes every appended record durable; returns the last durable lsn. Also looks how much space there is,
+    /// so after [`Error::DiskFull`] it is worth calling with nothing to write.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`]: some records still wait; sync again when there is space.

@@ -126,6 +126,16 @@ fn the_reserve_is_built_again_when_there_is_space() {
 }
 
 #[test]
+fn preparation_leaves_the_reserve_free() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, options());
+    disk.set_capacity(Some(disk.used_bytes() + RESERVE_BYTES + 300));
+    while log.prepare(1000).unwrap() > 0 {}
+    assert_eq!(disk.free_bytes(dir()).unwrap(), RESERVE_BYTES);
+    assert!(try_append(&mut log, NEW, 1).is_ok(), "what was prepared is there for new work");
+}
+
+#[test]
 fn preparation_keeps_to_its_budget_and_leaves_syncs_nothing_but_records() {
     let disk = MemDisk::new();
     let mut log = open(&disk, Options { ahead_bytes: 3000, ..options() });
