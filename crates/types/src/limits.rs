@@ -62,3 +62,6 @@ pub const CPU_MILLIS_MAX: u32 = 1_024_000;
 pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
 /// Most compiled expressions that one evaluator keeps.
 pub const EXPRESSIONS_COMPILED_MAX: usize = 10_000;
+/// Deepest chain of events that cause one another within one step of a run (a trigger that emits an event which fires a
+/// trigger that emits); past it the run fails.
+pub const EMIT_NESTING_MAX: u32 = 64;
