@@ -207,6 +207,29 @@ fn a_failed_sync_ends_the_handle_and_a_later_one_is_not_believed() {
     assert_eq!(payloads(&open(&disk, small()), 0), [1, 2]);
 }
 
+#[test]
+fn a_damaged_header_among_old_segments_is_refused_and_the_segment_is_kept() {
+    for damaged in 0..3 {
+        let disk = MemDisk::new();
+        let mut log = open(&disk, small());
+        for n in 1..=250 {
+            append(&mut log, n);
+            log.sync().unwrap();
+        }
+        // So that the oldest segment is not the first of the log.
+        log.truncate_before(Lsn(60)).unwrap();
+        drop(log);
+        let names = disk.list(support::dir()).unwrap();
+        let path = support::dir().join(&names[damaged]);
+        disk.rot(&path, 33, 1);
+        let before = disk.contents(&path);
+        let options = Options { checkpoint_lsn: Lsn(250), ..small() };
+        let refused = Log::open(disk.clone(), support::dir(), options).map(|log| log.oldest());
+        assert!(matches!(refused, Err(Error::Corrupt { .. })), "{damaged}: {refused:?}");
+        assert_eq!(disk.contents(&path), before);
+    }
+}
+
 /// The worst that a recycled segment can hold: an intact record of a time that a crash has undone, at the very
 /// place where the next record would be, with the very lsn that it would have.
 #[test]

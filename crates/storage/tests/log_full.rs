@@ -112,6 +112,34 @@ fn releasing_while_a_roll_waits_for_space_survives_a_crash() {
 }
 
 #[test]
+fn opening_on_a_disk_without_a_free_byte_takes_the_reserve() {
+    let (disk, mut log) = nearly_full();
+    try_append(&mut log, NEW, 1).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    disk.set_capacity(Some(disk.used_bytes()));
+    let log = open(&disk, options());
+    assert_eq!(payloads(&log, 0), [1]);
+    assert!(disk.contents(&dir().join("reserve")).is_none());
+}
+
+#[test]
+fn released_segments_take_records_when_nothing_is_free() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, small());
+    for n in 1..=150 {
+        try_append(&mut log, NEW, n).unwrap();
+        log.sync().unwrap();
+    }
+    log.truncate_before(Lsn(149)).unwrap();
+    disk.set_capacity(Some(disk.used_bytes()));
+    log.sync().unwrap();
+    let last = fill(&mut log, NEW);
+    assert!(last >= 150 + 2 * 40, "two spares took only {} records", last - 150);
+    assert!(last - log.durable().0 <= 1);
+}
+
+#[test]
 fn the_reserve_is_built_again_when_there_is_space() {
     let (disk, mut log) = nearly_full();
     let reserve = dir().join("reserve");

@@ -88,6 +88,18 @@ fn fingerprints_tell_namespaces_and_ids_apart() {
     assert_eq!(fingerprint("default", "run_1"), 0x5498cae01799274bf525c459e2720e14);
 }
 
+#[test]
+fn an_id_that_has_passed_to_another_run_stays_with_it() {
+    let store = open(&MemDisk::new());
+    let mut batch = store.begin();
+    batch.put_run(RunKey(1), b"old", &index(1, 0, 7));
+    batch.put_run(RunKey(2), b"new", &index(1, 0, 7));
+    batch.remove_run(RunKey(1));
+    batch.commit(Lsn(1)).unwrap();
+    assert_eq!(store.find(index(1, 0, 7).id_fingerprint).unwrap(), Some(RunKey(2)));
+    assert_eq!(store.run(RunKey(1)).unwrap(), None);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put { run: u64, app: u32, status: u8, bytes: usize },
