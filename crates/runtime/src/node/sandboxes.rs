@@ -69,7 +69,9 @@ impl LocalSandboxes {
     }
 
     fn poll_processes(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
-        self.pool.poll(&mut objects.0, Instant::now(), &mut self.happened);
+        if let Err(error) = self.pool.poll(&mut objects.0, Instant::now(), &mut self.happened) {
+            tracing::error!(%error, "the worker pool");
+        }
         for event in self.happened.drain(..) {
             reports.push(match event {
                 SandboxEvent::Started { id, attempt, .. } => Report::Started { invocation: id, attempt },
