@@ -11,8 +11,8 @@ from ._function import Function, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings
 
-#: ``inspect.CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
-ASYNC_FLAGS = 0x80 | 0x200
+#: ``inspect.CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
+ASYNC_GENERATOR = 0x200
 F = TypeVar("F", bound=Callable[..., Any])
 Into = Union[Bucket, "list[Bucket]", "tuple[Bucket, ...]", None]
 
@@ -245,8 +245,8 @@ def _check_callable(name: str, call: Callable[..., Any]) -> None:
     if not callable(call) or isinstance(call, type):
         raise TypeError(f"@app.function decorates a function, not {type(call).__name__}")
     code = _code(call)
-    if code is not None and code.co_flags & ASYNC_FLAGS:
-        raise TypeError(f"{name!r} is async; functions are ordinary (`def`), and the engine runs many at once")
+    if code is not None and code.co_flags & ASYNC_GENERATOR:
+        raise TypeError(f"{name!r} is an async generator; yield outputs from an ordinary generator (`def`)")
     qualified = getattr(call, "__qualname__", name)
     if "<" in qualified:
         raise ValueError(

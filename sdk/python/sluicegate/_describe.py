@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ._app import App
+from ._function import Function
 
 EXIT_ERROR = 3
 
@@ -62,10 +63,11 @@ def describe_file(file: str, name: str | None = None) -> dict[str, Any]:
     root = os.path.dirname(os.path.realpath(file))
     for function in app.functions.values():
         _check_found_again(function, module)
+        _check_names_apart(function, app)
     return app.definition(root)
 
 
-def _check_found_again(function: Any, module: ModuleType) -> None:
+def _check_found_again(function: Function, module: ModuleType) -> None:
     if function.call is None or function.call.__module__ != module.__name__:
         return
     found: Any = module
@@ -75,6 +77,16 @@ def _check_found_again(function: Any, module: ModuleType) -> None:
         raise ValueError(
             f"{function.call.__qualname__!r} is no longer the function {function.name!r} (line {function.place.line}): "
             "another definition of the same name replaced it; rename one"
+        )
+
+
+def _check_names_apart(function: Function, app: App) -> None:
+    """A worker looks a function up by its Python name, among the names in the app first."""
+    name = function.call.__qualname__ if function.call is not None else function.name
+    if app.functions.get(name, function) is not function:
+        raise ValueError(
+            f"{name!r} is the Python function of {function.name!r} (line {function.place.line}), but names another "
+            "function of the app; give that one another name="
         )
 
 

@@ -139,7 +139,7 @@ class Apps(unittest.TestCase):
             return value
 
         async def waiting(value):
-            return value
+            yield value
 
         cases = [
             (lambda: sg.App("1a"), ValueError, "start with a letter"),
@@ -154,7 +154,7 @@ class Apps(unittest.TestCase):
             (lambda: app.function()(work), ValueError, "two functions are named"),
             (lambda: app.function()(local), ValueError, "top level"),
             (lambda: app.function(name="l")(lambda v: v), ValueError, "top level"),
-            (lambda: app.function()(waiting), TypeError, "async"),
+            (lambda: app.function()(waiting), TypeError, "async generator"),
             (lambda: app.function()(Apps), TypeError, "decorates a function"),
             (lambda: app.function(timeout=-1)(more), ValueError, "more than 0"),
             (lambda: app.function(timeout=True)(more), TypeError, "number of seconds"),

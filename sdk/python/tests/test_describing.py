@@ -100,6 +100,11 @@ class Describing(unittest.TestCase):
         error = self.error(head + twice.format(name="one") + twice.format(name="two"))
         self.assertIn("replaced it", str(error["message"]))
 
+    def test_names_that_cross_are_told(self) -> None:
+        head = 'import sluicegate as sg\napp = sg.App("a")\n'
+        swapped = "@app.function(name='g')\ndef f(x):\n    return x\n@app.function(name='f')\ndef g(x):\n    return x\n"
+        self.assertIn("names another function", str(self.error(head + swapped)["message"]))
+
     def test_a_missing_file_is_an_error(self) -> None:
         done = describe("/no/such/app.py")
         self.assertEqual(done.returncode, 3)
