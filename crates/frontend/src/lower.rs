@@ -32,7 +32,9 @@ pub fn lower(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
     if lowering.findings.is_empty() {
         return Ok(program);
     }
-    Err(lowering.findings.into_iter().map(|d| d.located(&definition.places)).collect())
+    let mut findings: Vec<_> = lowering.findings.into_iter().map(|d| d.located(&definition.places)).collect();
+    findings.sort_by(|a, b| (&a.file, a.at).cmp(&(&b.file, b.at)));
+    Err(findings)
 }
 
 /// The work in progress: what the names mean, and what was found wrong so far.
