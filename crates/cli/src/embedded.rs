@@ -36,10 +36,12 @@ impl Embedded {
     }
 }
 
+/// The program that starts sandboxes: this one, even when its file has been replaced since.
+pub const LAUNCHER: &str = "/proc/self/exe";
+
 /// How a node of this binary is set up on a data directory.
 pub fn config(data_dir: &Path) -> Outcome<NodeConfig> {
-    let launcher = std::env::current_exe().map_err(|e| machine("cannot find this program's own file", &e))?;
-    Ok(NodeConfig::new(data_dir, sdk::unpack()?, launcher))
+    Ok(NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER))
 }
 
 /// A runtime on this thread: the shard has a thread of its own, the front needs no more than one.

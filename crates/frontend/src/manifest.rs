@@ -11,7 +11,7 @@ use sluice_types::Code;
 /// Only the notation is checked; see [`crate::Definition::from_yaml`] for the rest.
 pub fn manifest_json(text: &str, file: &str) -> Result<String, Vec<Diagnostic>> {
     let refused = |message: String, at| {
-        vec![Diagnostic { at, file: file.to_owned(), ..Diagnostic::error(Code::APP_SYNTAX, "", message) }]
+        vec![Diagnostic { at, file: file.into(), ..Diagnostic::error(Code::APP_SYNTAX, "", message) }]
     };
     let mut root = yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
     let mut lines = Vec::new();
@@ -71,7 +71,7 @@ functions:
     #[test]
     fn what_is_not_yaml_is_refused_with_its_place() {
         let findings = manifest_json("a: [", "x.yaml").unwrap_err();
-        assert_eq!((findings[0].code, findings[0].file.as_str()), (Code::APP_SYNTAX, "x.yaml"));
+        assert_eq!((findings[0].code, &*findings[0].file), (Code::APP_SYNTAX, "x.yaml"));
         assert!(findings[0].at.is_some());
     }
 }

@@ -1,10 +1,12 @@
 //! APP on the command line: a Python file, a manifest, or a folder with one of them.
 
 mod bundle;
+mod change;
 mod manifest;
 mod python;
 mod samples;
 
+pub use change::Change;
 pub use samples::Samples;
 
 use crate::exit::{Failure, Outcome};

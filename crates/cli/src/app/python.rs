@@ -6,19 +6,13 @@ use crate::sdk;
 use serde::Deserialize;
 use sluice_frontend::{Definition, Diagnostic, Position, Severity};
 use sluice_types::Code;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The interpreter, unless `SLUICE_PYTHON` names another.
+/// The interpreter, the one that sandboxes use too.
 const INTERPRETER: &str = "python3";
-
-/// The interpreter to use.
-pub fn interpreter() -> OsString {
-    std::env::var_os("SLUICE_PYTHON").filter(|name| !name.is_empty()).unwrap_or_else(|| INTERPRETER.into())
-}
 
 /// Has Python describe the app in a file.
 pub(super) fn read(file: &Path) -> Outcome<Read> {
@@ -38,16 +32,14 @@ fn describe(file: &Path) -> Outcome<Output> {
         path.push(":");
         path.push(more);
     }
-    let interpreter = interpreter();
-    let mut command = Command::new(&interpreter);
+    let mut command = Command::new(INTERPRETER);
     command.args(["-m", "sluicegate._describe"]).arg(file).env("PYTHONPATH", path).stdin(Stdio::null());
     command.output().map_err(|e| {
-        let name = interpreter.to_string_lossy();
         let message = match e.kind() {
-            io::ErrorKind::NotFound => format!("this is a Python app, and there is no `{name}`"),
-            _ => format!("cannot run `{name}`: {e}"),
+            io::ErrorKind::NotFound => format!("this is a Python app, and there is no `{INTERPRETER}`"),
+            _ => format!("cannot run `{INTERPRETER}`: {e}"),
         };
-        Failure::new(Code::PROGRAM_MISSING, message, "install Python 3.10 or newer, or name it in SLUICE_PYTHON")
+        Failure::new(Code::PROGRAM_MISSING, message, "install Python 3.10 or newer")
     })
 }
 
