@@ -12,13 +12,13 @@ mod world;
 pub use sandboxes::LocalSandboxes;
 
 use crate::bundles::Bundles;
-use crate::handle::{Command, NodeHandle};
+use crate::handle::NodeHandle;
 use crate::ports::{Ports, Sandboxes as _};
 use crate::shard::{Opened, Shard, ShardOptions};
 use bell::{Bell, Queue};
 use memory::NodeMemory;
 use sluice_frontend::cel::CelEvaluator;
-use sluice_storage::disk::real::RealDisk;
+use sluice_storage::disk::RealDisk;
 use sluice_storage::log::Options as LogOptions;
 use sluice_storage::store::StoreOptions;
 use sluice_storage::{DataDir, RunStore};
@@ -226,7 +226,7 @@ fn stopped() -> Problem {
 
 /// A fresh folder for a node that leaves nothing behind.
 pub fn ephemeral_dir(under: &Path) -> std::io::Result<PathBuf> {
-    let dir = under.join(format!("sluice-{}", ulid::Ulid::new().to_string().to_lowercase()));
+    let dir = under.join(format!("sluice-{}", ulid::Ulid::generate().to_string().to_lowercase()));
     std::fs::create_dir_all(&dir)?;
     Ok(dir)
 }

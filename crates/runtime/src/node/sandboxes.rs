@@ -139,7 +139,7 @@ struct Reader<'a, 'm>(&'a RefCell<&'m mut NodeMemory>);
 
 impl InputBytes for Reader<'_, '_> {
     fn bytes(&self, payload: &Payload) -> Option<Bytes> {
-        self.0.borrow().read(payload).ok()
+        self.0.borrow_mut().read(payload).ok()
     }
 }
 
