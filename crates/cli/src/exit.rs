@@ -93,12 +93,6 @@ impl Failure {
         Self { body: ErrorBody { error: first, diagnostics }, exit: Exit::Wrong, text: Some(text) }
     }
 
-    /// The same failure, with another way to end.
-    pub fn with_exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
-        self
-    }
-
     /// For people, on stderr.
     pub fn render(&self) -> String {
         if let Some(text) = &self.text {

@@ -1,10 +1,10 @@
 //! Ctrl-C and SIGTERM.
 
-use crate::embedded::machine;
+use crate::embedded::{machine, runtime};
 use crate::exit::{Exit, Outcome};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Whether the user wants out. The first signal sets it; the second ends the process at once.
 #[derive(Clone, Default)]
@@ -15,10 +15,12 @@ impl Interrupt {
     pub fn listen() -> Outcome<Self> {
         let interrupt = Self::default();
         let told = interrupt.clone();
-        let runtime = crate::embedded::runtime()?;
+        let runtime = runtime()?;
+        let mut signals = runtime.block_on(async { Signals::listen() })?;
         let listener = std::thread::Builder::new().name("signals".into()).spawn(move || {
             runtime.block_on(async {
-                while next_signal().await {
+                loop {
+                    signals.next().await;
                     if told.0.swap(true, Ordering::SeqCst) {
                         std::process::exit(Exit::Interrupted.code().into());
                     }
@@ -35,14 +37,24 @@ impl Interrupt {
     }
 }
 
-/// Waits for SIGINT or SIGTERM. False when signals cannot be listened to.
-pub async fn next_signal() -> bool {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return false;
-    };
-    tokio::select! {
-        came = interrupt.recv() => came.is_some(),
-        came = terminate.recv() => came.is_some(),
+/// SIGINT and SIGTERM, which from then on do not end the process by themselves.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Starts to listen. Needs a runtime around it.
+    pub fn listen() -> Outcome<Self> {
+        let listen = |kind| signal(kind).map_err(|e| machine("cannot listen to signals", &e));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

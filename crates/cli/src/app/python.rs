@@ -73,7 +73,7 @@ fn refused(output: &Output, file: &Path, source: Option<&str>) -> Failure {
         code: if error.r#type == "AppNotFound" { Code::APP_INVALID } else { Code::APP_SYNTAX },
         message: format!("{}: {}", error.r#type, error.message),
         path: String::new(),
-        file: shown,
+        file: shown.into(),
         at: error.line.map(|line| Position { line, column: 0 }),
         fix: fix(&error).to_owned(),
     };

@@ -2,7 +2,8 @@
 
 use crate::arguments::{DEFAULT_ADDR, Global};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::{embedded, interrupt, show};
+use crate::interrupt::Signals;
+use crate::{embedded, show};
 use clap::Args;
 use sluice_runtime::Node;
 use sluice_server::{Options, Server as Front};
@@ -45,6 +46,7 @@ impl Server {
 
     fn serve(&self, node: &Node, global: &Global) -> Outcome<()> {
         embedded::runtime()?.block_on(async {
+            let mut signals = Signals::listen()?;
             let options = Options { token: global.token.clone() };
             let server = Front::bind(self.place.addr()?, node.handle(), options).await?;
             let url = format!("http://{}", server.local_addr());
@@ -53,7 +55,7 @@ impl Server {
             } else {
                 show::line(&format!("listening on {url}"))?;
             }
-            Ok(server.serve(async { drop(interrupt::next_signal().await) }).await?)
+            Ok(server.serve(async move { signals.next().await }).await?)
         })
     }
 }
