@@ -56,7 +56,7 @@ pub struct App {
     /// The lowered program in words.
     #[serde(default)]
     pub explain: String,
-    /// The lowered program as a graph, in Graphviz's dot language.
+    /// The lowered program as JSON, with the graph of its data.
     #[serde(default)]
-    pub graph: String,
+    pub program: serde_json::Value,
 }

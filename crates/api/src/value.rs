@@ -76,6 +76,15 @@ impl Value {
         Ok(Self::json(text))
     }
 
+    /// Whether the same bytes and content type arrive when the value is sent in JSON.
+    pub fn survives_json(&self) -> bool {
+        match self.content_type.as_str() {
+            BYTES => true,
+            TEXT | JSON => Self::from_json(&self.to_json()).is_ok_and(|read| read == *self),
+            _ => false,
+        }
+    }
+
     /// The value as the server shows it: see [`show`].
     pub fn to_json(&self) -> Box<RawValue> {
         show(&self.content_type, &self.bytes)
@@ -118,18 +127,10 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// As a client sends it: the one form from which the server reads the same bytes. The content type survives for text,
-/// JSON and plain bytes only.
+/// As a client sends it. What does not [survive](Value::survives_json) as it is goes as bytes.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = match self.content_type.as_str() {
-            TEXT | JSON => self.to_json(),
-            _ => base64(&self.bytes),
-        };
-        let read_back = Self::from_json(&shown);
-        match read_back {
-            Ok(value) if value == *self => shown.serialize(serializer),
-            _ => base64(&self.bytes).serialize(serializer),
-        }
+        let is_shown = self.content_type != BYTES && self.survives_json();
+        if is_shown { self.to_json() } else { base64(&self.bytes) }.serialize(serializer)
     }
 }

@@ -43,6 +43,18 @@ fn what_does_not_fit_its_type_is_shown_as_bytes() {
     }
 }
 
+#[test]
+fn what_survives_json_is_known() {
+    for value in [Value::text("a"), Value::json("[1]"), Value::bytes([255])] {
+        assert!(value.survives_json(), "{value:?}");
+    }
+    let csv = Value { content_type: "text/csv".into(), bytes: b"a".to_vec() };
+    let binary = Value { content_type: "text/plain".into(), bytes: vec![255] };
+    for value in [csv, binary, Value::json("[1]\n"), Value::json("{"), Value::json(r#"{"base64": "AA=="}"#)] {
+        assert!(!value.survives_json(), "{value:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn text_survives(text in ".*") {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
+use sluice_frontend::{explain, explain_json};
 use sluice_runtime::api::DeployRequest;
 use sluice_runtime::time::rfc3339;
 use sluice_types::Code;
@@ -58,10 +59,14 @@ pub async fn show(State(front): State<Front>, Path(app): Path<String>) -> Answer
     let definition = definition.ok_or_else(|| {
         Failure::new(Code::INTERNAL, format!("the stored definition of `{app}` is not JSON"), "deploy it again")
     })?;
-    let _ = program;
-    let (explain, graph) = (String::new(), String::new());
-    let deployed_at = rfc3339(view.deployed_ms);
-    Ok(Json(api::App { app: view.app, version: view.version, deployed_at, definition, explain, graph }))
+    Ok(Json(api::App {
+        app: view.app,
+        version: view.version,
+        deployed_at: rfc3339(view.deployed_ms),
+        definition,
+        explain: explain(&program),
+        program: explain_json(&program),
+    }))
 }
 
 #[cfg(test)]

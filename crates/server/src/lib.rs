@@ -18,6 +18,7 @@ mod failure;
 mod front;
 mod guard;
 mod health;
+mod in_process;
 mod lowering;
 mod metrics;
 mod objects;
@@ -26,5 +27,6 @@ mod serve;
 mod stream;
 mod views;
 
+pub use in_process::InProcess;
 pub use routes::router;
 pub use serve::{Options, Server};
