@@ -157,10 +157,12 @@ impl Wasm {
     ) -> Step {
         let key = (run.app, run.version, invocation.function);
         let ticket = (invocation.id, invocation.attempt);
-        if !self.functions.contains_key(&key) {
+        let Some(function) = self.functions.get_mut(&key) else {
             return Step::Done(Outcome::Failed(not_loaded(key)), Vec::new());
-        }
-        let Some(mut resident) = self.vacancy(key) else { return Step::Full(invocation) };
+        };
+        let Some(mut resident) = function.idle.pop().or_else(|| self.vacancy(key)) else {
+            return Step::Full(invocation);
+        };
         match Call::new(invocation, run, inputs) {
             Ok(call) => resident.place(call),
             Err(fault) => return Step::Done(Outcome::Failed(fault.failure(String::new())), Vec::new()),
@@ -257,13 +259,9 @@ impl Wasm {
         turn
     }
 
-    /// An instance without a call: an idle one, a new one, or a new one in place of another function's idle one.
+    /// A new instance, if need be in place of another function's idle one.
     fn vacancy(&mut self, key: FunctionKey) -> Option<Resident> {
-        let function = self.functions.get_mut(&key)?;
-        if let Some(resident) = function.idle.pop() {
-            return Some(resident);
-        }
-        let code = Rc::clone(&function.code);
+        let code = Rc::clone(&self.functions.get(&key)?.code);
         let seat = self.engine.seat().or_else(|| {
             drop(self.functions.values_mut().find_map(|function| function.idle.pop()));
             self.engine.seat()
