@@ -7,6 +7,7 @@ use crate::call::{Call, InputBytes, RunInfo, StoreBytes};
 use crate::declaration::Declaration;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits;
 use crate::module::Compiled;
 use crate::options::Options;
 use crate::output::LogLine;
@@ -59,6 +60,8 @@ pub struct Wasm {
     suspended: FxHashMap<Ticket, Suspended>,
     timers: Timers,
     runnable: VecDeque<Ticket>,
+    /// Idle instances beyond what their function may keep, dropped a few at a time.
+    surplus: Vec<Resident>,
 }
 
 struct Registered {
@@ -94,6 +97,7 @@ impl Wasm {
             suspended: FxHashMap::default(),
             timers: Timers::default(),
             runnable: VecDeque::new(),
+            surplus: Vec::new(),
         }
     }
 
@@ -190,6 +194,7 @@ impl Wasm {
                 self.runnable.push_back(ticket);
             }
         }
+        self.surplus.truncate(self.surplus.len().saturating_sub(limits::DROPS_PER_POLL_MAX));
         for _ in 0..self.runnable.len() {
             let Some(ticket) = self.runnable.pop_front() else { return };
             if self.resume(now_ms, ticket, store, done) {
@@ -198,9 +203,10 @@ impl Wasm {
         }
     }
 
-    /// When [`Wasm::poll`] has something to do: 0 for at once, `None` while nothing is pending.
+    /// When [`Wasm::poll`] has something to do: 0 for at once, `None` for nothing until the next call.
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.runnable.is_empty() { self.timers.next_ms() } else { Some(0) }
+        let at_once = !self.runnable.is_empty() || !self.surplus.is_empty();
+        if at_once { Some(0) } else { self.timers.next_ms() }
     }
 
     /// Tells a pending call to stop. It goes on at once and has the usual grace to end by itself; either way its
@@ -263,18 +269,18 @@ impl Wasm {
     fn vacancy(&mut self, key: FunctionKey) -> Option<Resident> {
         let code = Rc::clone(&self.functions.get(&key)?.code);
         let seat = self.engine.seat().or_else(|| {
-            drop(self.functions.values_mut().find_map(|function| function.idle.pop()));
+            let idle = || self.functions.values_mut().find_map(|function| function.idle.pop());
+            drop(self.surplus.pop().or_else(idle));
             self.engine.seat()
         })?;
         Some(Resident::new(&code, seat))
     }
 
     fn retire(&mut self, key: FunctionKey, resident: Resident, reusable: bool) {
-        if let Some(function) = self.functions.get_mut(&key).filter(|_| reusable)
-            && function.idle.len() < function.idle_max
-        {
-            function.idle.push(resident);
-        }
+        let Some(function) = self.functions.get_mut(&key).filter(|_| reusable) else { return };
+        let full = function.idle.len() >= function.idle_max;
+        let shelf = if full { &mut self.surplus } else { &mut function.idle };
+        shelf.push(resident);
     }
 
     fn suspend(

@@ -60,6 +60,18 @@ fn calls_that_overlap_get_instances_of_their_own() {
 }
 
 #[test]
+fn idle_instances_beyond_the_limit_are_dropped_by_polls() {
+    let options = Options { instances_max: 64, idle_max: 2, slice_ticks: 1_000_000, ..Options::default() };
+    let module = format!(r#"(module {PRELUDE} (func (export "run") (call $sleep_ms (i32.const 1))))"#);
+    let mut stage = Stage::on(Wasm::new(options).expect("an engine"), &module, |_| ()).expect("it loads");
+    for _ in 0..64 {
+        stage.call_later(b"");
+    }
+    stage.settle_at(1);
+    assert_eq!((stage.done.len(), stage.wasm.idle(), stage.wasm.next_deadline()), (64, 2, None));
+}
+
+#[test]
 fn a_full_pool_hands_the_invocation_back() {
     let module = format!(r#"(module {PRELUDE} (func (export "run") (call $sleep_ms (i32.const 1))))"#);
     let mut stage = Stage::on(small(2), &module, |_| ()).expect("it loads");

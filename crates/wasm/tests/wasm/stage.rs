@@ -73,7 +73,7 @@ impl Stage {
     }
 
     /// A stage whose function is declared differently.
-    pub fn with(module: &str, declare: impl FnOnce(&mut Function)) -> Result<Self, Error> {
+    pub fn with(module: impl AsRef<[u8]>, declare: impl FnOnce(&mut Function)) -> Result<Self, Error> {
         Self::on(small(64), module, declare)
     }
 
@@ -86,7 +86,11 @@ impl Stage {
     }
 
     /// A stage on a given shard.
-    pub fn on(mut wasm: Wasm, module: &str, declare: impl FnOnce(&mut Function)) -> Result<Self, Error> {
+    pub fn on(
+        mut wasm: Wasm,
+        module: impl AsRef<[u8]>,
+        declare: impl FnOnce(&mut Function),
+    ) -> Result<Self, Error> {
         let mut function = Function::new("guest", Runtime::Wasm { module: "guest.wat".into(), fresh: false });
         function.into = vec![BucketIx(2), BucketIx(3)];
         declare(&mut function);
@@ -97,7 +101,7 @@ impl Stage {
             functions: vec![function],
             triggers: Vec::new(),
         };
-        wasm.load((AppKey(1), Version(1), FunctionIx(0)), module.as_bytes(), &program)?;
+        wasm.load((AppKey(1), Version(1), FunctionIx(0)), module.as_ref(), &program)?;
         Ok(Self { wasm, program, now_ms: 0, shelf: Shelf::default(), done: Vec::new(), seq: 0 })
     }
 
