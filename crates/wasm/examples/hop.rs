@@ -29,6 +29,7 @@ const SLEEPER: &str = r#"(module
   (memory (export "memory") 1)
   (func (export "run") (call $sleep (i32.const 1000))))"#;
 
+/// Sleepers, unless an argument says otherwise.
 const SLEEPERS: u32 = 4_000;
 
 struct Inline;
@@ -124,11 +125,11 @@ fn clock_cost() -> Duration {
     costs[costs.len() / 2]
 }
 
-fn sleepers(wasm: &mut Wasm) {
+fn sleepers(wasm: &mut Wasm, count: u32) {
     let (input, input_key, run) = (Bytes::from(vec![7; 64]), Arc::from("key"), run_info());
     let begun = Instant::now();
     let now_ms = || begun.elapsed().as_millis() as u64;
-    for seq in 0..SLEEPERS {
+    for seq in 0..count {
         let step =
             wasm.start(now_ms(), invocation(2, seq, &input, &input_key), run.clone(), &Inline, &mut Inline);
         assert!(matches!(step, Step::Pending), "a sleeper did not sleep: {step:?}");
@@ -158,7 +159,8 @@ fn main() -> Result<(), sluice_wasm::Error> {
     wasm.load(key(2), SLEEPER.as_bytes(), &program)?;
     hops(&mut wasm, "hop, reused instance", 0, 1_000_000);
     hops(&mut wasm, "hop, fresh instance", 1, 100_000);
-    sleepers(&mut wasm);
-    sleepers(&mut wasm);
+    let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(SLEEPERS);
+    sleepers(&mut wasm, count);
+    sleepers(&mut wasm, count);
     Ok(())
 }

@@ -115,7 +115,8 @@ impl Wasm {
         self.add(key, compiled, program)
     }
 
-    /// Registers a compiled function; calls of it may start.
+    /// Registers a compiled function, or replaces its code; calls of it may start. Pending calls go on with the
+    /// code they began with.
     ///
     /// # Errors
     /// [`Error::Module`] when its memory is larger than its allocation from the start, or `key` is no Wasm
@@ -277,7 +278,10 @@ impl Wasm {
     }
 
     fn retire(&mut self, key: FunctionKey, resident: Resident, reusable: bool) {
-        let Some(function) = self.functions.get_mut(&key).filter(|_| reusable) else { return };
+        if !reusable {
+            return;
+        }
+        let Some(function) = self.functions.get_mut(&key).filter(|f| resident.runs(&f.code)) else { return };
         let full = function.idle.len() >= function.idle_max;
         let shelf = if full { &mut self.surplus } else { &mut function.idle };
         shelf.push(resident);

@@ -25,7 +25,7 @@ fn compile(name: &str, flags: &[&str]) -> Option<Vec<u8>> {
 #[test]
 fn a_command_in_c_reads_writes_and_exits() {
     let Some(module) = compile("upper", &["--target=wasm32-wasi"]) else { return };
-    let mut stage = Stage::with(&module, |_| ()).expect("it loads");
+    let mut stage = Stage::with(module, |_| ()).expect("it loads");
     let (outcome, logs) = stage.call(b"shout it");
     assert_eq!(crate::stage::value(outcome), (ContentType::Text, b"SHOUT IT".to_vec()));
     assert_eq!(logs[0].text, "guest read 8 bytes of in");
@@ -36,7 +36,7 @@ fn a_command_in_c_reads_writes_and_exits() {
 fn a_core_guest_in_c_puts_objects() {
     let flags = ["--target=wasm32", "-nostdlib", "-Wl,--no-entry"];
     let Some(module) = compile("words", &flags) else { return };
-    let mut stage = Stage::with(&module, |_| ()).expect("it loads");
+    let mut stage = Stage::with(module, |_| ()).expect("it loads");
     let puts = stage.puts(b"to be or");
     let expected = ["to", "be", "or"].map(|word| (BucketIx(2), word.to_owned(), b"1".to_vec()));
     assert_eq!(puts, expected);

@@ -120,16 +120,16 @@ fn grower(refused: &str) -> String {
 #[test]
 fn memory_beyond_the_allocation_is_out_of_memory() {
     let small = |f: &mut sluice_types::Function| f.resources.memory_bytes = 1 << 20;
-    let mut stage = Stage::with(&grower("unreachable"), small).expect("it loads");
+    let mut stage = Stage::with(grower("unreachable"), small).expect("it loads");
     let failure = stage.failure(b"");
     assert_eq!(failure.kind, FailureKind::OutOfMemory);
     assert!(failure.message.contains("1048576"), "{}", failure.message);
 
-    let mut tolerant = Stage::with(&grower("nop"), small).expect("it loads");
+    let mut tolerant = Stage::with(grower("nop"), small).expect("it loads");
     assert!(tolerant.puts(b"").is_empty(), "a guest that copes succeeds");
 
     let large = |f: &mut sluice_types::Function| f.resources.memory_bytes = 2 << 20;
-    let mut enough = Stage::with(&grower("unreachable"), large).expect("it loads");
+    let mut enough = Stage::with(grower("unreachable"), large).expect("it loads");
     assert!(enough.puts(b"").is_empty());
 }
 
@@ -138,9 +138,8 @@ fn a_refusal_does_not_colour_the_next_call() {
     let body = r#"(func (export "run")
         (if (call $input_len (i32.const 0)) (then unreachable))
         (drop (memory.grow (i32.const 16))))"#;
-    let mut stage =
-        Stage::with(&format!("(module {PRELUDE} {body})"), |f| f.resources.memory_bytes = 1 << 20)
-            .expect("it loads");
+    let mut stage = Stage::with(format!("(module {PRELUDE} {body})"), |f| f.resources.memory_bytes = 1 << 20)
+        .expect("it loads");
     assert!(stage.puts(b"").is_empty());
     assert_eq!(stage.failure(b"x").kind, FailureKind::Raised);
 }
@@ -149,8 +148,7 @@ fn a_refusal_does_not_colour_the_next_call() {
 fn output_is_limited_by_the_allocation() {
     let body = r#"(func (export "run") (loop $more
         (call $ret (i32.const 0) (i32.const 65536) (i32.const 0)) (br $more)))"#;
-    let mut stage =
-        Stage::with(&format!("(module {PRELUDE} {body})"), |f| f.resources.memory_bytes = 1 << 20)
-            .expect("it loads");
+    let mut stage = Stage::with(format!("(module {PRELUDE} {body})"), |f| f.resources.memory_bytes = 1 << 20)
+        .expect("it loads");
     assert_eq!(stage.failure(b"").kind, FailureKind::Limit);
 }

@@ -15,7 +15,7 @@ const COUNTER: &str = r#"(global $calls (mut i32) (i32.const 0))
 
 fn counter(fresh: bool) -> Stage {
     let declare = |f: &mut sluice_types::Function| f.runtime = Runtime::Wasm { module: String::new(), fresh };
-    Stage::with(&format!("(module {PRELUDE} {COUNTER})"), declare).expect("it loads")
+    Stage::with(format!("(module {PRELUDE} {COUNTER})"), declare).expect("it loads")
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn calls_that_overlap_get_instances_of_their_own() {
 fn idle_instances_beyond_the_limit_are_dropped_by_polls() {
     let options = Options { instances_max: 64, idle_max: 2, slice_ticks: 1_000_000, ..Options::default() };
     let module = format!(r#"(module {PRELUDE} (func (export "run") (call $sleep_ms (i32.const 1))))"#);
-    let mut stage = Stage::on(Wasm::new(options).expect("an engine"), &module, |_| ()).expect("it loads");
+    let mut stage = Stage::on(Wasm::new(options).expect("an engine"), module, |_| ()).expect("it loads");
     for _ in 0..64 {
         stage.call_later(b"");
     }
@@ -74,7 +74,7 @@ fn idle_instances_beyond_the_limit_are_dropped_by_polls() {
 #[test]
 fn a_full_pool_hands_the_invocation_back() {
     let module = format!(r#"(module {PRELUDE} (func (export "run") (call $sleep_ms (i32.const 1))))"#);
-    let mut stage = Stage::on(small(2), &module, |_| ()).expect("it loads");
+    let mut stage = Stage::on(small(2), module, |_| ()).expect("it loads");
     stage.call_later(b"a");
     stage.call_later(b"b");
     let Step::Full(invocation) = stage.start(Arguments::One(object("in", b"c"))) else {
@@ -87,7 +87,7 @@ fn a_full_pool_hands_the_invocation_back() {
 
 #[test]
 fn an_idle_instance_makes_room_for_another_function() {
-    let mut stage = Stage::on(small(1), &format!("(module {PRELUDE} {COUNTER})"), |_| ()).expect("it loads");
+    let mut stage = Stage::on(small(1), format!("(module {PRELUDE} {COUNTER})"), |_| ()).expect("it loads");
     assert_eq!(stage.value(b"").1, [1]);
     let other = (AppKey(1), Version(2), FunctionIx(0));
     stage
@@ -115,6 +115,27 @@ fn a_function_that_was_removed_is_unstartable_and_frees_its_instances() {
     stage.wasm.remove((AppKey(1), Version(1), FunctionIx(0)));
     assert_eq!(stage.wasm.idle(), 0);
     assert_eq!(stage.failure(b"").kind, sluice_types::FailureKind::Unstartable);
+}
+
+#[test]
+fn new_code_never_runs_on_an_instance_of_the_old() {
+    let body = |answer: u8| {
+        format!(
+            r#"(module {PRELUDE} (func (export "run")
+                 (call $sleep_ms (call $input_len (i32.const 0)))
+                 (i32.store8 (i32.const 0) (i32.const {answer}))
+                 (call $ret (i32.const 0) (i32.const 1) (i32.const 0))))"#
+        )
+    };
+    let mut stage = Stage::new(&body(1));
+    let old = stage.call_later(b"");
+    stage
+        .wasm
+        .load((AppKey(1), Version(1), FunctionIx(0)), body(2).as_bytes(), &stage.program)
+        .expect("it loads");
+    stage.poll_at(0);
+    let outcome = stage.outcome_of(old).expect("it ended").clone();
+    assert_eq!((crate::stage::value(outcome).1, stage.wasm.idle()), (vec![1], 0));
 }
 
 #[test]

@@ -81,8 +81,7 @@ impl Stage {
     pub fn sliced(body: &str, timeout_ms: u64) -> Self {
         let options = Options { instances_max: 64, ..Options::default() };
         let wasm = Wasm::new(options).expect("an engine");
-        Self::on(wasm, &format!("(module {PRELUDE} {body})"), |f| f.timeout_ms = timeout_ms)
-            .expect("it loads")
+        Self::on(wasm, format!("(module {PRELUDE} {body})"), |f| f.timeout_ms = timeout_ms).expect("it loads")
     }
 
     /// A stage on a given shard.

@@ -167,6 +167,6 @@ fn dropping_a_shard_drops_its_suspended_calls() {
         stage.call_later(&[0; 5]);
     }
     drop(stage);
-    let mut next = Stage::on(sluice_wasm::Wasm::on(engine), &format!("(module {PRELUDE} {SLEEPER})"), |_| ());
+    let mut next = Stage::on(sluice_wasm::Wasm::on(engine), format!("(module {PRELUDE} {SLEEPER})"), |_| ());
     next.as_mut().expect("it loads").call_later(&[0; 5]);
 }

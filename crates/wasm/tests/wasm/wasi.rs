@@ -133,7 +133,7 @@ fn the_environment_says_where_the_command_is() {
         (call $write (i32.const 1) (i32.const 2000) (i32.load (i32.const 4))))"#;
     let module = format!("(module {IMPORTS} {body})");
     let declare = |f: &mut sluice_types::Function| drop(f.env.insert("MODE".into(), "fast".into()));
-    let mut stage = Stage::with(&module, declare).expect("it loads");
+    let mut stage = Stage::with(module, declare).expect("it loads");
     let text = String::from_utf8(stage.value(b"").1).expect("text");
     let variables: Vec<_> = text.split_terminator('\0').collect();
     let expected = [
