@@ -34,6 +34,7 @@ mod record;
 mod seat;
 mod slot;
 mod wire;
+pub mod worker;
 mod zygote;
 
 pub use error::Error;
