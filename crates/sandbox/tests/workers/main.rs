@@ -1,4 +1,5 @@
 //! Functions in processes, called end to end.
 
 mod calls;
+mod failures;
 mod support;
