@@ -40,7 +40,8 @@ pub(crate) enum Owner {
 
 #[derive(Debug)]
 pub(crate) struct Extent {
-    pub app: AppKey,
+    /// Whose it is; `None` for the file of an object whose app is not known yet.
+    pub app: Option<AppKey>,
     pub owner: Owner,
     pub size: u64,
     pub used: u64,
@@ -57,7 +58,7 @@ impl Extent {
     pub fn in_memory(app: AppKey, size: u64) -> Result<Self, Error> {
         let file = Self::unsealed()?;
         ftruncate(&file, size)?;
-        let extent = Self::over(app, Owner::Host, file, size);
+        let extent = Self::over(Some(app), Owner::Host, file, size);
         extent.seal()?;
         Ok(extent)
     }
@@ -71,7 +72,7 @@ impl Extent {
     }
 
     /// The finished file of a stream, or the file of an object on disk.
-    pub fn over(app: AppKey, owner: Owner, file: File, size: u64) -> Self {
+    pub fn over(app: Option<AppKey>, owner: Owner, file: File, size: u64) -> Self {
         Self { app, owner, size, used: 0, live: 0, dead: Vec::new(), file, map: OnceLock::new() }
     }
 

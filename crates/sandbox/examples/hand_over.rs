@@ -153,8 +153,7 @@ impl Bench {
         let mut pool = Pool::new(Options::new(Arc::new(Host::new(worker)), sdk, dir.path()))?;
         pool.add_app(AppKey(1), Version(1), Arc::new(program), dir.path());
         let memory = Memory::new(sluice_objects::Options::new(dir.path(), 1 << 30))?;
-        let run =
-            RunInfo { app: AppKey(1), version: Version(1), run_id: "run_1".into(), traceparent: None };
+        let run = RunInfo { app: AppKey(1), version: Version(1), run_id: "run_1".into(), traceparent: None };
         Ok(Self { pool, memory, events: Vec::new(), seq: 0, run, _dir: dir })
     }
 

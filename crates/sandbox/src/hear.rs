@@ -114,7 +114,7 @@ pub(crate) fn conclude(current: Current, outcome: Outcome, events: &mut Vec<Sand
 
 impl Current {
     /// Reports output up to the limit, and counts the rest.
-    fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
+    pub(crate) fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
         if stream == Stream::Stderr {
             self.stderr_tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..]);
             let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);

@@ -20,6 +20,7 @@ mod ends;
 mod errand;
 mod error;
 mod event;
+mod exec;
 mod failure;
 mod frame;
 mod hear;

@@ -14,20 +14,26 @@ pub(crate) enum Kind {
     // Output comes first: what a function printed before it returned belongs to it.
     SeatStdout = 0,
     SeatStderr = 1,
-    ZygoteOutput = 2,
-    SeatBell = 3,
-    SeatEnd = 4,
-    Zygote = 5,
-    ZygoteEnd = 6,
-    Errand = 7,
+    JobStdout = 2,
+    JobStderr = 3,
+    ZygoteOutput = 4,
+    SeatBell = 5,
+    SeatEnd = 6,
+    JobEnd = 7,
+    Zygote = 8,
+    ZygoteEnd = 9,
+    Errand = 10,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 11] = [
     Kind::SeatStdout,
     Kind::SeatStderr,
+    Kind::JobStdout,
+    Kind::JobStderr,
     Kind::ZygoteOutput,
     Kind::SeatBell,
     Kind::SeatEnd,
+    Kind::JobEnd,
     Kind::Zygote,
     Kind::ZygoteEnd,
     Kind::Errand,

@@ -40,7 +40,9 @@ impl Extents {
                 }
             }
             ControlKind::Forget => drop(self.files.remove(&id)),
-            ControlKind::Refused => return Err(io::Error::other(String::from_utf8_lossy(&text).into_owned())),
+            ControlKind::Refused => {
+                return Err(io::Error::other(String::from_utf8_lossy(&text).into_owned()));
+            }
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
         Ok(kind)

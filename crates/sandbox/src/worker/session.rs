@@ -83,11 +83,7 @@ impl Session {
         if header.kind == CallKind::Far as u8 {
             let mut reader = Reader(&frame[crate::wire::CALL_HEADER_BYTES..]);
             let at = (|| {
-                Some(Location {
-                    extent: ExtentId(reader.u32()?),
-                    offset: reader.u64()?,
-                    len: reader.u64()?,
-                })
+                Some(Location { extent: ExtentId(reader.u32()?), offset: reader.u64()?, len: reader.u64()? })
             })();
             frame = self.extents.read(at.ok_or(io::ErrorKind::InvalidData)?)?;
             header = Header::read(&frame)?;

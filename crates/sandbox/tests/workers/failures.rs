@@ -153,8 +153,7 @@ fn an_endless_function_times_out() {
 
 #[test]
 fn allocating_without_end_is_out_of_memory() {
-    let mut stage =
-        Stage::python_with(SOURCE, &["grows", "fine"], |f| f.resources.memory_bytes = 96 << 20);
+    let mut stage = Stage::python_with(SOURCE, &["grows", "fine"], |f| f.resources.memory_bytes = 96 << 20);
     let ran = stage.call(0, ContentType::Bytes, b"x");
     assert_eq!(ran.failure().kind, FailureKind::OutOfMemory, "{:?}", ran.failure());
     stage.call(1, ContentType::Bytes, b"x").text();
