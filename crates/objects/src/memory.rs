@@ -6,7 +6,7 @@
 use crate::EXTENT_BYTES_DEFAULT;
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::extent::{ALIGNMENT, Extent, ExtentId, Owner};
+use crate::extent::{ALIGNMENT, CHUNK_BYTES, Extent, ExtentId, Owner};
 use crate::object::{OnDisk, Stored};
 use bytes::Bytes;
 use sluice_types::limits::INLINE_BYTES_MAX;
@@ -16,9 +16,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
-
-/// Bytes copied at a time where a whole object need not be in reach at once.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// How a node keeps its objects.
 #[derive(Clone, Debug)]

@@ -33,7 +33,7 @@ pub struct Grant {
 impl Memory {
     /// Where a worker of `app` finds an object.
     pub fn location(&mut self, app: AppKey, id: ObjectId, len: u64) -> Result<Location, Error> {
-        let (extent, offset) = self.locate(id, len)?;
+        let (extent, offset) = self.recall(app, id, len)?;
         let object = self.objects.get_mut(&id).expect("an object with a place is known");
         if *object.app.get_or_insert(app) != app {
             return Err(Error::Foreign(id));

@@ -43,12 +43,14 @@ const KINDS: [Kind; 11] = [
 pub(crate) struct Ready {
     epoll: OwnedFd,
     buffer: Vec<epoll::Event>,
+    /// Whether the last look found as many as fit.
+    pub was_full: bool,
 }
 
 impl Ready {
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, buffer: Vec::with_capacity(EVENTS_MAX) })
+        Ok(Self { epoll, buffer: Vec::with_capacity(EVENTS_MAX), was_full: false })
     }
 
     pub fn add(&self, fd: impl AsFd, kind: Kind, key: u32) -> io::Result<()> {
@@ -69,7 +71,7 @@ impl Ready {
         rustix::io::retry_on_intr(|| {
             epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.buffer), Some(&none))
         })?;
-        let more = self.buffer.len() == EVENTS_MAX;
+        self.was_full = self.buffer.len() == EVENTS_MAX;
         for event in &self.buffer {
             let data = event.data.u64();
             out.push((KINDS[(data >> 32) as usize], data as u32));
@@ -77,7 +79,7 @@ impl Ready {
         if out.len() > 1 {
             out.sort_unstable();
         }
-        Ok(more)
+        Ok(self.was_full)
     }
 }
 

@@ -85,6 +85,8 @@ pub(crate) struct Current {
     pub pins: Vec<ObjectId>,
     pub emits: Vec<Emission>,
     pub hold: bool,
+    /// Whether the worker has signalled before the end of the call.
+    pub signalled_before: bool,
     /// Captured output so far, in bytes, and what was dropped.
     pub output_bytes: usize,
     pub dropped_bytes: usize,
@@ -104,6 +106,7 @@ impl Current {
             pins,
             emits: Vec::new(),
             hold: false,
+            signalled_before: false,
             output_bytes: 0,
             dropped_bytes: 0,
             stderr_tail: Vec::new(),
