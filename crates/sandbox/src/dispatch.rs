@@ -285,7 +285,8 @@ impl Pool {
         if seat.state == State::Starting {
             seat.state = State::Idle;
             seat.idle_since = now;
-            class.idle.push(key);
+            // Those that have run are warmer.
+            class.idle.insert(0, key);
         }
     }
 }
