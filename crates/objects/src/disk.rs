@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use sluice_types::ObjectId;
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,20 +11,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Disk {
     root: PathBuf,
+    /// Directories whose own names are known to be durable, by low byte.
+    named: [Cell<bool>; 256],
 }
 
 impl Disk {
-    /// Creates the directories, which are synced once here and then stay.
+    /// Creates `objects/`; the directories in it come with their first file, and stay.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let root = dir.join("objects");
-        for shard in 0..=u8::MAX {
-            let path = root.join(format!("{shard:02x}"));
-            fs::create_dir_all(&path).map_err(Error::disk(&path))?;
+        if !root.is_dir() {
+            fs::create_dir_all(&root).map_err(Error::disk(&root))?;
+            sync_directory(dir)?;
         }
-        for path in [root.as_path(), dir] {
-            sync_directory(path)?;
-        }
-        Ok(Self { root })
+        Ok(Self { root, named: [const { Cell::new(false) }; 256] })
     }
 
     fn path(&self, id: ObjectId) -> PathBuf {
@@ -39,6 +39,7 @@ impl Disk {
         let path = self.path(id);
         let mut options = OpenOptions::new();
         options.write(true).read(true).create(true).truncate(true).mode(0o600);
+        self.make_directory(&path)?;
         let mut file = options.open(&path).map_err(Error::disk(&path))?;
         match fill(&mut file) {
             Ok(()) => Ok(file),
@@ -55,7 +56,21 @@ impl Disk {
         let path = self.path(id);
         let file = File::open(&path).map_err(Error::disk(&path))?;
         file.sync_data().map_err(Error::disk(&path))?;
-        sync_directory(path.parent().expect("an object's file lies in a directory"))
+        sync_directory(path.parent().expect("an object's file lies in a directory"))?;
+        let named = &self.named[usize::from(id.0 as u8)];
+        if !named.get() {
+            sync_directory(&self.root)?;
+            named.set(true);
+        }
+        Ok(())
+    }
+
+    fn make_directory(&self, path: &Path) -> Result<(), Error> {
+        let directory = path.parent().expect("an object's file lies in a directory");
+        match fs::create_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::disk(directory)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Opens an object's file of exactly `len` bytes.
@@ -72,6 +87,7 @@ impl Disk {
     /// Makes the file at `from`, on the same file system, the object's file.
     pub fn take(&self, id: ObjectId, from: &Path) -> Result<File, Error> {
         let path = self.path(id);
+        self.make_directory(&path)?;
         fs::rename(from, &path).map_err(Error::disk(from))?;
         File::open(&path).map_err(Error::disk(&path))
     }

@@ -12,6 +12,7 @@ use rustix::fs::{
 };
 use sluice_types::AppKey;
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -19,6 +20,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Objects start at multiples of this, in bytes, so that their pages can be given back one object at a time.
 pub(crate) const ALIGNMENT: u64 = 4096;
+
+/// Bytes copied at a time where a whole object need not be in reach at once.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
 /// Names an extent to workers; never reused, never 0 (which stands for "inline" in the worker protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +44,8 @@ pub(crate) enum Owner {
 
 #[derive(Debug)]
 pub(crate) struct Extent {
-    pub app: AppKey,
+    /// Whose it is; `None` for the file of an object whose app is not known yet.
+    pub app: Option<AppKey>,
     pub owner: Owner,
     pub size: u64,
     pub used: u64,
@@ -57,7 +62,7 @@ impl Extent {
     pub fn in_memory(app: AppKey, size: u64) -> Result<Self, Error> {
         let file = Self::unsealed()?;
         ftruncate(&file, size)?;
-        let extent = Self::over(app, Owner::Host, file, size);
+        let extent = Self::over(Some(app), Owner::Host, file, size);
         extent.seal()?;
         Ok(extent)
     }
@@ -71,7 +76,7 @@ impl Extent {
     }
 
     /// The finished file of a stream, or the file of an object on disk.
-    pub fn over(app: AppKey, owner: Owner, file: File, size: u64) -> Self {
+    pub fn over(app: Option<AppKey>, owner: Owner, file: File, size: u64) -> Self {
         Self { app, owner, size, used: 0, live: 0, dead: Vec::new(), file, map: OnceLock::new() }
     }
 
@@ -115,6 +120,19 @@ impl Extent {
     /// Copies `bytes` to `offset`.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         Ok(self.file.write_all_at(bytes, offset)?)
+    }
+
+    /// Copies the next `len` bytes of `file` to `offset`.
+    pub fn fill(&self, offset: u64, file: &mut File, len: u64) -> Result<(), Error> {
+        let mut chunk = vec![0; (len as usize).min(CHUNK_BYTES)];
+        let mut done = 0;
+        while done < len {
+            let part = &mut chunk[..CHUNK_BYTES.min((len - done) as usize)];
+            file.read_exact(part)?;
+            self.write(offset + done, part)?;
+            done += part.len() as u64;
+        }
+        Ok(())
     }
 
     /// Copies from `offset` into `bytes`.

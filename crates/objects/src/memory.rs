@@ -6,7 +6,7 @@
 use crate::EXTENT_BYTES_DEFAULT;
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::extent::{ALIGNMENT, Extent, ExtentId, Owner};
+use crate::extent::{ALIGNMENT, CHUNK_BYTES, Extent, ExtentId, Owner};
 use crate::object::{OnDisk, Stored};
 use bytes::Bytes;
 use sluice_types::limits::INLINE_BYTES_MAX;
@@ -16,9 +16,6 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
-
-/// Bytes copied at a time where a whole object need not be in reach at once.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// How a node keeps its objects.
 #[derive(Clone, Debug)]
@@ -98,8 +95,7 @@ impl Memory {
         let len = std::fs::metadata(path).map_err(Error::disk(path))?.len();
         let id = self.next_id();
         self.disk.take(id, path)?;
-        let object = Stored { place: None, on_disk: OnDisk::Written, ..Stored::at(app, len, ExtentId(0), 0) };
-        self.insert(object);
+        self.insert(Stored { app: Some(app), on_disk: OnDisk::Written, ..Stored::on_disk(len) });
         Ok(stored(id, len))
     }
 
@@ -108,9 +104,7 @@ impl Memory {
         match payload {
             Payload::Inline(bytes) => Ok(bytes.clone()),
             Payload::Stored { id, len, .. } => {
-                // An app is asked for only where bytes cross to a worker.
-                let app = self.objects.get(id).map_or(AppKey(u32::MAX), |object| object.app);
-                let (extent, offset) = self.place(app, *id, *len)?;
+                let (extent, offset) = self.locate(*id, *len)?;
                 self.extents[&extent].bytes(offset, *len)
             }
         }
@@ -125,8 +119,7 @@ impl Memory {
         if let Some(digest) = known {
             return Ok(digest);
         }
-        let app = self.objects.get(id).map_or(AppKey(u32::MAX), |object| object.app);
-        let (extent, offset) = self.place(app, *id, *len)?;
+        let (extent, offset) = self.locate(*id, *len)?;
         let mut hash = Xxh3::new();
         each_chunk(&self.extents[&extent], offset, *len, |chunk| {
             hash.update(chunk);
@@ -199,7 +192,7 @@ impl Memory {
     pub(crate) fn allocate(&mut self, app: AppKey, len: u64) -> Result<(ExtentId, u64), Error> {
         self.make_room(len)?;
         for (id, extent) in &mut self.extents {
-            if extent.app == app && extent.owner == Owner::Host {
+            if extent.app == Some(app) && extent.owner == Owner::Host {
                 if extent.is_unused() {
                     extent.recycle();
                 }
@@ -237,28 +230,26 @@ impl Memory {
 
     pub(crate) fn drop_extent(&mut self, id: ExtentId) {
         if let Some(extent) = self.extents.remove(&id) {
-            self.dropped.push((extent.app, id));
+            // What never had an app was never shown to a worker.
+            self.dropped.extend(extent.app.map(|app| (app, id)));
         }
     }
 
-    /// Where an object lies, mapped from its file if need be. What is on disk from an earlier process becomes `app`'s.
-    pub(crate) fn place(&mut self, app: AppKey, id: ObjectId, len: u64) -> Result<(ExtentId, u64), Error> {
-        if let Some(object) = self.objects.get(&id) {
-            if object.len != len {
-                return Err(Error::Unknown(id));
-            }
-            if let Some(place) = object.place {
-                return Ok(place);
-            }
+    /// Where an object lies, mapped from its file if need be.
+    pub(crate) fn locate(&mut self, id: ObjectId, len: u64) -> Result<(ExtentId, u64), Error> {
+        let known = self.objects.get(&id);
+        if known.is_some_and(|object| object.len != len) {
+            return Err(Error::Unknown(id));
         }
+        if let Some(place) = known.and_then(|object| object.place) {
+            return Ok(place);
+        }
+        let app = known.and_then(|object| object.app);
         let file = self.disk.read(id, len)?;
         let mut extent = Extent::over(app, Owner::Disk, file, len);
         let offset = extent.allocate(len).expect("the file has the object's length");
         let place = (self.add_extent(extent), offset);
-        let object = self
-            .objects
-            .entry(id)
-            .or_insert_with(|| Stored { on_disk: OnDisk::Synced, ..Stored::at(app, len, place.0, place.1) });
+        let object = self.objects.entry(id).or_insert_with(|| Stored::on_disk(len));
         object.place = Some(place);
         Ok(place)
     }

@@ -15,7 +15,8 @@ pub(crate) enum OnDisk {
 /// Invariant: the bytes are in `place`, in the object's file, or in both.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    pub app: AppKey,
+    /// Whose it is; `None` for one left by an earlier process, until an app asks for it.
+    pub app: Option<AppKey>,
     pub len: u64,
     /// Extent and offset; `None` while they are on disk only and not mapped.
     pub place: Option<(ExtentId, u64)>,
@@ -30,6 +31,13 @@ pub(crate) struct Stored {
 impl Stored {
     pub fn at(app: AppKey, len: u64, extent: ExtentId, offset: u64) -> Self {
         let place = Some((extent, offset));
+        let app = Some(app);
         Self { app, len, place, on_disk: OnDisk::No, digest: None, pins: 0, released: false }
+    }
+
+    /// One whose file is all there is, as it was left by an earlier process.
+    pub fn on_disk(len: u64) -> Self {
+        let on_disk = OnDisk::Synced;
+        Self { app: None, len, place: None, on_disk, digest: None, pins: 0, released: false }
     }
 }

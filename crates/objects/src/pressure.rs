@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::extent::{ExtentId, Owner};
 use crate::memory::Memory;
-use sluice_types::ObjectId;
+use crate::object::Stored;
+use sluice_types::{AppKey, ObjectId};
 
 impl Memory {
     /// Memory that objects cost now, in bytes.
@@ -75,6 +76,25 @@ impl Memory {
                 })
         });
         found.map(|(id, _)| *id)
+    }
+
+    /// Where an object lies; one that is on disk only comes back to memory, if there is room. A file of its own would
+    /// cost a worker a mapping per object.
+    pub(crate) fn recall(&mut self, app: AppKey, id: ObjectId, len: u64) -> Result<(ExtentId, u64), Error> {
+        let in_memory = self.objects.get(&id).is_some_and(|object| object.place.is_some());
+        if in_memory || len > self.options.extent_bytes {
+            return self.locate(id, len);
+        }
+        let mut file = self.disk.read(id, len)?;
+        let Ok((extent, offset)) = self.allocate(app, len) else { return self.locate(id, len) };
+        if let Err(error) = self.extents[&extent].fill(offset, &mut file, len) {
+            self.free(extent, offset, len);
+            return Err(error);
+        }
+        let object = self.objects.entry(id).or_insert_with(|| Stored::on_disk(len));
+        object.place = Some((extent, offset));
+        object.app.get_or_insert(app);
+        Ok((extent, offset))
     }
 
     /// Moves an object to its file.

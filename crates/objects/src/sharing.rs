@@ -5,6 +5,7 @@ use crate::extent::{ALIGNMENT, ExtentId, Owner, WriterId};
 use crate::memory::{Memory, stored};
 use crate::object::Stored;
 use sluice_types::{AppKey, ObjectId, Payload};
+use std::fs::File;
 use std::os::fd::OwnedFd;
 
 /// Where the bytes of an object lie.
@@ -32,10 +33,12 @@ pub struct Grant {
 impl Memory {
     /// Where a worker of `app` finds an object.
     pub fn location(&mut self, app: AppKey, id: ObjectId, len: u64) -> Result<Location, Error> {
-        if self.objects.get(&id).is_some_and(|object| object.app != app) {
+        let (extent, offset) = self.recall(app, id, len)?;
+        let object = self.objects.get_mut(&id).expect("an object with a place is known");
+        if *object.app.get_or_insert(app) != app {
             return Err(Error::Foreign(id));
         }
-        let (extent, offset) = self.place(app, id, len)?;
+        self.extents.get_mut(&extent).expect("an object's extent exists").app.get_or_insert(app);
         Ok(Location { extent, offset, len })
     }
 
@@ -43,6 +46,13 @@ impl Memory {
     pub fn descriptor(&self, extent: ExtentId) -> Result<(OwnedFd, u64), Error> {
         let extent = self.extents.get(&extent).ok_or(Error::Claim("no such extent"))?;
         Ok((extent.reader()?, extent.size))
+    }
+
+    /// A read-only file that holds an object's bytes, and the offset at which they start. Pin the object while it is
+    /// read.
+    pub fn open(&mut self, id: ObjectId, len: u64) -> Result<(File, u64), Error> {
+        let (extent, offset) = self.locate(id, len)?;
+        Ok((self.extents[&extent].reader()?.into(), offset))
     }
 
     /// Keeps an object's bytes where they are until [`Self::unpin`].
@@ -65,8 +75,10 @@ impl Memory {
         let owners = [Owner::Worker(writer), Owner::Host];
         let unused = owners.into_iter().find_map(|owner| {
             self.extents.iter().find_map(|(id, extent)| {
-                let fits =
-                    extent.app == app && extent.owner == owner && extent.size >= len && extent.is_unused();
+                let fits = extent.app == Some(app)
+                    && extent.owner == owner
+                    && extent.size >= len
+                    && extent.is_unused();
                 fits.then_some(*id)
             })
         });
@@ -90,7 +102,7 @@ impl Memory {
         if extent.owner != Owner::Worker(writer) {
             return Err(Error::Claim("the extent belongs to somebody else"));
         }
-        if at.offset % ALIGNMENT != 0 || at.offset < extent.used {
+        if !at.offset.is_multiple_of(ALIGNMENT) || at.offset < extent.used {
             return Err(Error::Claim("the range overlaps another object"));
         }
         let before = std::mem::replace(&mut extent.used, at.offset);
@@ -98,7 +110,7 @@ impl Memory {
             extent.used = before;
             return Err(Error::Claim("the range ends outside the extent"));
         }
-        let app = extent.app;
+        let app = extent.app.expect("an extent that was granted belongs to an app");
         self.estimate_bytes = self.estimate_bytes.saturating_add(at.len);
         let id = self.insert(Stored::at(app, at.len, at.extent, at.offset));
         Ok(stored(id, at.len))

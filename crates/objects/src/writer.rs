@@ -81,7 +81,7 @@ impl Writer {
             Target::Inline(buffer) => return Ok(Payload::Inline(Bytes::from(buffer))),
             Target::Reserved { extent, offset, .. } => (extent, offset),
             Target::Growing(file) => {
-                let mut extent = Extent::over(app, Owner::Host, file, len);
+                let mut extent = Extent::over(Some(app), Owner::Host, file, len);
                 extent.seal()?;
                 let offset = extent.allocate(len).expect("the extent has the object's length");
                 (memory.add_extent(extent), offset)

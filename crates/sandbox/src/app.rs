@@ -1,7 +1,7 @@
 //! An app version as the pool sees it: which functions can share a worker, and who waits for one.
 
 use crate::queue::Queue;
-use sluice_types::{AppKey, FunctionIx, Network, Program, Resources, Runtime, Version};
+use sluice_types::{FunctionIx, Network, Program, Resources, Runtime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +42,6 @@ impl Base {
 
 #[derive(Debug)]
 pub(crate) struct App {
-    pub key: AppKey,
-    pub version: Version,
     pub program: Arc<Program>,
     pub bundle: PathBuf,
     pub classes: Vec<Class>,
@@ -59,7 +57,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub fn new(key: AppKey, version: Version, program: Arc<Program>, bundle: PathBuf) -> Self {
+    pub fn new(program: Arc<Program>, bundle: PathBuf) -> Self {
         let mut classes: Vec<Class> = Vec::new();
         let mut class_of = Vec::with_capacity(program.functions.len());
         for (index, function) in program.functions.iter().enumerate() {
@@ -88,12 +86,14 @@ impl App {
         let functions = program.functions.len();
         let (running, queue) = (vec![0; functions], Queue::new(functions));
         let zygotes = BTreeMap::new();
-        Self { key, version, program, bundle, classes, class_of, running, queue, zygotes, in_turn: false }
+        Self { program, bundle, classes, class_of, running, queue, zygotes, in_turn: false }
     }
 
-    /// Whether one more attempt of a function may run.
-    pub fn admits(&self, function: usize) -> bool {
-        let limit = self.program.functions[function].concurrency;
-        limit == 0 || self.running[function] < limit
+    /// How many more attempts of a function may run.
+    pub fn room(&self, function: usize) -> u32 {
+        match self.program.functions[function].concurrency {
+            0 => u32::MAX,
+            limit => limit.saturating_sub(self.running[function]),
+        }
     }
 }

@@ -5,9 +5,10 @@ use crate::boxes;
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::event::{RunInfo, SandboxEvent};
-use crate::failure::failure;
+use crate::failure::{self, failure};
 use crate::limits::IMPORT_TIMEOUT;
 use crate::pool::{AppId, Done, Pool};
+use crate::queue::Waiting;
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
 use crate::wire::{Control, ControlKind};
@@ -56,18 +57,27 @@ impl Pool {
         let Some(app) = self.apps.get(&id) else { return Turn::Blocked };
         for function in app.queue.functions() {
             let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-            if !app.admits(function) {
+            if app.room(function) == 0 {
                 continue;
             }
             let Some(class) = app.class_of[function] else {
                 return self.refuse(id, function, no_process());
             };
+            if let ClassKind::Exec(_) = app.classes[class].kind {
+                if self.worker_count() >= self.options.workers_max && !self.retire_idle(id, class, now) {
+                    continue;
+                }
+                let app = self.apps.get_mut(&id).expect("it was there a moment ago");
+                let Waiting { invocation, run, .. } = app.queue.pop(function).expect("its line is not empty");
+                self.start_job(id, class, invocation, &run, memory, now);
+                return Turn::Started;
+            }
             if let Some(seat) = app.classes[class].idle.pop() {
                 let waiting = app.queue.pop(function).expect("its line is not empty");
                 self.hand_over(seat, waiting.invocation, waiting.run, memory, now);
                 return Turn::Started;
             }
-            let wanted = app.queue.waiting(function);
+            let wanted = app.queue.waiting(function).min(app.room(function) as usize);
             if app.classes[class].starting < wanted
                 && let Err(failure) = self.add_worker(id, class, Some(function), now)
             {
@@ -131,7 +141,7 @@ impl Pool {
         let zygote = match kind {
             ClassKind::Python => {
                 let Some(key) = self.apps[&id].zygotes.get(&base).copied() else {
-                    return self.start_zygote(id, &base, now).map_err(not_started);
+                    return self.start_zygote(id, &base, now).map_err(failure::not_started);
                 };
                 let zygote = &self.zygotes[&key];
                 if let Some(failure) = function.and_then(|function| zygote.broken.get(&function)) {
@@ -144,14 +154,14 @@ impl Pool {
             }
             ClassKind::Process(_) | ClassKind::Exec(_) => None,
         };
-        if self.seats.len() >= self.options.workers_max && !self.retire_idle(id, class, now) {
+        if self.worker_count() >= self.options.workers_max && !self.retire_idle(id, class, now) {
             return Ok(());
         }
         match zygote {
             Some(zygote) => self.fork_worker(id, class, zygote, now),
             None => self.start_native_worker(id, class, now),
         }
-        .map_err(not_started)
+        .map_err(failure::not_started)
     }
 
     /// Ends the worker that has been idle for longest, unless it is of the class that wants one more.
@@ -275,15 +285,12 @@ impl Pool {
         if seat.state == State::Starting {
             seat.state = State::Idle;
             seat.idle_since = now;
-            class.idle.push(key);
+            // Those that have run are warmer.
+            class.idle.insert(0, key);
         }
     }
 }
 
 fn no_process() -> Failure {
     failure(FailureKind::Unstartable, "Unstartable", "the function is not one that runs in a process")
-}
-
-fn not_started(error: io::Error) -> Failure {
-    failure(FailureKind::Unstartable, "Unstartable", format_args!("no worker can be started: {error}"))
 }

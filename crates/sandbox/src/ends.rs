@@ -275,6 +275,15 @@ impl Pool {
                 _ => {}
             }
         }
+        for job in self.jobs.values_mut() {
+            if job.current.verdict.is_none() && now >= job.current.deadline {
+                let function = job.current.function.index();
+                let timeout_ms =
+                    self.apps.get(&job.app).map_or(0, |app| app.program.functions[function].timeout_ms);
+                job.current.verdict = Some(failure::timed_out(timeout_ms));
+                job.stop(false);
+            }
+        }
         let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.ready && now >= zygote.deadline);
         stubborn.extend(slow.map(|(key, _)| *key));
         for key in stubborn {

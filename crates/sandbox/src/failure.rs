@@ -2,7 +2,7 @@
 
 use sluice_isolation::{Error, Exit};
 use sluice_types::{Failure, FailureKind};
-use std::fmt;
+use std::{fmt, io};
 
 /// A failure without a stack.
 pub(crate) fn failure(kind: FailureKind, name: &str, message: impl fmt::Display) -> Failure {
@@ -50,6 +50,16 @@ pub(crate) fn crashed(end: End, stderr: &[u8]) -> Failure {
     };
     let stack = String::from_utf8_lossy(stderr).into_owned();
     Failure { stack, ..failure(FailureKind::Crashed, "WorkerCrashed", message) }
+}
+
+/// The memory of an object cannot be had.
+pub(crate) fn input_lost(error: sluice_objects::Error) -> Failure {
+    failure(FailureKind::Crashed, "InputUnavailable", error)
+}
+
+/// The server lacks what a process needs.
+pub(crate) fn not_started(error: io::Error) -> Failure {
+    failure(FailureKind::Unstartable, "Unstartable", format_args!("no process can be started: {error}"))
 }
 
 pub(crate) fn unstartable(error: &Error) -> Failure {

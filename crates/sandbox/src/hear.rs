@@ -45,7 +45,17 @@ impl Pool {
         let program = self.apps.get(&seat.app).map(|app| Arc::clone(&app.program));
         match program.ok_or("its app is gone").and_then(|program| seat.hear(&program, memory, events)) {
             Ok(None) => {}
-            Ok(Some(outcome)) => self.call_ended(key, outcome, memory, now, events),
+            Ok(Some(outcome)) => {
+                // Output that was written before a call's only signal is ready with it and was read before it. After
+                // several signals, or with more descriptors ready than fit one look, it may still be in the pipes.
+                if seat.current.as_ref().is_some_and(|current| current.signalled_before)
+                    || self.ready.was_full
+                {
+                    self.hear_output(key, Stream::Stdout, events);
+                    self.hear_output(key, Stream::Stderr, events);
+                }
+                self.call_ended(key, outcome, memory, now, events);
+            }
             Err(what) => {
                 seat.condemn(protocol(what), now);
             }
@@ -114,7 +124,7 @@ pub(crate) fn conclude(current: Current, outcome: Outcome, events: &mut Vec<Sand
 
 impl Current {
     /// Reports output up to the limit, and counts the rest.
-    fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
+    pub(crate) fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
         if stream == Stream::Stderr {
             self.stderr_tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..]);
             let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
@@ -157,22 +167,28 @@ impl Seat {
         let len = len.ok_or("it signalled more than its message area holds")?;
         let mut bytes = self.slot.read(MESSAGES_AT + self.read_at, len);
         self.read_at += len;
+        let mut ended = None;
         while !bytes.is_empty() {
             let (serial, message) = inbox::next(&mut bytes)?;
             if serial != self.serial {
                 return Err("a message belongs to another call");
+            }
+            // What is still looked at is known only when the function's own names for it are gone.
+            if ended.is_some() && !matches!(message, Message::Hold | Message::LetGo(_)) {
+                return Err("a message follows the last");
             }
             if message == Message::Flush {
                 if !bytes.is_empty() {
                     return Err("a message follows a flush");
                 }
                 self.read_at = 0;
+                self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
                 self.call_bell.ring(1).map_err(|_| "it cannot be woken")?;
             } else if let Step::End(outcome) = self.obey(message, program, memory, events)? {
-                return if bytes.is_empty() { Ok(Some(outcome)) } else { Err("a message follows the last") };
+                ended = Some(outcome);
             }
         }
-        Ok(None)
+        Ok(ended)
     }
 
     fn obey(
@@ -182,6 +198,9 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Step, &'static str> {
+        if matches!(message, Message::Put(_) | Message::Log(..) | Message::Need(_)) {
+            self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
+        }
         match message {
             Message::Put(record) => self.put(record, program, memory, events)?,
             Message::Log(stream, bytes) => {

@@ -20,6 +20,7 @@ mod ends;
 mod errand;
 mod error;
 mod event;
+mod exec;
 mod failure;
 mod frame;
 mod hear;
@@ -34,6 +35,7 @@ mod record;
 mod seat;
 mod slot;
 mod wire;
+pub mod worker;
 mod zygote;
 
 pub use error::Error;

@@ -8,6 +8,7 @@ use crate::channel::Received;
 use crate::errand::Errands;
 use crate::error::Error;
 use crate::event::{RunInfo, SandboxEvent};
+use crate::exec::{Collected, Job, Scratch};
 use crate::options::Options;
 use crate::ready::{Kind, Ready};
 use crate::seat::{Seat, State};
@@ -35,6 +36,10 @@ pub(crate) enum Done {
     Placed(u32, Result<Group, sluice_isolation::Error>),
     /// The box of a native worker runs, or not.
     Worker(u32, Result<Boxed, sluice_isolation::Error>),
+    /// The program of an attempt runs, or not.
+    Job(u32, Box<Result<(Boxed, Scratch), Failure>>),
+    /// The result of an attempt's program, and the directory it lies in.
+    Collected(u32, Collected, Option<Scratch>),
 }
 
 /// Processes that run invocations, on behalf of one shard thread. Dropping it kills them.
@@ -49,6 +54,7 @@ pub struct Pool {
     pub(crate) apps: FxHashMap<AppId, App>,
     pub(crate) seats: FxHashMap<u32, Seat>,
     pub(crate) zygotes: FxHashMap<u32, Zygote>,
+    pub(crate) jobs: FxHashMap<u32, Job>,
     /// Apps in which somebody waits, in the order in which they get a worker.
     pub(crate) turn: VecDeque<AppId>,
     /// Events for the next poll.
@@ -71,6 +77,7 @@ impl Pool {
             apps: FxHashMap::default(),
             seats: FxHashMap::default(),
             zygotes: FxHashMap::default(),
+            jobs: FxHashMap::default(),
             turn: VecDeque::new(),
             late: Vec::new(),
             buffer: Vec::new(),
@@ -80,7 +87,7 @@ impl Pool {
 
     /// Makes an app version known. Its processes are started when they are needed, at once for functions kept warm.
     pub fn add_app(&mut self, app: AppKey, version: Version, program: Arc<Program>, bundle_dir: &Path) {
-        let added = App::new(app, version, program, bundle_dir.to_owned());
+        let added = App::new(program, bundle_dir.to_owned());
         let warm: Vec<usize> = (0..added.classes.len())
             .filter(|class| {
                 added.classes[*class].functions.iter().any(|ix| added.program.functions[ix.index()].warm > 0)
@@ -102,6 +109,9 @@ impl Pool {
             seat.take_current(memory);
             seat.kill(now);
         }
+        for job in self.jobs.values_mut().filter(|job| job.app == id) {
+            job.stop(false);
+        }
         for zygote in self.zygotes.values().filter(|zygote| zygote.app == id) {
             zygote.kill();
         }
@@ -112,7 +122,7 @@ impl Pool {
         let id = (run.app, run.version);
         let app = self.apps.get_mut(&id).ok_or(Error::UnknownApp(run.app, run.version))?;
         let function = invocation.function.index();
-        if app.queue.is_empty() && app.admits(function) {
+        if app.queue.is_empty() && app.room(function) > 0 {
             let class = app.class_of.get(function).copied().flatten();
             if let Some(seat) = class.and_then(|class| app.classes[class].idle.pop()) {
                 self.hand_over(seat, invocation, run, memory, Instant::now());
@@ -135,6 +145,10 @@ impl Pool {
                 return self.complete_late(id, attempt, Outcome::Cancelled);
             }
         }
+        let grace = Duration::from_millis(CANCEL_GRACE_MS);
+        if self.cancel_job(id, attempt, now, grace) {
+            return;
+        }
         let running = self.seats.values_mut().find_map(|seat| {
             let matches = seat.current.as_ref().is_some_and(|c| c.id == id && c.attempt == attempt);
             matches.then_some(seat)
@@ -143,7 +157,7 @@ impl Pool {
             seat.show_cancelled();
             let current = seat.current.as_mut().expect("it was just matched");
             current.cancelled = true;
-            current.deadline = current.deadline.min(now + Duration::from_millis(CANCEL_GRACE_MS));
+            current.deadline = current.deadline.min(now + grace);
         }
     }
 
@@ -183,6 +197,9 @@ impl Pool {
         match kind {
             Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, events),
             Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, events),
+            Kind::JobStdout => self.hear_job(key, crate::Stream::Stdout, events),
+            Kind::JobStderr => self.hear_job(key, crate::Stream::Stderr, events),
+            Kind::JobEnd => self.job_ended(key, memory, events),
             Kind::SeatBell => self.hear_seat(key, memory, now, events),
             Kind::SeatEnd => self.native_worker_ended(key, memory, now, events),
             Kind::Zygote => self.hear_zygote(key, memory, now, events),
@@ -207,6 +224,8 @@ impl Pool {
         match done {
             Done::Zygote(key, result) => self.zygote_started(key, result),
             Done::Placed(key, result) => self.worker_placed(key, result, now),
+            Done::Job(key, result) => self.job_started(key, *result, memory),
+            Done::Collected(key, collected, scratch) => self.job_collected(key, collected, scratch, memory),
             Done::Worker(key, result) => self.native_worker_started(key, result, memory, now),
         }
     }
@@ -235,12 +254,13 @@ impl Pool {
             _ => seat.current.as_ref().map(|current| current.deadline),
         });
         let zygotes = self.zygotes.values().filter(|zygote| !zygote.ready).map(|zygote| zygote.deadline);
-        seats.chain(zygotes).min()
+        let jobs = self.jobs.values().filter(|job| job.current.verdict.is_none());
+        seats.chain(zygotes).chain(jobs.map(|job| job.current.deadline)).min()
     }
 
-    /// Workers alive or being started.
+    /// Processes alive or being started, zygotes not counted.
     pub fn worker_count(&self) -> usize {
-        self.seats.len()
+        self.seats.len() + self.jobs.len()
     }
 
     pub(crate) fn new_key(&mut self) -> u32 {

@@ -14,20 +14,26 @@ pub(crate) enum Kind {
     // Output comes first: what a function printed before it returned belongs to it.
     SeatStdout = 0,
     SeatStderr = 1,
-    ZygoteOutput = 2,
-    SeatBell = 3,
-    SeatEnd = 4,
-    Zygote = 5,
-    ZygoteEnd = 6,
-    Errand = 7,
+    JobStdout = 2,
+    JobStderr = 3,
+    ZygoteOutput = 4,
+    SeatBell = 5,
+    SeatEnd = 6,
+    JobEnd = 7,
+    Zygote = 8,
+    ZygoteEnd = 9,
+    Errand = 10,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 11] = [
     Kind::SeatStdout,
     Kind::SeatStderr,
+    Kind::JobStdout,
+    Kind::JobStderr,
     Kind::ZygoteOutput,
     Kind::SeatBell,
     Kind::SeatEnd,
+    Kind::JobEnd,
     Kind::Zygote,
     Kind::ZygoteEnd,
     Kind::Errand,
@@ -37,12 +43,14 @@ const KINDS: [Kind; 8] = [
 pub(crate) struct Ready {
     epoll: OwnedFd,
     buffer: Vec<epoll::Event>,
+    /// Whether the last look found as many as fit.
+    pub was_full: bool,
 }
 
 impl Ready {
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, buffer: Vec::with_capacity(EVENTS_MAX) })
+        Ok(Self { epoll, buffer: Vec::with_capacity(EVENTS_MAX), was_full: false })
     }
 
     pub fn add(&self, fd: impl AsFd, kind: Kind, key: u32) -> io::Result<()> {
@@ -63,7 +71,7 @@ impl Ready {
         rustix::io::retry_on_intr(|| {
             epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.buffer), Some(&none))
         })?;
-        let more = self.buffer.len() == EVENTS_MAX;
+        self.was_full = self.buffer.len() == EVENTS_MAX;
         for event in &self.buffer {
             let data = event.data.u64();
             out.push((KINDS[(data >> 32) as usize], data as u32));
@@ -71,7 +79,7 @@ impl Ready {
         if out.len() > 1 {
             out.sort_unstable();
         }
-        Ok(more)
+        Ok(self.was_full)
     }
 }
 

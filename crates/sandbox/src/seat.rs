@@ -6,7 +6,7 @@
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::event::RunInfo;
-use crate::failure::failure;
+use crate::failure::{failure, input_lost};
 use crate::frame;
 use crate::limits::NEW_EXTENTS_MAX;
 use crate::record::Place;
@@ -85,11 +85,33 @@ pub(crate) struct Current {
     pub pins: Vec<ObjectId>,
     pub emits: Vec<Emission>,
     pub hold: bool,
+    /// Whether the worker has signalled before the end of the call.
+    pub signalled_before: bool,
     /// Captured output so far, in bytes, and what was dropped.
     pub output_bytes: usize,
     pub dropped_bytes: usize,
     /// The end of stderr, to explain a crash.
     pub stderr_tail: Vec<u8>,
+}
+
+impl Current {
+    pub fn new(invocation: &Invocation, deadline: Instant, pins: Vec<ObjectId>) -> Self {
+        Self {
+            id: invocation.id,
+            attempt: invocation.attempt,
+            function: invocation.function,
+            deadline,
+            cancelled: false,
+            verdict: None,
+            pins,
+            emits: Vec::new(),
+            hold: false,
+            signalled_before: false,
+            output_bytes: 0,
+            dropped_bytes: 0,
+            stderr_tail: Vec::new(),
+        }
+    }
 }
 
 /// Our side of a new worker, and what the worker gets: slot, both bells, control socket, both outputs.
@@ -172,20 +194,7 @@ impl Seat {
         self.serial = serial;
         self.read_at = 0;
         self.state = State::Busy;
-        self.current = Some(Current {
-            id: invocation.id,
-            attempt: invocation.attempt,
-            function: invocation.function,
-            deadline: now + timeout,
-            cancelled: false,
-            verdict: None,
-            pins,
-            emits: Vec::new(),
-            hold: false,
-            output_bytes: 0,
-            dropped_bytes: 0,
-            stderr_tail: Vec::new(),
-        });
+        self.current = Some(Current::new(invocation, now + timeout, pins));
         Ok(())
     }
 
@@ -214,13 +223,13 @@ impl Seat {
             }
         })?;
         if buffer.len() > CALL_BYTES {
-            let stored = memory.store(self.app.0, buffer).map_err(lost)?;
+            let stored = memory.store(self.app.0, buffer).map_err(input_lost)?;
             let Payload::Stored { id, len, .. } = stored else {
                 unreachable!("a call larger than its area is larger than what is kept inline")
             };
             let at = self.lend(memory, id, len, pins, &mut waiting)?;
             // It lives as long as its pin.
-            memory.release(id).map_err(lost)?;
+            memory.release(id).map_err(input_lost)?;
             frame::pack_far(buffer, waiting, at);
         } else {
             frame::set_waiting(buffer, waiting);
@@ -237,13 +246,13 @@ impl Seat {
         pins: &mut Vec<ObjectId>,
         waiting: &mut u8,
     ) -> Result<Location, Failure> {
-        let at = memory.location(self.app.0, id, len).map_err(lost)?;
-        memory.pin(id).map_err(lost)?;
+        let at = memory.location(self.app.0, id, len).map_err(input_lost)?;
+        memory.pin(id).map_err(input_lost)?;
         pins.push(id);
         if self.known.contains(&at.extent) {
             return Ok(at);
         }
-        let (descriptor, size) = memory.descriptor(at.extent).map_err(lost)?;
+        let (descriptor, size) = memory.descriptor(at.extent).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Extent, subject: at.extent.0, number: size };
         if *waiting >= NEW_EXTENTS_MAX {
             return Err(too_scattered());
@@ -358,10 +367,6 @@ pub(crate) fn unpin(memory: &mut Memory, pins: Vec<ObjectId>) {
             tracing::warn!(%id, %error, "an object's memory could not be given back");
         }
     }
-}
-
-fn lost(error: sluice_objects::Error) -> Failure {
-    failure(FailureKind::Crashed, "InputUnavailable", error)
 }
 
 fn too_scattered() -> Failure {

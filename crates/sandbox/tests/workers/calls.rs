@@ -1,7 +1,11 @@
 //! What a Python function gets, and what becomes of what it gives.
 
-use crate::support::{PARTS, Stage};
-use sluice_types::{ContentType, Payload};
+use crate::support::{APP, PARTS, Stage};
+use sluice_sandbox::{Level, SandboxEvent, Stream};
+use sluice_types::invocation::Arguments;
+use sluice_types::{ContentType, Event, Function, Object, Outcome, Payload, Runtime};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[test]
 fn bytes_go_in_and_come_out() {
@@ -42,4 +46,195 @@ fn a_generator_puts_what_it_yields() {
     let keys: Vec<&str> = ran.puts.iter().map(|put| &*put.key).collect();
     assert_eq!(keys, ["0", "1", "2"]);
     assert!(ran.puts.iter().all(|put| put.bucket == PARTS && put.content_type == ContentType::Text));
+}
+
+#[test]
+fn functions_take_what_they_ask_for() {
+    let source = r#"
+class Context: pass
+def nothing(): return "nothing"
+def context(ctx): return ctx.run
+def both(obj, c: "Context"): return [obj.key, c.attempt, c.idempotency_key, c.function, c.group]
+def optional(obj, scale=2): return len(obj.data) * scale
+async def later(obj): return obj.text() + " later"
+"#;
+    let mut stage = Stage::python(source, &["nothing", "context", "both", "optional", "later"]);
+    let mut text = |function| stage.call(function, ContentType::Text, b"abc").text();
+    assert_eq!(text(0), "nothing");
+    assert_eq!(text(1), "run_1");
+    assert_eq!(text(2), r#"["key",1,"run_1/2","both",null]"#);
+    assert_eq!(text(3), "6");
+    assert_eq!(text(4), "abc later");
+}
+
+#[test]
+fn values_keep_their_types() {
+    let source = "def same(obj):\n    return obj.value\n";
+    let mut stage = Stage::python(source, &["same"]);
+    for (content_type, bytes) in [
+        (ContentType::Json, &br#"{"a":[1,2.5,true,null,"\u00e4"]}"#[..]),
+        (ContentType::Text, "Zürich".as_bytes()),
+        (ContentType::Bytes, b"\0\xff"),
+    ] {
+        let ran = stage.call(0, content_type.clone(), bytes);
+        assert_eq!(ran.value().content_type, content_type);
+    }
+    let none = stage.call(0, ContentType::Json, b"null");
+    assert!(matches!(none.outcome, Outcome::Succeeded { value: None, .. }));
+}
+
+#[test]
+fn lists_arrive_in_order_however_long() {
+    let source =
+        "def join(objects):\n    return [len(objects), sum(len(o.data) for o in objects), objects[-1].key]\n";
+    let mut stage = Stage::python(source, &["join"]);
+    for (count, len) in [(0, 0), (3, 10), (100, 60_000), (20, 100_000)] {
+        let list: Vec<Object> =
+            (0..count).map(|i| stage.object(&i.to_string(), ContentType::Bytes, &vec![1; len])).collect();
+        if count == 0 {
+            let ran = stage.run(0, Arguments::List(list));
+            assert_eq!(ran.failure().r#type, "IndexError");
+            continue;
+        }
+        let ran = stage.run(0, Arguments::List(list));
+        assert_eq!(ran.text(), format!("[{count},{},\"{}\"]", count * len, count - 1));
+    }
+}
+
+#[test]
+fn events_have_their_attributes() {
+    let source = r#"
+def hear(event):
+    return [event.id, event.type, event.source, event.subject, event.time.isoformat(), event.data]
+"#;
+    let mut stage = Stage::python(source, &["hear"]);
+    let event = Event {
+        id: "e1".into(),
+        source: "/here".into(),
+        r#type: "made".into(),
+        subject: Some("s".into()),
+        time_ms: 1_700_000_000_000,
+        content_type: ContentType::Json,
+        data: br#"{"n":1}"#[..].into(),
+        run: None,
+    };
+    let ran = stage.run(0, Arguments::Event(Arc::new(event)));
+    let expected = r#"["e1","made","/here","s","2023-11-14T22:13:20+00:00",{"n":1}]"#;
+    assert_eq!(ran.text(), expected);
+}
+
+#[test]
+fn the_context_puts_emits_and_logs() {
+    let source = r#"
+def work(obj, ctx):
+    ctx.put("parts", "a", {"n": 1}, group="g", meta={"k": "v"})
+    with ctx.open("parts", "b") as w:
+        w.write(b"first ")
+        w.write("second")
+    ctx.emit("done", {"ok": True}, subject="s")
+    ctx.log("a note", level="warn")
+    print("printed")
+"#;
+    let mut stage = Stage::python(source, &["work"]);
+    let ran = stage.call(0, ContentType::Bytes, b"");
+    let Outcome::Succeeded { emits, value: None, .. } = &ran.outcome else { panic!("{ran:?}") };
+    assert_eq!(
+        (&*emits[0].r#type, emits[0].subject.as_deref(), &emits[0].data[..]),
+        ("done", Some("s"), &br#"{"ok":true}"#[..])
+    );
+    let put = &ran.puts[0];
+    assert_eq!((put.group.as_deref(), put.meta.as_ref().unwrap()["k"].as_str()), (Some("g"), "v"));
+    assert_eq!(ran.puts[1].payload, Payload::Inline(b"first second"[..].into()));
+    let warned = stage.events.iter().any(|event| {
+        matches!(event, SandboxEvent::Log { stream: Stream::Log(Level::Warn), bytes, .. } if bytes == b"a note")
+    });
+    assert!(warned && ran.output.contains("printed\n"));
+}
+
+#[test]
+fn more_puts_than_the_message_area_holds() {
+    let source = r#"
+def work(obj, ctx):
+    for i in range(40):
+        ctx.put("parts", str(i), bytes([i]) * (50_000 if i % 2 else 70_000))
+"#;
+    let mut stage = Stage::python(source, &["work"]);
+    let ran = stage.call(0, ContentType::Bytes, b"");
+    assert!(matches!(ran.outcome, Outcome::Succeeded { .. }));
+    assert_eq!(ran.puts.len(), 40);
+    for (i, put) in ran.puts.iter().enumerate() {
+        let len = if i % 2 == 1 { 50_000 } else { 70_000 };
+        assert_eq!(stage.memory.bytes(&put.payload).unwrap(), vec![i as u8; len]);
+    }
+}
+
+#[test]
+fn memory_that_a_function_still_looks_at_is_not_used_again() {
+    let source = r#"
+kept = None
+def keep(obj):
+    global kept
+    kept = obj.data[10:20]
+def look():
+    return bytes(kept)
+def drop():
+    global kept
+    kept = None
+"#;
+    let mut stage = Stage::python_with(source, &["keep", "look", "drop"], |_| {});
+    let (first, other) = (vec![1; 100_000], vec![2; 100_000]);
+    let object = stage.object("k", ContentType::Bytes, &first);
+    let Payload::Stored { id, .. } = object.payload else { panic!("it is stored") };
+    stage.run(0, Arguments::One(object));
+    stage.memory.release(id).unwrap();
+    stage.memory.store(APP, &other).unwrap();
+    assert_eq!(stage.call(1, ContentType::Bytes, b"").text(), "\u{1}".repeat(10));
+    assert_eq!(stage.memory.object_count(), 2, "the released object is still there");
+    stage.call(2, ContentType::Bytes, b"");
+    assert_eq!(stage.memory.object_count(), 1, "nobody looks at it any more");
+}
+
+#[test]
+fn results_that_are_views_of_inputs_are_copied() {
+    let source = "def tail(obj):\n    return obj.data[1:]\n";
+    let mut stage = Stage::python(source, &["tail"]);
+    let object = stage.object("k", ContentType::Bytes, &vec![3; 200_000]);
+    let Payload::Stored { id, .. } = object.payload else { panic!("it is stored") };
+    let ran = stage.run(0, Arguments::One(object));
+    stage.memory.release(id).unwrap();
+    assert_eq!(stage.memory.bytes(&ran.value().payload).unwrap(), vec![3; 199_999]);
+    assert_eq!(stage.memory.object_count(), 1);
+}
+
+#[test]
+fn workers_are_reused_and_their_randomness_is_not() {
+    let source = "import os, random\ndef draw():\n    return [os.getppid(), random.random()]\n";
+    let mut stage = Stage::python_with(source, &["draw"], |function| function.warm = 1);
+    let ids: Vec<_> = (0..4)
+        .map(|_| {
+            let object = stage.object("k", ContentType::Bytes, b"");
+            stage.start(0, Arguments::One(object))
+        })
+        .collect();
+    let draws: BTreeSet<String> = ids.into_iter().map(|id| stage.finish(id).text()).collect();
+    assert_eq!(draws.len(), 4);
+    let pids: Vec<u32> = (0..10).map(|_| stage.call(0, ContentType::Bytes, b"").pid).collect();
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "the worker that ran last runs next: {pids:?}");
+}
+
+#[test]
+fn functions_see_their_environment_and_their_bundle() {
+    let source = r#"
+import os
+from lib.words import WORD
+GREETING = os.environ["GREETING"]
+def greet():
+    return GREETING + " " + WORD + open("data.txt").read()
+"#;
+    let runtime = Runtime::Python { module: "app.py".to_owned(), name: "greet".to_owned() };
+    let mut function = Function::new("greet", runtime);
+    function.env.insert("GREETING".to_owned(), "hello".to_owned());
+    let files = [("app.py", source), ("lib/words.py", "WORD = 'big '\n"), ("data.txt", "world")];
+    let mut stage = Stage::new(vec![function], &files);
+    assert_eq!(stage.call(0, ContentType::Bytes, b"").text(), "hello big world");
 }

@@ -1,4 +1,8 @@
 //! Functions in processes, called end to end.
+#![allow(clippy::unwrap_used)]
 
 mod calls;
+mod failures;
+mod native;
+mod programs;
 mod support;

@@ -36,7 +36,7 @@ pub struct Stage {
     pub memory: Memory,
     pub events: Vec<SandboxEvent>,
     next: u32,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// What one attempt did.
@@ -109,7 +109,23 @@ impl Stage {
         };
         pool.add_app(APP, VERSION, Arc::new(program), &bundle);
         let memory = Memory::new(sluice_objects::Options::new(dir.path(), 1 << 30)).unwrap();
-        Self { pool, memory, events: Vec::new(), next: 0, _dir: dir }
+        Self { pool, memory, events: Vec::new(), next: 0, dir }
+    }
+
+    pub fn bundle(&self) -> PathBuf {
+        self.dir.path().join("bundle")
+    }
+
+    /// Directories of attempts that are still there once all errands have had their time.
+    pub fn scratch_entries(&self) -> usize {
+        let start = Instant::now();
+        loop {
+            let left = std::fs::read_dir(self.dir.path().join("scratch")).map_or(0, Iterator::count);
+            if left == 0 || start.elapsed() > PATIENCE {
+                return left;
+            }
+            std::thread::yield_now();
+        }
     }
 
     pub fn object(&mut self, key: &str, content_type: ContentType, bytes: &[u8]) -> Object {

@@ -1,0 +1,73 @@
+//! Native programs that speak the worker protocol.
+
+use crate::support::Stage;
+use sluice_types::invocation::Arguments;
+use sluice_types::{ContentType, FailureKind, Function, Outcome, Payload, Runtime};
+
+fn echo() -> Stage {
+    let command = vec!["./worker".to_owned()];
+    let stage = Stage::new(vec![Function::new("echo", Runtime::Process { command })], &[]);
+    std::fs::copy(env!("CARGO_BIN_EXE_sluice-noop-worker"), stage.bundle().join("worker")).unwrap();
+    stage
+}
+
+#[test]
+fn a_warm_worker_answers_call_after_call() {
+    let mut stage = echo();
+    let pids: Vec<u32> = (0..50)
+        .map(|i| {
+            let text = format!("call {i}");
+            let ran = stage.call(0, ContentType::Text, text.as_bytes());
+            assert_eq!(ran.text(), text);
+            assert_eq!(ran.value().content_type, ContentType::Text);
+            ran.pid
+        })
+        .collect();
+    assert!(pids.iter().all(|pid| *pid == pids[0] && *pid > 0));
+}
+
+#[test]
+fn large_values_and_long_lists_travel_in_shared_memory() {
+    let mut stage = echo();
+    let bytes = vec![7; 5_000_000];
+    let ran = stage.call(0, ContentType::Bytes, &bytes);
+    let payload = ran.value().payload.clone();
+    assert!(matches!(payload, Payload::Stored { len: 5_000_000, .. }));
+    assert_eq!(stage.memory.bytes(&payload).unwrap(), bytes);
+    let list = (0..100).map(|i| stage.object(&i.to_string(), ContentType::Bytes, &[i; 60_000])).collect();
+    let ran = stage.run(0, Arguments::List(list));
+    assert_eq!(ran.value().payload, Payload::Inline(vec![0; 60_000].into()));
+}
+
+#[test]
+fn a_program_that_is_not_a_worker_is_a_crash() {
+    let command = vec!["false".to_owned()];
+    let mut stage = Stage::new(vec![Function::new("f", Runtime::Process { command })], &[]);
+    let ran = stage.call(0, ContentType::Bytes, b"");
+    let failure = ran.failure();
+    assert!(matches!(failure.kind, FailureKind::Crashed | FailureKind::Unstartable), "{failure:?}");
+}
+
+#[test]
+fn concurrency_is_respected() {
+    let command = vec!["./worker".to_owned()];
+    let mut function = Function::new("echo", Runtime::Process { command });
+    function.concurrency = 1;
+    let mut stage = Stage::new(vec![function], &[]);
+    std::fs::copy(env!("CARGO_BIN_EXE_sluice-noop-worker"), stage.bundle().join("worker")).unwrap();
+    let ids: Vec<_> = (0..5)
+        .map(|i| {
+            let object = stage.object("k", ContentType::Bytes, &[i]);
+            stage.start(0, Arguments::One(object))
+        })
+        .collect();
+    let pids: Vec<u32> = ids
+        .into_iter()
+        .map(|id| {
+            let ran = stage.finish(id);
+            assert!(matches!(ran.outcome, Outcome::Succeeded { .. }));
+            ran.pid
+        })
+        .collect();
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "one worker served them all: {pids:?}");
+}

@@ -1,0 +1,137 @@
+"""The parts of a worker that need no server. Run: python3 -m unittest discover -s sdk/python/tests"""
+
+import io
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from sluicegate._failure import pack_failure, stack_of
+from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, shape_of
+from sluicegate._object import Object
+from sluicegate._values import Unserialisable, decode, encode, name_of
+from sluicegate._wire import FAILURE, LIMIT, OUT_OF_MEMORY, RAISED, UNSERIALISABLE
+
+
+class Values(unittest.TestCase):
+    def test_each_type_has_its_content_type(self):
+        for value, content_type, data in [
+            (b"x", "application/octet-stream", b"x"),
+            (bytearray(b"x"), "application/octet-stream", b"x"),
+            (memoryview(b"abc")[::2], "application/octet-stream", b"ac"),
+            ("ä", "text/plain", "ä".encode()),
+            ({"a": [1, 2.5, None]}, "application/json", b'{"a":[1,2.5,null]}'),
+            ([], "application/json", b"[]"),
+            ((1, 2), "application/json", b"[1,2]"),
+            (True, "application/json", b"true"),
+            (7, "application/json", b"7"),
+            (0.5, "application/json", b"0.5"),
+        ]:
+            code, found, other = encode(value)
+            self.assertEqual((name_of(code, other), bytes(found)), (content_type, data))
+
+    def test_values_come_back(self):
+        for value in [b"x", "text", {"a": 1}, [1], 7, "ü" * 1000]:
+            code, data, other = encode(value)
+            self.assertEqual(decode(data, name_of(code, other)), value)
+
+    def test_what_cannot_be_encoded_is_named(self):
+        for value, expected in [({1}, "set"), (object(), "object"), ({"a": {1}}, "set"), (float("nan"), "float")]:
+            with self.assertRaises(Unserialisable) as caught:
+                encode(value)
+            self.assertIn(expected, str(caught.exception))
+
+    def test_a_cycle_is_unserialisable(self):
+        value: list = []
+        value.append(value)
+        with self.assertRaises(Unserialisable):
+            encode(value)
+
+
+class Objects(unittest.TestCase):
+    def test_attributes(self):
+        found = Object.of({"a": 1}, key="k/ä", bucket="b", run="r", meta={"m": "1"})
+        self.assertEqual(
+            (found.key, found.bucket, found.run, found.size, found.content_type, found.group, found.meta),
+            ("k/ä", "b", "r", 7, "application/json", None, {"m": "1"}),
+        )
+        self.assertEqual((found.value, found.json(), found.text()), ({"a": 1}, {"a": 1}, '{"a":1}'))
+
+    def test_data_is_read_only(self):
+        found = Object.of(b"abc")
+        self.assertTrue(found.data.readonly)
+        self.assertEqual((bytes(found), len(found), found.value), (b"abc", 3, b"abc"))
+
+    def test_stream_reads_and_seeks(self):
+        stream = Object.of(b"one\ntwo\n").stream()
+        self.assertEqual(stream.readline(), b"one\n")
+        stream.seek(-4, io.SEEK_END)
+        self.assertEqual(stream.read(), b"two\n")
+
+
+class Shapes(unittest.TestCase):
+    def test_by_signature(self):
+        class Context:
+            pass
+
+        def annotated(c: Context):
+            pass
+
+        def second(o, c: "sg.Context" = None):  # noqa: F821
+            pass
+
+        for call, shape in [
+            (lambda: 0, NOTHING),
+            (lambda obj: 0, OBJECT),
+            (lambda obj, ctx: 0, OBJECT_CONTEXT),
+            (lambda ctx: 0, CONTEXT),
+            (lambda obj, n=1: 0, OBJECT),
+            (lambda *args: 0, OBJECT),
+            (lambda *, flag=True: 0, NOTHING),
+            (annotated, CONTEXT),
+            (second, OBJECT_CONTEXT),
+            (len, OBJECT),
+        ]:
+            self.assertEqual(shape_of(call), shape, call)
+
+
+class Failures(unittest.TestCase):
+    def unpack(self, error):
+        kind, *lengths = FAILURE.unpack_from(packed := pack_failure(error))
+        at, texts = FAILURE.size, []
+        for length in lengths:
+            texts.append(packed[at : at + length].decode())
+            at += length
+        self.assertEqual(at, len(packed))
+        return kind, *texts
+
+    def test_kinds(self):
+        self.assertEqual(self.unpack(ValueError("no"))[:3], (RAISED, "ValueError", "no"))
+        self.assertEqual(self.unpack(Unserialisable("x"))[0], UNSERIALISABLE)
+        self.assertEqual(self.unpack(MemoryError())[:2], (OUT_OF_MEMORY, "MemoryError"))
+        self.assertIn("sys.exit(2)", self.unpack(SystemExit(2))[2])
+        self.assertNotEqual(self.unpack(MemoryError())[0], LIMIT)
+
+    def test_a_broken_str_and_an_endless_message_do_no_harm(self):
+        class Broken(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        self.assertIn("cannot be shown", self.unpack(Broken())[2])
+        self.assertLess(len(self.unpack(ValueError("x" * 10**6))[2]), 20_000)
+
+    def test_the_cause_is_in_the_stack(self):
+        try:
+            try:
+                raise KeyError("first")
+            except KeyError as error:
+                raise ValueError("second") from error
+        except ValueError as error:
+            stack = stack_of(error)
+        self.assertIn("KeyError: 'first'", stack)
+        self.assertIn("ValueError: second", stack)
+
+
+if __name__ == "__main__":
+    unittest.main()
