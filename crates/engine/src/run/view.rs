@@ -235,6 +235,9 @@ impl Run {
                 slot.object.key
             );
         }
+        if self.delegated || !self.is_running() {
+            return;
+        }
         let compiled = self.compiled();
         assert_eq!(self.open as usize, self.closed.iter().filter(|closed| !**closed).count());
         let mut active = self.armed(compiled);
