@@ -6,7 +6,10 @@
 
 pub mod behaviour;
 pub mod eval;
+pub mod generate;
 pub mod ledger;
+pub mod model;
+pub mod oracle;
 pub mod recipe;
 pub mod rng;
 pub mod store;

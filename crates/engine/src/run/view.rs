@@ -108,6 +108,11 @@ impl Run {
         self.outbox.contains_key(&outgoing.seq)
     }
 
+    /// Entries of the outbox that are not acknowledged.
+    pub fn outbox_len(&self) -> usize {
+        self.outbox.len()
+    }
+
     /// All objects with their bookkeeping, in order of arrival.
     pub fn slots(&self) -> &[Slot] {
         self.objects.slots()
