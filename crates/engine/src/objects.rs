@@ -110,7 +110,7 @@ impl ObjectTable {
         if present.owner != slot.owner {
             return Inserted::Taken;
         }
-        match present.object.payload.same_bytes(&digested(present, &slot.object.payload)) {
+        match same_bytes(&present.object.payload, &slot.object.payload) {
             true => Inserted::Same {
                 shares_payload: shares_payload(&present.object.payload, &slot.object.payload),
             },
@@ -186,15 +186,15 @@ fn shares_payload(a: &Payload, b: &Payload) -> bool {
     matches!((a, b), (Payload::Stored { id: a, .. }, Payload::Stored { id: b, .. }) if a == b)
 }
 
-/// The payload in the form that can be compared with what `present` still has.
-fn digested(present: &Slot, payload: &Payload) -> Payload {
-    match (present.released, payload) {
-        (true, Payload::Inline(bytes)) => Payload::Stored {
-            id: ObjectId(u64::MAX),
-            len: bytes.len() as u64,
-            digest: Some(xxhash_rust::xxh3::xxh3_128(bytes)),
-        },
-        _ => payload.clone(),
+/// Whether two payloads hold the same bytes, wherever they are: the same value may ride in one record and be stored
+/// beside another.
+pub(crate) fn same_bytes(a: &Payload, b: &Payload) -> bool {
+    match (a, b) {
+        (Payload::Inline(bytes), Payload::Stored { len, digest: Some(digest), .. })
+        | (Payload::Stored { len, digest: Some(digest), .. }, Payload::Inline(bytes)) => {
+            *len == bytes.len() as u64 && *digest == xxhash_rust::xxh3::xxh3_128(bytes)
+        }
+        _ => a.same_bytes(b),
     }
 }
 

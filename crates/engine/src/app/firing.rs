@@ -30,7 +30,7 @@ impl App {
             return Reply::Rejected(problem);
         };
         if let Some(present) = self.object(&bucket, &object.key) {
-            let same = present.payload.same_bytes(&object.payload);
+            let same = crate::objects::same_bytes(&present.payload, &object.payload);
             crate::run::discard(&object.payload, cx.effects);
             return match same {
                 true => Reply::Unchanged,

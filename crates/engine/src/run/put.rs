@@ -2,7 +2,7 @@
 
 use super::{Cx, HistoryKind, Run};
 use crate::effect::{Effect, Reply};
-use crate::objects::{Inserted, Owner, Slot};
+use crate::objects::{Inserted, Owner, Slot, same_bytes};
 use sluice_types::{
     Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Payload, Problem, Program, Put,
     Visibility, limits,
@@ -169,7 +169,7 @@ impl Run {
         sorted.sort_by(|a, b| (a.bucket, &a.key).cmp(&(b.bucket, &b.key)));
         for pair in sorted.windows(2) {
             let same_key = pair[0].bucket == pair[1].bucket && pair[0].key == pair[1].key;
-            if same_key && !pair[0].payload.same_bytes(&pair[1].payload) {
+            if same_key && !same_bytes(&pair[0].payload, &pair[1].payload) {
                 return Err(unrepeatable(&pair[0].key, name(pair[0])));
             }
         }

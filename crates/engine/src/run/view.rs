@@ -108,6 +108,11 @@ impl Run {
         self.outbox.contains_key(&outgoing.seq)
     }
 
+    /// Entries of the outbox that are not acknowledged.
+    pub fn outbox_len(&self) -> usize {
+        self.outbox.len()
+    }
+
     /// All objects with their bookkeeping, in order of arrival.
     pub fn slots(&self) -> &[Slot] {
         self.objects.slots()
@@ -234,6 +239,9 @@ impl Run {
                 self.id,
                 slot.object.key
             );
+        }
+        if self.delegated || !self.is_running() {
+            return;
         }
         let compiled = self.compiled();
         assert_eq!(self.open as usize, self.closed.iter().filter(|closed| !**closed).count());
