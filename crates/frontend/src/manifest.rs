@@ -13,7 +13,8 @@ pub fn manifest_json(text: &str, file: &str) -> Result<String, Vec<Diagnostic>> 
     let refused = |message: String, at| {
         vec![Diagnostic { at, file: file.into(), ..Diagnostic::error(Code::APP_SYNTAX, "", message) }]
     };
-    let mut root = yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
+    let mut root =
+        yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
     let mut lines = Vec::new();
     root.positions(&mut |path, at| lines.push(entry(path, Value::Int(at.line as i64))));
     if let Value::Map(sections) = &mut root.value {
@@ -64,8 +65,8 @@ functions:
         let json = Definition::from_json(&manifest_json(MANIFEST, "sluice.yaml").unwrap()).unwrap();
         assert_eq!(json.functions, yaml.functions);
         assert_eq!(json.buckets, yaml.buckets);
-        assert_eq!(json.places.file, "sluice.yaml");
-        assert_eq!(json.places.find("functions.y").map(|at| at.line), Some(5));
+        assert_eq!(&*json.places.file, "sluice.yaml");
+        assert_eq!(json.places.find("functions.y").map(|(_, at)| at.line), Some(5));
     }
 
     #[test]
