@@ -85,7 +85,7 @@ async fn what_is_wrong_with_a_start_is_said_before_the_node_is_asked() {
     for (uri, body, says) in [
         ("", "{", "line 1 column 1"),
         ("", "nonsense", "line 1 column 1"),
-        ("", "{\n \"id\": 5}", "line 2 column 9"),
+        ("", "{\n \"id\": 5}", "line 2 column 8"),
         ("", "[]", "line 1"),
         ("", r#"{"inputs": 1}"#, "unknown field `inputs`"),
         ("", r#"{"id": ""}"#, "cannot be the id"),

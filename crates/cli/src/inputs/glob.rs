@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(keys("b/*.txt"), ["one.txt"]);
         assert_eq!(keys("b/*"), ["one.txt", "two.md"]);
         assert_eq!(keys("b/**"), ["deep/three.txt", "one.txt", "two.md"]);
-        assert_eq!(keys("**/*.txt"), ["b/deep/three.txt", "b/one.txt"]);
+        assert_eq!(keys("**/*.txt"), ["b/deep/three.txt", "b/one.txt", "top.txt", "we[i]rd.txt"]);
         assert_eq!(keys("b/{one,two}.*"), ["one.txt", "two.md"]);
         assert_eq!(keys("b/d*/*.txt"), ["deep/three.txt"]);
         assert_eq!(keys("./b/*.md"), ["two.md"]);
