@@ -3,9 +3,10 @@
 mod value;
 
 use cel::common::ast::{EntryExpr, Expr as Ast, IdedExpr};
-use cel::{Context, Program, Value};
+use cel::{Context, Env, Program, Value};
 use sluice_types::{EvalError, Evaluator, Event, Expr, Object, limits};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What an expression is about, and so the one variable it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,15 +113,22 @@ fn unbound(expr: &IdedExpr, bound: &[&str]) -> Option<String> {
 }
 
 /// Evaluates CEL; each expression is compiled once.
-#[derive(Default)]
 pub struct CelEvaluator {
+    /// The standard functions, whose tables take longer to build than an expression to evaluate.
+    env: Arc<Env>,
     compiled: HashMap<Expr, Result<Program, String>>,
+}
+
+impl Default for CelEvaluator {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl CelEvaluator {
     /// An evaluator that has compiled nothing yet.
     pub fn new() -> Self {
-        Self::default()
+        Self { env: Arc::new(Env::stdlib()), compiled: HashMap::new() }
     }
 
     fn evaluate(&mut self, expr: &Expr, name: &str, subject: Value) -> Result<Value, EvalError> {
@@ -129,7 +137,7 @@ impl CelEvaluator {
         }
         let program = self.compiled.entry(expr.clone()).or_insert_with_key(|expr| compile(&expr.0));
         let program = program.as_ref().map_err(|reason| EvalError(reason.clone()))?;
-        let mut context = Context::default();
+        let mut context = Context::with_env(Arc::clone(&self.env));
         context.add_variable_from_value(name, subject);
         program.execute(&context).map_err(|error| EvalError(error.to_string()))
     }

@@ -7,7 +7,7 @@ mod words;
 pub use json::explain_json;
 
 use crate::graph::{Graph, Node, name};
-use sluice_types::{BucketIx, FunctionIx, Program, Scope};
+use sluice_types::{BucketIx, FunctionIx, Program, Scope, limits};
 use std::fmt::Write;
 use words::{action, amount_ms, condition, list, runtime, size_bytes};
 
@@ -32,9 +32,21 @@ pub fn explain(program: &Program) -> String {
     section(
         &mut text,
         "what closes when",
-        closings.into_iter().map(|(names, when)| (names.join(" + "), vec![when])),
+        closings.into_iter().map(|(names, when)| (together(&names), vec![when])),
     );
     text
+}
+
+/// Widest first column, in characters; longer names stand out of it.
+const COLUMN_MAX: usize = 40;
+
+/// The names of parts that close together.
+fn together(names: &[String]) -> String {
+    let named = names[..names.len().min(limits::KEYS_NAMED_MAX)].join(" + ");
+    match names.len() - names.len().min(limits::KEYS_NAMED_MAX) {
+        0 => named,
+        rest => format!("{named} and {rest} more"),
+    }
 }
 
 /// A headline and a table of two columns, the second of which may span lines.
@@ -43,7 +55,7 @@ fn section<S: AsRef<str>>(text: &mut String, title: &str, rows: impl Iterator<It
     if rows.is_empty() {
         return;
     }
-    let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
+    let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0).min(COLUMN_MAX);
     let _ = writeln!(text, "\n{title}");
     for (name, lines) in rows {
         for (i, line) in lines.iter().enumerate() {

@@ -30,3 +30,13 @@ fn the_json_has_names_instead_of_indices() {
     let program = lower(&Definition::from_yaml(SHOP, "sluice.yaml").unwrap()).unwrap();
     insta::assert_json_snapshot!(explain_json(&program));
 }
+
+#[test]
+fn the_largest_program_can_be_explained() {
+    let functions =
+        (0..10_000).map(|i| format!("  f{i}: {{runtime: exec, command: [x], on: {{each: b}}, into: b}}\n"));
+    let yaml = format!("app: a\nbuckets: [b]\nfunctions:\n{}", functions.collect::<String>());
+    let program = lower(&Definition::from_yaml(&yaml, "sluice.yaml").unwrap()).unwrap();
+    let text = explain(&program);
+    assert!(text.contains("+ f8 and 9991 more"), "{}", &text[text.len() - 500..]);
+}

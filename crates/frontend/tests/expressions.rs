@@ -19,7 +19,7 @@ fn object(content_type: ContentType, bytes: &'static [u8]) -> Object {
 }
 
 fn expr(text: &str) -> Expr {
-    check(text, Subject::Object).unwrap();
+    check(text, Subject::Object).expect("the expression is sound");
     Expr(text.into())
 }
 
@@ -142,8 +142,7 @@ fn hostile_expressions_do_not_exhaust_the_stack() {
 /// A tiny deterministic fuzzer: every way of putting a few tokens together must be answered, not panic.
 #[test]
 fn no_small_expression_makes_the_parser_panic() {
-    let tokens =
-        ["object", ".", "size", "(", ")", "[", "]", "'", "1", "+", "?", ":", "{", "}", "in", "-", ",", "!"];
+    let tokens = ["object", ".", "(", ")", "[", "]", "'", "1", "?", ":", "{", "in", "-"];
     for a in tokens {
         for b in tokens {
             for c in tokens {

@@ -4,8 +4,8 @@ use sluice_frontend::{Definition, lower, warnings};
 use sluice_types::{Action, Condition, FunctionIx, Network, Program, Runtime, Scope, Visibility};
 
 fn program(yaml: &str) -> Program {
-    let definition = Definition::from_yaml(yaml, "sluice.yaml").unwrap();
-    lower(&definition).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    let lowered = Definition::from_yaml(yaml, "sluice.yaml").and_then(|definition| lower(&definition));
+    lowered.unwrap_or_else(|findings| panic!("{findings:#?}"))
 }
 
 const WORDCOUNT: &str = "

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::mapping::Mapping;
 use bytes::Bytes;
 use rustix::fs::{
-    FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fchmod, fcntl_add_seals, fstat, ftruncate,
-    memfd_create, open,
+    FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fchmod, fcntl_add_seals, fstat,
+    ftruncate, memfd_create, open,
 };
 use sluice_types::AppKey;
 use std::fs::File;

@@ -255,10 +255,10 @@ impl Memory {
         let mut extent = Extent::over(app, Owner::Disk, file, len);
         let offset = extent.allocate(len).expect("the file has the object's length");
         let place = (self.add_extent(extent), offset);
-        let object = self.objects.entry(id).or_insert_with(|| Stored {
-            on_disk: OnDisk::Synced,
-            ..Stored::at(app, len, place.0, place.1)
-        });
+        let object = self
+            .objects
+            .entry(id)
+            .or_insert_with(|| Stored { on_disk: OnDisk::Synced, ..Stored::at(app, len, place.0, place.1) });
         object.place = Some(place);
         Ok(place)
     }

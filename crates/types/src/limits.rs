@@ -64,3 +64,6 @@ pub const EXPRESSION_BYTES_MAX: usize = 2048;
 pub const EXPRESSION_DEPTH_MAX: usize = 32;
 /// Most compiled expressions that one evaluator keeps.
 pub const EXPRESSIONS_COMPILED_MAX: usize = 10_000;
+/// Deepest chain of events that cause one another within one step of a run (a trigger that emits an event which fires a
+/// trigger that emits); past it the run fails.
+pub const EMIT_NESTING_MAX: u32 = 64;

@@ -29,6 +29,7 @@ const SLEEPER: &str = r#"(module
   (memory (export "memory") 1)
   (func (export "run") (call $sleep (i32.const 1000))))"#;
 
+/// Sleepers, unless an argument says otherwise.
 const SLEEPERS: u32 = 4_000;
 
 struct Inline;
@@ -87,8 +88,11 @@ fn hops(wasm: &mut Wasm, name: &str, function: u16, count: u32) {
     let (input, input_key, run) = (Bytes::from(vec![7; 64]), Arc::from("key"), run_info());
     let mut preempted = 0;
     let mut hop = |seq| {
-        let call = invocation(function, seq, &input, &input_key);
-        match wasm.start(0, call, run.clone(), &Inline, &mut Inline) {
+        let (call, run) = (invocation(function, seq, &input, &input_key), run.clone());
+        let begun = Instant::now();
+        let step = wasm.start(0, call, run, &Inline, &mut Inline);
+        let took = begun.elapsed();
+        match step {
             Step::Done(Outcome::Succeeded { puts, .. }, _) if puts.len() == 1 => {}
             Step::Pending => {
                 // The host took this thread off its core for longer than a slice.
@@ -97,21 +101,18 @@ fn hops(wasm: &mut Wasm, name: &str, function: u16, count: u32) {
             }
             other => panic!("a hop ended with {other:?}"),
         }
+        took
     };
-    (0..count / 10).for_each(&mut hop);
-    let all = Instant::now();
-    (0..count).for_each(&mut hop);
-    let mean = all.elapsed() / count;
-    let timed = |seq| {
-        let begun = Instant::now();
+    (0..count / 10).for_each(|seq| {
         hop(seq);
-        begun.elapsed()
-    };
-    let mut times: Vec<Duration> = (0..count).map(timed).collect();
+    });
+    let begun = Instant::now();
+    let mut times: Vec<Duration> = (0..count).map(hop).collect();
+    let mean = begun.elapsed() / count;
     times.sort_unstable();
     let at = |permille: usize| times[times.len() * permille / 1000].saturating_sub(clock_cost());
     println!(
-        "{name:<24} preempted {preempted}  mean {mean:>9.3?}  p50 {:>9.3?}  p99 {:>9.3?}",
+        "{name:<24} p50 {:>9.3?}  p99 {:>9.3?}  with caller and clocks, mean {mean:>9.3?}  preempted {preempted}",
         at(500),
         at(990)
     );
@@ -124,45 +125,47 @@ fn clock_cost() -> Duration {
     costs[costs.len() / 2]
 }
 
-fn sleepers(wasm: &mut Wasm) {
+fn sleepers(wasm: &mut Wasm, count: u32) {
     let (input, input_key, run) = (Bytes::from(vec![7; 64]), Arc::from("key"), run_info());
     let begun = Instant::now();
     let now_ms = || begun.elapsed().as_millis() as u64;
-    for seq in 0..SLEEPERS {
+    for seq in 0..count {
         let step =
             wasm.start(now_ms(), invocation(2, seq, &input, &input_key), run.clone(), &Inline, &mut Inline);
         assert!(matches!(step, Step::Pending), "a sleeper did not sleep: {step:?}");
     }
     let started = begun.elapsed();
     let mut done = Vec::new();
-    while let Some(deadline_ms) = wasm.next_deadline() {
+    while wasm.pending() > 0 {
+        let deadline_ms = wasm.next_deadline().expect("a pending call has a deadline");
         std::thread::sleep(Duration::from_millis(deadline_ms.saturating_sub(now_ms())));
         wasm.poll(now_ms(), &mut Inline, &mut done);
     }
+    let took = begun.elapsed();
     assert!(done.iter().all(|call| matches!(call.outcome, Outcome::Succeeded { .. })), "a sleeper failed");
     println!(
         "{:<24} {} started in {started:.3?}, all done after {:.3?}",
         "sleepers of 1 s",
         done.len(),
-        begun.elapsed()
+        took
     );
+    while wasm.next_deadline().is_some() {
+        wasm.poll(now_ms(), &mut Inline, &mut done);
+    }
 }
 
 fn main() -> Result<(), sluice_wasm::Error> {
     let begun = Instant::now();
-    let mut wasm = Wasm::new(Options {
-        memory_resident_bytes: std::env::var("RES").ok().and_then(|x| x.parse().ok()).unwrap_or(65536),
-        ..Options::default()
-    })?;
+    let mut wasm = Wasm::new(Options::default())?;
     println!("engine with {} instances in {:.3?}", wasm.engine().instances_max(), begun.elapsed());
     let program = program();
     wasm.load(key(0), HOP.as_bytes(), &program)?;
     wasm.load(key(1), HOP.as_bytes(), &program)?;
     wasm.load(key(2), SLEEPER.as_bytes(), &program)?;
-    hops(&mut wasm, "hop, reused instance", 0, 5_000_000);
-    if std::env::var("R").is_ok() { return Ok(()); }
+    hops(&mut wasm, "hop, reused instance", 0, 1_000_000);
     hops(&mut wasm, "hop, fresh instance", 1, 100_000);
-    sleepers(&mut wasm);
-    sleepers(&mut wasm);
+    let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(SLEEPERS);
+    sleepers(&mut wasm, count);
+    sleepers(&mut wasm, count);
     Ok(())
 }

@@ -60,7 +60,7 @@ impl Call {
     }
 
     /// The outcome and the log; values too large for a log record go to `store`.
-    pub fn finish(mut self, store: &mut dyn StoreBytes) -> (Outcome, Vec<LogLine>) {
+    pub fn finish(mut self: Box<Self>, store: &mut dyn StoreBytes) -> (Outcome, Vec<LogLine>) {
         let logs = self.output.take_logs();
         let outcome = match self.end.expect("a call comes back when it has ended") {
             End::Succeeded => self.output.settle(store),

@@ -13,7 +13,7 @@ pub(crate) struct Gate {
 }
 
 /// `wake_at_ms` of a call that is not asleep.
-const AWAKE: u64 = 0;
+const AWAKE: u64 = u64::MAX;
 
 impl Gate {
     /// Prepares for a new call.
@@ -40,7 +40,7 @@ impl Gate {
     /// The guest asks to be left alone for a while.
     pub fn sleep(&self, for_ms: u64) {
         let wake_at_ms = self.now_ms.load(Relaxed).saturating_add(for_ms);
-        self.wake_at_ms.store(wake_at_ms.max(AWAKE + 1), Relaxed);
+        self.wake_at_ms.store(wake_at_ms.min(AWAKE - 1), Relaxed);
     }
 
     /// When a suspended guest wants to go on; `None` at once, because it merely used up its slice.

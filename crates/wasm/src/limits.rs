@@ -4,6 +4,8 @@
 pub const PUTS_MAX: usize = 100_000;
 /// Most events that one attempt may emit.
 pub const EMITS_MAX: usize = sluice_types::limits::EVENT_BATCH_MAX;
+/// Surplus instances dropped in one poll: returning one's memory to the host takes up to 30 µs.
+pub const DROPS_PER_POLL_MAX: usize = 16;
 /// Frames of a wasm backtrace that are kept.
 pub const BACKTRACE_FRAMES_MAX: usize = 32;
 /// Bytes of standard error quoted in a failure; all of it is in the log.

@@ -116,7 +116,7 @@ impl Output {
     }
 
     /// As the outcome of a success; values too large for a log record go to `store`.
-    pub fn settle(mut self, store: &mut dyn StoreBytes) -> Outcome {
+    pub fn settle(&mut self, store: &mut dyn StoreBytes) -> Outcome {
         let value = self.value.iter_mut().map(|value| &mut value.payload);
         for payload in self.puts.iter_mut().map(|put| &mut put.payload).chain(value) {
             if let Payload::Inline(bytes) = payload
@@ -125,7 +125,8 @@ impl Output {
                 *payload = store.store(bytes);
             }
         }
-        Outcome::Succeeded { puts: self.puts, value: self.value, emits: self.emits }
+        let emits = std::mem::take(&mut self.emits);
+        Outcome::Succeeded { puts: std::mem::take(&mut self.puts), value: self.value.take(), emits }
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Code {
 
 /// An instance: idle, or in the middle of a call.
 pub(crate) struct Resident {
+    code: Rc<Code>,
     desk: Rc<Desk>,
     gate: Arc<Gate>,
     life: Pin<Box<dyn Future<Output = ()>>>,
@@ -47,7 +48,7 @@ impl Resident {
     pub fn new(code: &Rc<Code>, seat: Seat) -> Self {
         let (desk, gate) = (Rc::<Desk>::default(), Arc::<Gate>::default());
         let life = live(Rc::clone(code), Arc::clone(&gate), Rc::clone(&desk), seat);
-        Self { desk, gate, life: Box::pin(life) }
+        Self { code: Rc::clone(code), desk, gate, life: Box::pin(life) }
     }
 
     /// Hands it a call; it must be idle.
@@ -65,6 +66,11 @@ impl Resident {
             (None, Some(wake_at_ms)) => Turn::Asleep { wake_at_ms },
             (None, None) => Turn::Preempted,
         }
+    }
+
+    /// Whether it is an instance of that code.
+    pub fn runs(&self, code: &Rc<Code>) -> bool {
+        Rc::ptr_eq(&self.code, code)
     }
 
     pub fn gate(&self) -> &Gate {

@@ -7,6 +7,7 @@ use crate::call::{Call, InputBytes, RunInfo, StoreBytes};
 use crate::declaration::Declaration;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::limits;
 use crate::module::Compiled;
 use crate::options::Options;
 use crate::output::LogLine;
@@ -59,6 +60,8 @@ pub struct Wasm {
     suspended: FxHashMap<Ticket, Suspended>,
     timers: Timers,
     runnable: VecDeque<Ticket>,
+    /// Idle instances beyond what their function may keep, dropped a few at a time.
+    surplus: Vec<Resident>,
 }
 
 struct Registered {
@@ -94,6 +97,7 @@ impl Wasm {
             suspended: FxHashMap::default(),
             timers: Timers::default(),
             runnable: VecDeque::new(),
+            surplus: Vec::new(),
         }
     }
 
@@ -111,7 +115,8 @@ impl Wasm {
         self.add(key, compiled, program)
     }
 
-    /// Registers a compiled function; calls of it may start.
+    /// Registers a compiled function, or replaces its code; calls of it may start. Pending calls go on with the
+    /// code they began with.
     ///
     /// # Errors
     /// [`Error::Module`] when its memory is larger than its allocation from the start, or `key` is no Wasm
@@ -157,10 +162,12 @@ impl Wasm {
     ) -> Step {
         let key = (run.app, run.version, invocation.function);
         let ticket = (invocation.id, invocation.attempt);
-        if !self.functions.contains_key(&key) {
+        let Some(function) = self.functions.get_mut(&key) else {
             return Step::Done(Outcome::Failed(not_loaded(key)), Vec::new());
-        }
-        let Some(mut resident) = self.vacancy(key) else { return Step::Full(invocation) };
+        };
+        let Some(mut resident) = function.idle.pop().or_else(|| self.vacancy(key)) else {
+            return Step::Full(invocation);
+        };
         match Call::new(invocation, run, inputs) {
             Ok(call) => resident.place(call),
             Err(fault) => return Step::Done(Outcome::Failed(fault.failure(String::new())), Vec::new()),
@@ -188,6 +195,7 @@ impl Wasm {
                 self.runnable.push_back(ticket);
             }
         }
+        self.surplus.truncate(self.surplus.len().saturating_sub(limits::DROPS_PER_POLL_MAX));
         for _ in 0..self.runnable.len() {
             let Some(ticket) = self.runnable.pop_front() else { return };
             if self.resume(now_ms, ticket, store, done) {
@@ -196,9 +204,10 @@ impl Wasm {
         }
     }
 
-    /// When [`Wasm::poll`] has something to do: 0 for at once, `None` while nothing is pending.
+    /// When [`Wasm::poll`] has something to do: 0 for at once, `None` for nothing until the next call.
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.runnable.is_empty() { self.timers.next_ms() } else { Some(0) }
+        let at_once = !self.runnable.is_empty() || !self.surplus.is_empty();
+        if at_once { Some(0) } else { self.timers.next_ms() }
     }
 
     /// Tells a pending call to stop. It goes on at once and has the usual grace to end by itself; either way its
@@ -257,26 +266,25 @@ impl Wasm {
         turn
     }
 
-    /// An instance without a call: an idle one, a new one, or a new one in place of another function's idle one.
+    /// A new instance, if need be in place of another function's idle one.
     fn vacancy(&mut self, key: FunctionKey) -> Option<Resident> {
-        let function = self.functions.get_mut(&key)?;
-        if let Some(resident) = function.idle.pop() {
-            return Some(resident);
-        }
-        let code = Rc::clone(&function.code);
+        let code = Rc::clone(&self.functions.get(&key)?.code);
         let seat = self.engine.seat().or_else(|| {
-            drop(self.functions.values_mut().find_map(|function| function.idle.pop()));
+            let idle = || self.functions.values_mut().find_map(|function| function.idle.pop());
+            drop(self.surplus.pop().or_else(idle));
             self.engine.seat()
         })?;
         Some(Resident::new(&code, seat))
     }
 
     fn retire(&mut self, key: FunctionKey, resident: Resident, reusable: bool) {
-        if let Some(function) = self.functions.get_mut(&key).filter(|_| reusable)
-            && function.idle.len() < function.idle_max
-        {
-            function.idle.push(resident);
+        if !reusable {
+            return;
         }
+        let Some(function) = self.functions.get_mut(&key).filter(|f| resident.runs(&f.code)) else { return };
+        let full = function.idle.len() >= function.idle_max;
+        let shelf = if full { &mut self.surplus } else { &mut function.idle };
+        shelf.push(resident);
     }
 
     fn suspend(

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._app import App, Function
-from ._client import ApiError, Client, Run, RunFailed
-from ._conditions import Bucket, Condition, all_of as all, any_of as any, cron, event
+from ._app import App
+from ._conditions import Bucket, Condition, cron, event
+from ._conditions import all_of as all
+from ._conditions import any_of as any
+from ._function import Function
 
 if TYPE_CHECKING:
+    from ._client import ApiError, Client, Run, RunFailed
     from ._context import Context
     from ._event import Event
     from ._object import Object
@@ -36,8 +39,13 @@ __all__ = [
     "event",
 ]
 
-# What functions are called with is loaded at its first use: declaring an app does not need it.
-_LAZY = {"Context": "._context", "Event": "._event", "Object": "._object"}
+# Loaded at first use: declaring an app, which every start of a worker does, needs none of it.
+_LAZY = {
+    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed"), "._client"),
+    "Context": "._context",
+    "Event": "._event",
+    "Object": "._object",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar, Union
 
 from ._conditions import Bucket, Condition, Conditional, Duration, FunctionLike, condition
+from ._function import Function, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings
 
+#: ``inspect.CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
+ASYNC_GENERATOR = 0x200
 F = TypeVar("F", bound=Callable[..., Any])
 Into = Union[Bucket, "list[Bucket]", "tuple[Bucket, ...]", None]
-
-
-@dataclass
-class Function:
-    """A declared function."""
-
-    name: str
-    #: The Python function itself; None for other runtimes.
-    call: "Callable[..., Any] | None"
-    #: ``python``, ``exec``, ``wasm`` or ``process``.
-    runtime: str
-    on: "Condition | None"
-    into: "list[Bucket]"
-    #: The other keys of the definition: command, module, timeout, retries, …
-    settings: "dict[str, Any]"
-    place: Place
-
-
-@dataclass
-class Trigger:
-    """A trigger beyond those that functions carry in ``on``."""
-
-    on: Condition
-    invoke: "list[FunctionLike]"
-    settings: "dict[str, Any]"
-    place: Place
 
 
 class App:
@@ -49,7 +25,7 @@ class App:
     :param network: ``"host"`` or ``"none"``, for every function that does not say so itself.
     """
 
-    def __init__(self, name: str, durability: str = "durable", network: "str | None" = None) -> None:
+    def __init__(self, name: str, durability: str = "durable", network: str | None = None) -> None:
         self.name = check_name("an app", name)
         if durability not in ("durable", "express"):
             raise ValueError(f'durability is "durable" or "express", not {durability!r}')
@@ -61,10 +37,10 @@ class App:
         self.input = Bucket(self, "input", keep=True)
         #: The bucket whose objects are the outputs of a run.
         self.output = Bucket(self, "output", keep=True)
-        self.buckets: "dict[str, Bucket]" = {}
-        self.functions: "dict[str, Function]" = {}
-        self.triggers: "list[Trigger]" = []
-        self._places: "dict[str, Place]" = {}
+        self.buckets: dict[str, Bucket] = {}
+        self.functions: dict[str, Function] = {}
+        self.triggers: list[Trigger] = []
+        self._places: dict[str, Place] = {}
 
     def __repr__(self) -> str:
         return f"App({self.name!r})"
@@ -82,22 +58,22 @@ class App:
 
     def function(
         self,
-        on: "Conditional | None" = None,
+        on: Conditional | None = None,
         into: Into = None,
         *,
-        name: "str | None" = None,
-        retries: "int | dict[str, Any] | None" = None,
-        timeout: "Duration | None" = None,
-        rerun_after: "Duration | None" = None,
-        memory: "int | str | None" = None,
-        cpu: "float | None" = None,
-        network: "str | None" = None,
-        env: "dict[str, str] | None" = None,
-        visibility: "str | None" = None,
-        concurrency: "int | None" = None,
-        warm: "int | None" = None,
-        scope: "str | None" = None,
-        optional: "bool | None" = None,
+        name: str | None = None,
+        retries: int | dict[str, Any] | None = None,
+        timeout: Duration | None = None,
+        rerun_after: Duration | None = None,
+        memory: int | str | None = None,
+        cpu: float | None = None,
+        network: str | None = None,
+        env: dict[str, str] | None = None,
+        visibility: str | None = None,
+        concurrency: int | None = None,
+        warm: int | None = None,
+        scope: str | None = None,
+        optional: bool | None = None,
     ) -> Callable[[F], F]:
         """Declares the decorated function, which stays an ordinary function.
 
@@ -136,29 +112,23 @@ class App:
         return declare
 
     def exec_function(
-        self, name: str, command: "list[str] | str", on: "Conditional | None" = None, into: Into = None, **settings: Any
+        self, name: str, command: list[str] | str, on: Conditional | None = None, into: Into = None, **settings: Any
     ) -> Function:
         """Declares a function that runs a program: the object on its stdin, the result on its stdout. ``{input}`` and
         ``{output}`` in an argument stand for the paths of files instead. Settings as in :meth:`function`."""
-        words = command if isinstance(command, str) else list(command)
-        if not words or not all(isinstance(word, str) for word in words):
-            raise TypeError("command is a list of str: the program and its arguments")
-        return self._declare(name, None, "exec", on, into, {"command": words, **settings}, caller())
+        return self._declare(name, None, "exec", on, into, {"command": _words(command), **settings}, caller())
 
     def process_function(
-        self, name: str, command: "list[str] | str", on: "Conditional | None" = None, into: Into = None, **settings: Any
+        self, name: str, command: list[str] | str, on: Conditional | None = None, into: Into = None, **settings: Any
     ) -> Function:
         """Declares a function served by a program that speaks the worker protocol and stays warm."""
-        words = command if isinstance(command, str) else list(command)
-        if not words or not all(isinstance(word, str) for word in words):
-            raise TypeError("command is a list of str: the program and its arguments")
-        return self._declare(name, None, "process", on, into, {"command": words, **settings}, caller())
+        return self._declare(name, None, "process", on, into, {"command": _words(command), **settings}, caller())
 
     def wasm_function(
         self,
         name: str,
         module: str,
-        on: "Conditional | None" = None,
+        on: Conditional | None = None,
         into: Into = None,
         *,
         fresh: bool = False,
@@ -175,11 +145,11 @@ class App:
         self,
         on: Conditional,
         *,
-        invoke: "FunctionLike | list[FunctionLike] | None" = None,
-        emit: "dict[str, str] | None" = None,
-        name: "str | None" = None,
-        scope: "str | None" = None,
-        optional: "bool | None" = None,
+        invoke: FunctionLike | list[FunctionLike] | None = None,
+        emit: dict[str, str] | None = None,
+        name: str | None = None,
+        scope: str | None = None,
+        optional: bool | None = None,
     ) -> None:
         """Declares a trigger of its own: it calls functions, or emits the event ``{"type", "subject"?}``, or both."""
         calls = [] if invoke is None else list(invoke) if isinstance(invoke, (list, tuple)) else [invoke]
@@ -195,7 +165,7 @@ class App:
         check_settings({"scope": scope, "optional": optional})
         self.triggers.append(Trigger(self._condition(on), calls, settings, caller()))
 
-    def definition(self, root: "str | None" = None) -> "dict[str, Any]":
+    def definition(self, root: str | None = None) -> dict[str, Any]:
         """The app as a definition in JSON. ``root``: the folder that its files are relative to; by default that of
         the file that made the app."""
         from ._definition import describe
@@ -205,11 +175,11 @@ class App:
     def _declare(
         self,
         name: str,
-        call: "Callable[..., Any] | None",
+        call: Callable[..., Any] | None,
         runtime: str,
-        on: "Conditional | None",
+        on: Conditional | None,
         into: Into,
-        settings: "dict[str, Any]",
+        settings: dict[str, Any],
         place: Place,
     ) -> Function:
         check_name("a function", name)
@@ -231,7 +201,7 @@ class App:
         made.describe(self._name_of)
         return made
 
-    def _into(self, into: Into) -> "list[Bucket]":
+    def _into(self, into: Into) -> list[Bucket]:
         buckets = [] if into is None else list(into) if isinstance(into, (list, tuple)) else [into]
         for bucket in buckets:
             if not isinstance(bucket, Bucket):
@@ -258,6 +228,13 @@ class App:
         raise ValueError(f"{name!r} is no function of {self!r} yet; declare it above with @app.function(...)")
 
 
+def _words(command: list[str] | str) -> list[str] | str:
+    words = command if isinstance(command, str) else list(command)
+    if not words or not all(isinstance(word, str) for word in words):
+        raise TypeError("command is a list of str: the program and its arguments")
+    return words
+
+
 def _code(call: Callable[..., Any]) -> Any:
     while hasattr(call, "__wrapped__"):
         call = call.__wrapped__
@@ -265,12 +242,13 @@ def _code(call: Callable[..., Any]) -> Any:
 
 
 def _check_callable(name: str, call: Callable[..., Any]) -> None:
-    import inspect
-
-    if not callable(call) or inspect.isclass(call):
+    if not callable(call) or isinstance(call, type):
         raise TypeError(f"@app.function decorates a function, not {type(call).__name__}")
-    if inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call):
-        raise TypeError(f"{name!r} is async; functions are ordinary (`def`), and the engine runs many at once")
+    code = _code(call)
+    if code is not None and code.co_flags & ASYNC_GENERATOR:
+        raise TypeError(f"{name!r} is an async generator; yield outputs from an ordinary generator (`def`)")
     qualified = getattr(call, "__qualname__", name)
     if "<" in qualified:
-        raise ValueError(f"{qualified!r} cannot be found again by a worker; define the function at the top level of a file")
+        raise ValueError(
+            f"{qualified!r} cannot be found again by a worker; define the function at the top level of a file"
+        )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from ._app import App
@@ -19,7 +20,7 @@ BUNDLE_FILES_MAX = 2_000
 SKIPPED = frozenset({"__pycache__", "target", "node_modules"})
 
 
-def load_bundle(app_or_path: "App | str | os.PathLike[str]") -> "tuple[dict[str, Any], dict[str, bytes]]":
+def load_bundle(app_or_path: App | str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The definition of an app, or of the app in a Python file, and its files by relative path."""
     if isinstance(app_or_path, App):
         file = app_or_path.place.file
@@ -31,11 +32,11 @@ def load_bundle(app_or_path: "App | str | os.PathLike[str]") -> "tuple[dict[str,
     return _described(file), bundle_files(file)
 
 
-def bundle_files(file: str) -> "dict[str, bytes]":
+def bundle_files(file: str) -> dict[str, bytes]:
     """The files in the folder of the app's file, or that file alone when they are too many or too large."""
     file = os.path.realpath(file)
     root = os.path.dirname(file)
-    files: "dict[str, bytes]" = {}
+    files: dict[str, bytes] = {}
     size = 0
     for path in _walk(root):
         size += os.path.getsize(path)
@@ -50,7 +51,7 @@ def bundle_files(file: str) -> "dict[str, bytes]":
     return files
 
 
-def _walk(root: str) -> "Any":
+def _walk(root: str) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
         for name in sorted(names):
@@ -64,14 +65,15 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _described(file: str) -> "dict[str, Any]":
+def _described(file: str) -> dict[str, Any]:
     """Described by a process of its own: importing the app must not change this one."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "sluicegate._describe", file]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     if done.returncode == 0:
-        return json.loads(done.stdout)
+        definition: dict[str, Any] = json.loads(done.stdout)
+        return definition
     last = done.stderr.strip().rsplit("\n", 1)[-1]
     try:
         error = json.loads(last)["error"]

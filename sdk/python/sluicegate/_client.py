@@ -39,14 +39,14 @@ class ApiError(Exception):
 class RunFailed(Exception):
     """A run failed or was cancelled."""
 
-    def __init__(self, run: "Run", error: "dict[str, Any]") -> None:
+    def __init__(self, run: Run, error: dict[str, Any]) -> None:
         self.run = run
         self.code: str = error.get("code", "")
         self.message: str = error.get("message", "")
         self.where: str = error.get("where", "")
         self.fix: str = error.get("fix", "")
         #: The exception of the function, if there was one: ``{"type", "message", "stack"}``.
-        self.cause: "dict[str, Any] | None" = error.get("cause")
+        self.cause: dict[str, Any] | None = error.get("cause")
         super().__init__(f"{self.code}: {self.message}" + (f" ({self.fix})" if self.fix else ""))
 
 
@@ -57,28 +57,29 @@ class Client:
     :param token: sent as a bearer token; by default the environment variable ``SLUICE_TOKEN``.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:7117", token: "str | None" = None) -> None:
+    def __init__(self, url: str = "http://127.0.0.1:7117", token: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._token = token if token is not None else os.environ.get("SLUICE_TOKEN")
 
-    def deploy(self, app_or_path: "App | str | os.PathLike[str]") -> "dict[str, Any]":
+    def deploy(self, app_or_path: App | str | os.PathLike[str]) -> dict[str, Any]:
         """Deploys an app, or the app in a Python file, as a new version. The app's folder goes along (see
         ``docs/reference/python.md`` for what is left out). Returns the server's answer."""
         definition, files = load_bundle(app_or_path)
         encoded = {path: {"base64": base64.b64encode(data).decode("ascii")} for path, data in files.items()}
         path = f"/v1/apps/{_part(definition['app'])}"
-        return self._json("POST", path, {"definition": definition, "files": encoded})
+        answer: dict[str, Any] = self._json("POST", path, {"definition": definition, "files": encoded})
+        return answer
 
     def start(
         self,
-        app: "App | str",
-        objects: "dict[str, dict[str, Any]] | None" = None,
+        app: App | str,
+        objects: dict[str, dict[str, Any]] | None = None,
         input: Any = None,
-        workflow: "str | None" = None,
-        id: "str | None" = None,
+        workflow: str | None = None,
+        id: str | None = None,
         seal: bool = True,
-        wait: "float | str | None" = None,
-    ) -> "Run":
+        wait: float | str | None = None,
+    ) -> Run:
         """Starts a run.
 
         :param objects: what it starts with: ``{BUCKET: {KEY: VALUE}}``. A str is text, bytes are bytes, anything else
@@ -88,7 +89,7 @@ class Client:
         :param seal: False keeps the run open for further puts, until :meth:`Run.seal`.
         :param wait: how long the server waits for the end before it answers, in seconds or as ``"30s"``.
         """
-        body: "dict[str, Any]" = {"seal": seal}
+        body: dict[str, Any] = {"seal": seal}
         if objects is not None:
             body["objects"] = {b: {k: to_wire(v) for k, v in keys.items()} for b, keys in objects.items()}
         body.update({k: v for k, v in {"workflow": workflow, "id": id}.items() if v is not None})
@@ -98,12 +99,12 @@ class Client:
         path = f"/v1/apps/{_part(_app_name(app))}/runs"
         return Run(self, self._json("POST", path, body, _query(wait=_wait(seconds)), seconds or 0.0))
 
-    def put(self, app: "App | str", bucket: str, key: str, value: Any, run: "str | None" = None) -> None:
+    def put(self, app: App | str, bucket: str, key: str, value: Any, run: str | None = None) -> None:
         """Puts an object: into a run, or without ``run`` into the app, where app-scoped triggers see it."""
         data, content_type = to_bytes(value)
         self._bytes("PUT", _object_path(app, bucket, key), data, {"Content-Type": content_type}, _query(run=run))
 
-    def get(self, app: "App | str", bucket: str, key: str, run: "str | None" = None) -> Any:
+    def get(self, app: App | str, bucket: str, key: str, run: str | None = None) -> Any:
         """The value of an object, decoded by its content type."""
         data, content_type = self._bytes("GET", _object_path(app, bucket, key), None, {}, _query(run=run))
         return from_bytes(data, content_type)
@@ -114,13 +115,13 @@ class Client:
         data: Any = None,
         *,
         source: str = "sluicegate/python",
-        subject: "str | None" = None,
-        id: "str | None" = None,
-        run: "str | None" = None,
+        subject: str | None = None,
+        id: str | None = None,
+        run: str | None = None,
     ) -> str:
         """Sends an event and returns its id. An event of the same source and id is taken once. ``run``: only that run
         hears it."""
-        event: "dict[str, Any]" = {"specversion": "1.0", "type": type, "source": source, "id": id or str(uuid.uuid4())}
+        event: dict[str, Any] = {"specversion": "1.0", "type": type, "source": source, "id": id or str(uuid.uuid4())}
         event.update({k: v for k, v in {"subject": subject, "sluicerun": run}.items() if v is not None})
         if isinstance(data, (bytes, bytearray, memoryview)):
             event["data_base64"] = base64.b64encode(data).decode("ascii")
@@ -129,11 +130,11 @@ class Client:
             event["data"] = data
         headers = {"Content-Type": "application/cloudevents+json"}
         self._bytes("POST", "/events", json.dumps(event).encode(), headers)
-        return event["id"]
+        return str(event["id"])
 
-    def runs(self, app: "App | str | None" = None, status: "str | None" = None, limit: int = 100) -> "list[Run]":
+    def runs(self, app: App | str | None = None, status: str | None = None, limit: int = 100) -> list[Run]:
         """The latest runs, at most ``limit``; ``status`` is running, succeeded, failed or cancelled."""
-        found: "list[Run]" = []
+        found: list[Run] = []
         cursor = None
         while len(found) < limit:
             name = None if app is None else _app_name(app)
@@ -145,7 +146,7 @@ class Client:
                 break
         return found[:limit]
 
-    def run(self, id: str) -> "Run":
+    def run(self, id: str) -> Run:
         """The run of that id."""
         return Run(self, self._json("GET", f"/v1/runs/{_part(id)}"))
 
@@ -159,11 +160,11 @@ class Client:
         self,
         method: str,
         path: str,
-        data: "bytes | None",
-        headers: "dict[str, str]",
+        data: bytes | None,
+        headers: dict[str, str],
         query: str = "",
         wait: float = 0.0,
-    ) -> "tuple[bytes, str]":
+    ) -> tuple[bytes, str]:
         request = urllib.request.Request(self.url + path + query, data=data, headers=headers, method=method)
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
@@ -182,7 +183,7 @@ class Client:
 class Run:
     """A run, as last heard of; :meth:`refresh` asks again."""
 
-    def __init__(self, client: Client, fields: "dict[str, Any]") -> None:
+    def __init__(self, client: Client, fields: dict[str, Any]) -> None:
         self._client = client
         self._fields = fields
         #: Its id.
@@ -194,10 +195,12 @@ class Run:
     @property
     def status(self) -> str:
         """``running``, ``succeeded``, ``failed`` or ``cancelled``; asks the server while it is running."""
-        return self._fields["status"] if self._has_ended() else self.refresh()._fields["status"]
+        if not self._has_ended():
+            self.refresh()
+        return str(self._fields["status"])
 
     @property
-    def outputs(self) -> "dict[str, Any]":
+    def outputs(self) -> dict[str, Any]:
         """The outputs so far by key: JSON as its value, text as str, anything else as bytes."""
         if not self._has_ended() or "outputs" not in self._fields:
             self.refresh()
@@ -205,17 +208,17 @@ class Run:
         return {key: from_wire(value, types.get(key, "")) for key, value in self._fields.get("outputs", {}).items()}
 
     @property
-    def error(self) -> "dict[str, Any] | None":
+    def error(self) -> dict[str, Any] | None:
         """Why it failed: ``{"code", "message", "where", "fix", "cause"?}``."""
         return self._fields.get("error")
 
-    def refresh(self, wait: "float | None" = None) -> "Run":
+    def refresh(self, wait: float | None = None) -> Run:
         """Asks the server, which answers at the end of the run or after ``wait`` seconds."""
         query = _query(wait=_wait(wait))
         self._fields = self._client._json("GET", f"/v1/runs/{_part(self.id)}", None, query, wait or 0.0)
         return self
 
-    def result(self, timeout: "float | None" = None) -> Any:
+    def result(self, timeout: float | None = None) -> Any:
         """Waits for the end, at most ``timeout`` seconds, and returns the output: the value if there is one, None if
         there is none, else all by key.
 
@@ -248,14 +251,14 @@ class Run:
 
     def put(self, bucket: str, key: str, value: Any) -> None:
         """Puts an object into the run, which must not be sealed."""
-        self._client.put(self._fields["app"] if "app" in self._fields else self._app(), bucket, key, value, run=self.id)
+        if "app" not in self._fields:
+            self.refresh()
+        self._client.put(self._fields["app"], bucket, key, value, run=self.id)
 
-    def history(self) -> "list[dict[str, Any]]":
+    def history(self) -> list[dict[str, Any]]:
         """What happened, in order: ``{"seq", "lsn", "time", "type", …}``."""
-        return self._client._json("GET", f"/v1/runs/{_part(self.id)}/history")["events"]
-
-    def _app(self) -> str:
-        return self.refresh()._fields["app"]
+        events: list[dict[str, Any]] = self._client._json("GET", f"/v1/runs/{_part(self.id)}/history")["events"]
+        return events
 
     def _has_ended(self) -> bool:
         return self._fields.get("status") in ENDED
@@ -274,7 +277,7 @@ def from_wire(value: Any, content_type: str) -> Any:
     return base64.b64decode(value["base64"]) if is_wrapped and not _is_json(content_type) else value
 
 
-def to_bytes(value: Any) -> "tuple[bytes, str]":
+def to_bytes(value: Any) -> tuple[bytes, str]:
     """A value as the body of a request, and its content type."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value), "application/octet-stream"
@@ -303,11 +306,11 @@ def _refusal(status: int, body: bytes) -> ApiError:
         return ApiError(status, "", f"the server answered {status}: {body[:200].decode(errors='replace')}")
 
 
-def _app_name(app: "App | str") -> str:
+def _app_name(app: App | str) -> str:
     return app.name if isinstance(app, App) else app
 
 
-def _object_path(app: "App | str", bucket: str, key: str) -> str:
+def _object_path(app: App | str, bucket: str, key: str) -> str:
     return f"/v1/apps/{_part(_app_name(app))}/buckets/{_part(bucket)}/{quote(key, safe='/')}"
 
 
@@ -320,11 +323,11 @@ def _query(**fields: Any) -> str:
     return "?" + urlencode(given) if given else ""
 
 
-def _wait(seconds: "float | None") -> "str | None":
+def _wait(seconds: float | None) -> str | None:
     return None if seconds is None else f"{max(1, round(seconds * 1000))}ms"
 
 
-def _seconds(wait: "float | str | None") -> "float | None":
+def _seconds(wait: float | str | None) -> float | None:
     if isinstance(wait, str):
         for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
             if wait.endswith(unit) and wait[: -len(unit)].replace(".", "", 1).isdigit():

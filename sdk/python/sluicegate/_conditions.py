@@ -11,18 +11,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
+from ._function import Function
+
 if TYPE_CHECKING:
-    from ._app import App, Function
+    from ._app import App
 
 Duration = Union[int, float, str]
-FunctionLike = Union["Function", Callable[..., Any], str]
+FunctionLike = Union[Function, Callable[..., Any], str]
 _DURATION = re.compile(r"\d+(\.\d+)?\s*(ms|s|m|h|d)\Z")
 
 
 class Condition:
     """When a trigger fires. Made by the methods of a bucket and by ``sg.event``, ``sg.cron``, ``sg.all``, ``sg.any``."""
 
-    def __init__(self, keys: dict[str, Any], parts: tuple["Condition", ...] = (), bucket: "Bucket | None" = None) -> None:
+    def __init__(self, keys: dict[str, Any], parts: tuple[Condition, ...] = (), bucket: Bucket | None = None) -> None:
         self._keys = keys
         self._parts = parts
         self._bucket = bucket
@@ -37,7 +39,7 @@ class Condition:
             described["of"] = name_of(described["of"])
         return described
 
-    def buckets(self) -> Iterator["Bucket"]:
+    def buckets(self) -> Iterator[Bucket]:
         """The buckets that the condition watches."""
         if self._bucket is not None:
             yield self._bucket
@@ -51,8 +53,8 @@ class Condition:
 class Watched:
     """A bucket, or a bucket seen through a filter: what conditions on objects begin with."""
 
-    _bucket: "Bucket"
-    _when: "str | None" = None
+    _bucket: Bucket
+    _when: str | None = None
 
     def each(self) -> Condition:
         """For every object: one call per object."""
@@ -73,11 +75,11 @@ class Watched:
             raise ValueError("set() names a key twice; name every key once")
         return self._condition("set", keys=listed)
 
-    def batch(self, n: int, within: "Duration | None" = None) -> Condition:
+    def batch(self, n: int, within: Duration | None = None) -> Condition:
         """For every ``n`` objects, or fewer when the first has waited for ``within`` (seconds, or ``"5s"``)."""
         return self._condition("batch", n=_count("n", n), within=duration("within", within))
 
-    def window(self, seconds: Duration, slide: "Duration | None" = None, by: "str | None" = None) -> Condition:
+    def window(self, seconds: Duration, slide: Duration | None = None, by: str | None = None) -> Condition:
         """For the objects of every stretch of ``seconds``, one starting every ``slide`` (default: one after the
         other), separately for each value of the CEL expression ``by``."""
         return self._condition(
@@ -95,12 +97,12 @@ class Watched:
         """Once, when every call of the function ``of`` in this run is done, with all that it put to this bucket."""
         return self._condition("join", of=_function("join", of))
 
-    def group(self, of: FunctionLike, by: "str | None" = None) -> Condition:
+    def group(self, of: FunctionLike, by: str | None = None) -> Condition:
         """As :meth:`join`, but one call per group: that of ``ctx.put(..., group=)``, or the value of the CEL
         expression ``by``."""
         return self._condition("group", of=_function("group", of), by=_cel("by", by))
 
-    def when(self, cel: str) -> "Filtered":
+    def when(self, cel: str) -> Filtered:
         """The same bucket, seeing only objects for which the CEL expression over ``object`` holds."""
         text = _text("the expression", cel)
         return Filtered(self._bucket, text if self._when is None else f"({self._when}) && ({text})")
@@ -115,7 +117,7 @@ class Watched:
 class Bucket(Watched):
     """A named container of objects. Made by :meth:`App.bucket`; counts as ``each()`` where a condition belongs."""
 
-    def __init__(self, app: "App", name: str, keep: bool) -> None:
+    def __init__(self, app: App, name: str, keep: bool) -> None:
         self._bucket = self
         self.app = app
         self.bucket_name = name
@@ -140,10 +142,10 @@ Conditional = Union[Condition, Watched, "list[Any]"]
 
 
 def event(
-    type: "str | None" = None,
-    source: "str | None" = None,
-    subject: "str | None" = None,
-    when: "str | None" = None,
+    type: str | None = None,
+    source: str | None = None,
+    subject: str | None = None,
+    when: str | None = None,
 ) -> Condition:
     """For every event whose attributes match; ``*`` in one is any characters, an absent one matches all. ``when``
     is a CEL expression over ``event``. A trigger with ``scope="app"`` starts a run per event; one of a run hears
@@ -192,17 +194,17 @@ def condition(value: object) -> Condition:
     )
 
 
-def duration(what: str, value: "Duration | None") -> "Duration | None":
+def duration(what: str, value: Duration | None) -> Duration | None:
     """A positive number of seconds or a text with a unit, checked."""
     if value is None:
         return None
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number and not isinstance(value, str):
+    if isinstance(value, str):
+        if not _DURATION.match(value):
+            raise ValueError(f"{what}={value!r} is not a duration; write for example 500ms, 30s, 5m, 1h or 2d")
+    elif not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(f'{what} is a number of seconds or a text such as "30s", not {type(value).__name__}')
-    if is_number and not 0 < value < float("inf"):
+    elif not 0 < value < float("inf"):
         raise ValueError(f"{what} must be more than 0 seconds, not {value!r}")
-    if isinstance(value, str) and not _DURATION.match(value):
-        raise ValueError(f"{what}={value!r} is not a duration; write for example 500ms, 30s, 5m, 1h or 2d")
     return value
 
 
@@ -214,7 +216,7 @@ def _text(what: str, value: object) -> str:
     return value
 
 
-def _cel(what: str, value: "str | None") -> "str | None":
+def _cel(what: str, value: str | None) -> str | None:
     if callable(value):
         raise TypeError(f'{what} is a CEL expression in a str, such as by="object.value.city", not a function')
     return None if value is None else _text(what, value)
@@ -229,6 +231,6 @@ def _count(what: str, value: object) -> int:
 
 
 def _function(kind: str, of: object) -> Any:
-    if not (callable(of) or isinstance(of, str)):
+    if not (callable(of) or isinstance(of, (str, Function))):
         raise TypeError(f"{kind}(of=...) takes the function to wait for, not {type(of).__name__}")
     return of

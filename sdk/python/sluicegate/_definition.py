@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ._app import App, Function, Trigger
+from ._app import App
+from ._function import Function, Trigger
 from ._names import Place
 
 
-def describe(app: App, root: str) -> "dict[str, Any]":
+def describe(app: App, root: str) -> dict[str, Any]:
     """The definition; its files, and the places in ``source``, are relative to the folder ``root``."""
-    definition: "dict[str, Any]" = {"app": app.name, "durability": app.durability}
+    definition: dict[str, Any] = {"app": app.name, "durability": app.durability}
     if app.network is not None:
         definition["network"] = app.network
     definition["buckets"] = {name: {"keep": bucket.keep} for name, bucket in app.buckets.items()}
@@ -21,8 +22,8 @@ def describe(app: App, root: str) -> "dict[str, Any]":
     return definition
 
 
-def _function(app: App, function: Function, root: str) -> "dict[str, Any]":
-    described: "dict[str, Any]" = {"runtime": function.runtime}
+def _function(app: App, function: Function, root: str) -> dict[str, Any]:
+    described: dict[str, Any] = {"runtime": function.runtime}
     if function.call is not None:
         described["handler"] = f"{_handler_file(function, root)}:{function.call.__qualname__}"
     if function.on is not None:
@@ -42,14 +43,14 @@ def _handler_file(function: Function, root: str) -> str:
     return relative.replace(os.sep, "/")
 
 
-def _trigger(app: App, trigger: Trigger) -> "dict[str, Any]":
+def _trigger(app: App, trigger: Trigger) -> dict[str, Any]:
     described = {"on": trigger.on.describe(app._name_of), **trigger.settings}
     if trigger.invoke:
         described["invoke"] = [app._name_of(function) for function in trigger.invoke]
     return {key: value for key, value in described.items() if value is not None}
 
 
-def _places(app: App) -> "dict[str, Place]":
+def _places(app: App) -> dict[str, Place]:
     places = {"app": app.place, **app._places}
     places.update({f"functions.{name}": function.place for name, function in app.functions.items()})
     places.update({f"triggers.{i}": trigger.place for i, trigger in enumerate(app.triggers)})

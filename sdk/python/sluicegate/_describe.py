@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from ._app import App
+from ._function import Function
 
 EXIT_ERROR = 3
 
@@ -41,7 +42,7 @@ def load(file: str) -> ModuleType:
     return module
 
 
-def find_app(module: ModuleType, name: "str | None" = None) -> App:
+def find_app(module: ModuleType, name: str | None = None) -> App:
     """The one app among a module's variables, or the one of that name."""
     apps = {id(value): value for value in vars(module).values() if isinstance(value, App)}.values()
     found = [app for app in apps if name is None or app.name == name]
@@ -55,17 +56,18 @@ def find_app(module: ModuleType, name: "str | None" = None) -> App:
     raise AppNotFound('the file holds no app; add app = sluicegate.App("NAME") at its top level')
 
 
-def describe_file(file: str, name: "str | None" = None) -> "dict[str, Any]":
+def describe_file(file: str, name: str | None = None) -> dict[str, Any]:
     """The definition of the app in a file, whose functions must be found again under their names."""
     module = load(file)
     app = find_app(module, name)
     root = os.path.dirname(os.path.realpath(file))
     for function in app.functions.values():
         _check_found_again(function, module)
+        _check_names_apart(function, app)
     return app.definition(root)
 
 
-def _check_found_again(function: Any, module: ModuleType) -> None:
+def _check_found_again(function: Function, module: ModuleType) -> None:
     if function.call is None or function.call.__module__ != module.__name__:
         return
     found: Any = module
@@ -78,7 +80,17 @@ def _check_found_again(function: Any, module: ModuleType) -> None:
         )
 
 
-def error_of(exception: BaseException, root: str) -> "dict[str, Any]":
+def _check_names_apart(function: Function, app: App) -> None:
+    """A worker looks a function up by its Python name, among the names in the app first."""
+    name = function.call.__qualname__ if function.call is not None else function.name
+    if app.functions.get(name, function) is not function:
+        raise ValueError(
+            f"{name!r} is the Python function of {function.name!r} (line {function.place.line}), but names another "
+            "function of the app; give that one another name="
+        )
+
+
+def error_of(exception: BaseException, root: str) -> dict[str, Any]:
     """What went wrong, with the innermost place inside the app's folder."""
     frames = [frame for frame in traceback.extract_tb(exception.__traceback__) if _is_inside(frame.filename, root)]
     file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", None)
@@ -102,7 +114,7 @@ def _shown(file: str, root: str) -> str:
     return os.path.relpath(os.path.realpath(file), root) if file and _is_inside(file, root) else file
 
 
-def main(arguments: "list[str]") -> int:
+def main(arguments: list[str]) -> int:
     """The command; see the head of this file."""
     if len(arguments) not in (1, 2):
         print("usage: python3 -m sluicegate._describe FILE [APPNAME]", file=sys.stderr)

@@ -16,7 +16,7 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def check_settings(settings: "dict[str, Any]") -> None:
+def check_settings(settings: dict[str, Any]) -> None:
     """Raises TypeError or ValueError for the first setting that cannot be; None means "not given"."""
     for key, value in settings.items():
         if key not in _KNOWN:

@@ -1,6 +1,6 @@
 //! Conditions, actions and quantities in words.
 
-use sluice_types::{Action, Condition, EventPattern, Program, Runtime, Source};
+use sluice_types::{Action, Condition, EventPattern, Program, Runtime, Source, limits};
 
 /// When a condition fires.
 pub(super) fn condition(program: &Program, condition: &Condition) -> String {
@@ -87,9 +87,13 @@ fn words(command: &[String]) -> String {
     shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| format!("{command:?}"))
 }
 
-/// `a, b and c`.
+/// `a, b and c`, or the first few and how many more.
 pub(super) fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.collect();
+    if names.len() > limits::KEYS_NAMED_MAX {
+        let (named, rest) = names.split_at(limits::KEYS_NAMED_MAX);
+        return format!("{} and {} more", named.join(", "), rest.len());
+    }
     match names.split_last() {
         Some((last, [])) => (*last).to_owned(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),

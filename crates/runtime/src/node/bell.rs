@@ -65,11 +65,8 @@ impl Bell {
     }
 
     /// Also wakes up for this descriptor, for as long as it is open.
-    pub fn listen(&self, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        match fd {
-            None => Ok(()),
-            Some(fd) => Ok(epoll::add(&self.epoll, fd, EventData::new_u64(1), EventFlags::IN)?),
-        }
+    pub fn listen(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(1), EventFlags::IN)?)
     }
 
     /// What waits, and whether the node is to stop.

@@ -154,12 +154,17 @@ fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem>
     };
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default());
     let mut world = RealWorld::new().map_err(|error| unstartable(&error))?;
+    let mut log = LogOptions { new_log_id: crate::ports::World::random(&mut world), ..LogOptions::default() };
+    if config.ephemeral {
+        // A log that is gone in a moment is not worth filling ahead.
+        log.ahead_bytes = 0;
+    }
     let opened = Opened {
         disk: RealDisk,
-        log: LogOptions { new_log_id: crate::ports::World::random(&mut world), ..LogOptions::default() },
+        log,
         store: store.map_err(|error| error.problem())?,
         objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes)?,
-        sandboxes: LocalSandboxes::new(config)?,
+        sandboxes: LocalSandboxes::new(config, &dir.path().join("scratch"))?,
         world,
     };
     Shard::open(options, opened, &dir.log_path())
@@ -183,7 +188,7 @@ fn serve(config: &NodeConfig, dir: &DataDir, mut shard: Shard<RealPorts>, bell: 
         } else if stop {
             shard.checkpoint_now();
             return Ok(());
-        } else if !shard.is_busy() {
+        } else if !shard.is_busy() && !shard.prepare() {
             bell.sleep(patience(&shard)).map_err(|error| unstartable(&error))?;
         }
     }

@@ -4,32 +4,110 @@ use super::NodeConfig;
 use super::memory::NodeMemory;
 use crate::ports::{Call, Objects as _, Report, Sandboxes};
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use sluice_isolation::Host;
+use sluice_sandbox::{Pool, SandboxEvent, Stream};
 use sluice_types::{
-    AppKey, Attempt, Code, FunctionIx, InvocationId, Outcome, Payload, Problem, Program, Runtime, Version,
+    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Payload, Problem, Program, Runtime, Version,
 };
 use sluice_wasm::{Completion, InputBytes, LogLine, RunInfo, Step, StoreBytes, Wasm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Everything that executes attempts on this node.
 pub struct LocalSandboxes {
+    pool: Pool,
+    programs: FxHashMap<(AppKey, Version), Arc<Program>>,
+    happened: Vec<SandboxEvent>,
+    in_pool: usize,
     wasm: Option<Wasm>,
     overflow: VecDeque<Call>,
     since: Instant,
 }
 
 impl LocalSandboxes {
-    pub(super) fn new(_config: &NodeConfig) -> Result<Self, Problem> {
-        Ok(Self { wasm: None, overflow: VecDeque::new(), since: Instant::now() })
+    pub(super) fn new(config: &NodeConfig, scratch_dir: &Path) -> Result<Self, Problem> {
+        let host = Arc::new(Host::new(&config.launcher));
+        let mut options = sluice_sandbox::Options::new(host, &config.sdk_dir, scratch_dir);
+        options.workers_max = config.workers_max.unwrap_or(options.workers_max);
+        Ok(Self {
+            pool: Pool::new(options).map_err(|error| unready(&error))?,
+            programs: FxHashMap::default(),
+            happened: Vec::new(),
+            in_pool: 0,
+            wasm: None,
+            overflow: VecDeque::new(),
+            since: Instant::now(),
+        })
     }
 
-    /// Readable when a sandbox has something to say.
-    pub(super) fn wake_fd(&self) -> Option<BorrowedFd<'_>> {
-        None
+    /// Readable when a process has something to say.
+    pub(super) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.pool.as_fd()
+    }
+
+    fn start_process(&mut self, call: Call, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
+        let Call { invocation, app, version, run_id } = call;
+        let (id, attempt) = (invocation.id, invocation.attempt);
+        let run = sluice_sandbox::RunInfo { app, version, run_id, traceparent: None };
+        match self.pool.start(invocation, run, &mut objects.0) {
+            Ok(()) => self.in_pool += 1,
+            Err(error) => {
+                let failure = Failure {
+                    kind: FailureKind::Unstartable,
+                    r#type: error.code().to_string(),
+                    message: error.to_string(),
+                    stack: String::new(),
+                };
+                reports.push(Report::Completed { invocation: id, attempt, outcome: Outcome::Failed(failure) });
+            }
+        }
+    }
+
+    fn poll_processes(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
+        if let Err(error) = self.pool.poll(&mut objects.0, Instant::now(), &mut self.happened) {
+            tracing::error!(%error, "the worker pool");
+        }
+        for event in self.happened.drain(..) {
+            reports.push(match event {
+                SandboxEvent::Started { id, attempt, .. } => Report::Started { invocation: id, attempt },
+                SandboxEvent::Put { id, attempt, put } => Report::Put { invocation: id, attempt, put },
+                SandboxEvent::Log { id, attempt, stream, bytes } => {
+                    let stream = match stream {
+                        Stream::Stdout => "stdout",
+                        Stream::Stderr => "stderr",
+                        Stream::Log(_) => "log",
+                    };
+                    Report::Log { invocation: id, attempt, stream, bytes: Bytes::from(bytes) }
+                }
+                SandboxEvent::Completed { id, attempt, outcome } => {
+                    self.in_pool -= 1;
+                    Report::Completed { invocation: id, attempt, outcome }
+                }
+            });
+        }
+    }
+
+    fn poll_wasm(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
+        let now_ms = self.now_ms();
+        let Some(wasm) = &mut self.wasm else { return };
+        let mut done: Vec<Completion> = Vec::new();
+        let memory = RefCell::new(&mut *objects);
+        // Objects of calls that were pending are kept for the app of the call; the id says which run it was.
+        wasm.poll(now_ms, &mut Writer { memory: &memory, app: AppKey(0) }, &mut done);
+        let freed = done.len();
+        for Completion { id, attempt, outcome, logs } in done {
+            report(id, attempt, outcome, logs, reports);
+        }
+        for _ in 0..freed.min(self.overflow.len()) {
+            if let Some(call) = self.overflow.pop_front() {
+                self.start_wasm(call, objects, reports);
+            }
+        }
     }
 
     fn now_ms(&self) -> u64 {
@@ -68,6 +146,8 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         program: &Arc<Program>,
         bundle: &Path,
     ) -> Result<(), Problem> {
+        self.programs.insert((app, version), program.clone());
+        self.pool.add_app(app, version, program.clone(), bundle);
         for (index, function) in program.functions.iter().enumerate() {
             let key = (app, version, FunctionIx(index as u16));
             if let Runtime::Wasm { module, .. } = &function.runtime {
@@ -89,7 +169,13 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
     }
 
     fn start(&mut self, call: Call, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
-        self.start_wasm(call, objects, reports);
+        let program = &self.programs[&(call.app, call.version)];
+        match program.functions[call.invocation.function.index()].runtime {
+            Runtime::Wasm { .. } => self.start_wasm(call, objects, reports),
+            Runtime::Python { .. } | Runtime::Exec { .. } | Runtime::Process { .. } => {
+                self.start_process(call, objects, reports);
+            }
+        }
     }
 
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt) {
@@ -98,34 +184,28 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         if let Some(wasm) = &mut self.wasm {
             wasm.cancel(now_ms, invocation, attempt);
         }
+        self.pool.cancel(invocation, attempt, Instant::now());
     }
 
     fn poll(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
-        let now_ms = self.now_ms();
-        let Some(wasm) = &mut self.wasm else { return };
-        let mut done: Vec<Completion> = Vec::new();
-        let memory = RefCell::new(&mut *objects);
-        // Objects of calls that were pending are kept for the app of the call; the id says which run it was.
-        wasm.poll(now_ms, &mut Writer { memory: &memory, app: AppKey(0) }, &mut done);
-        let freed = done.len();
-        for Completion { id, attempt, outcome, logs } in done {
-            report(id, attempt, outcome, logs, reports);
-        }
-        for _ in 0..freed.min(self.overflow.len()) {
-            if let Some(call) = self.overflow.pop_front() {
-                self.start_wasm(call, objects, reports);
-            }
-        }
+        self.poll_processes(objects, reports);
+        self.poll_wasm(objects, reports);
     }
 
     fn next_poll_ms(&self) -> Option<u64> {
-        let due = self.wasm.as_ref().and_then(Wasm::next_deadline)?;
-        Some(due.saturating_sub(self.now_ms()))
+        let wasm = self.wasm.as_ref().and_then(Wasm::next_deadline).map(|due| due.saturating_sub(self.now_ms()));
+        let now = Instant::now();
+        let pool = self.pool.next_deadline().map(|due| due.saturating_duration_since(now).as_millis() as u64 + 1);
+        wasm.into_iter().chain(pool).min()
     }
 
     fn load(&self) -> usize {
-        self.overflow.len() + self.wasm.as_ref().map_or(0, Wasm::pending)
+        self.in_pool + self.overflow.len() + self.wasm.as_ref().map_or(0, Wasm::pending)
     }
+}
+
+fn unready(error: &sluice_sandbox::Error) -> Problem {
+    Problem::new(error.code(), error.to_string(), "see `sluice doctor` for what the host gives")
 }
 
 fn report(id: InvocationId, attempt: Attempt, outcome: Outcome, logs: Vec<LogLine>, reports: &mut Vec<Report>) {

@@ -42,6 +42,9 @@ pub const ENGINE_VERSION: u16 = 1;
 /// Version of the notation of inputs, in every record.
 pub const RECORD_FORMAT: u8 = 1;
 
+/// Bytes of log files filled in one go while the shard is idle.
+const PREPARE_BYTES: u64 = 256 * 1024;
+
 /// What a shard is told at its start.
 pub struct ShardOptions {
     /// The tenant whose runs these are.
@@ -98,6 +101,12 @@ impl<P: Ports> Shard<P> {
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+    }
+
+    /// Fills the log's files ahead of need, a little at a time. True when there is more to fill.
+    pub fn prepare(&mut self) -> bool {
+        // What cannot be filled now (a full disk) is met again, and reported, by the next sync.
+        self.failed.is_none() && self.log.prepare(PREPARE_BYTES).is_ok_and(|left| left > 0)
     }
 
     /// When the next timer is due, in milliseconds since the Unix epoch.

@@ -1,0 +1,99 @@
+//! An app version as the pool sees it: which functions can share a worker, and who waits for one.
+
+use crate::queue::Queue;
+use sluice_types::{AppKey, FunctionIx, Network, Program, Resources, Runtime, Version};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a worker is started with. Functions of the same class share workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    pub kind: ClassKind,
+    pub base: Base,
+    pub resources: Resources,
+    pub functions: Vec<FunctionIx>,
+    /// Workers without a call, the one that ran last at the end.
+    pub idle: Vec<u32>,
+    /// Workers being started.
+    pub starting: usize,
+}
+
+/// How a class executes its functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClassKind {
+    Python,
+    Process(Vec<String>),
+    Exec(Vec<String>),
+}
+
+/// What Python workers share with their zygote.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Base {
+    pub isolated_network: bool,
+    pub env: BTreeMap<String, String>,
+}
+
+impl Base {
+    pub fn network(&self) -> Network {
+        if self.isolated_network { Network::None } else { Network::Host }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct App {
+    pub key: AppKey,
+    pub version: Version,
+    pub program: Arc<Program>,
+    pub bundle: PathBuf,
+    pub classes: Vec<Class>,
+    /// Class of each function; `None` for those that no process runs.
+    pub class_of: Vec<Option<usize>>,
+    /// Attempts of each function that run now.
+    pub running: Vec<u32>,
+    pub queue: Queue,
+    /// Zygotes by what they were started with.
+    pub zygotes: BTreeMap<Base, u32>,
+    /// Whether the app waits for its turn.
+    pub in_turn: bool,
+}
+
+impl App {
+    pub fn new(key: AppKey, version: Version, program: Arc<Program>, bundle: PathBuf) -> Self {
+        let mut classes: Vec<Class> = Vec::new();
+        let mut class_of = Vec::with_capacity(program.functions.len());
+        for (index, function) in program.functions.iter().enumerate() {
+            let kind = match &function.runtime {
+                Runtime::Python { .. } => ClassKind::Python,
+                Runtime::Process { command } => ClassKind::Process(command.clone()),
+                Runtime::Exec { command } => ClassKind::Exec(command.clone()),
+                Runtime::Wasm { .. } => {
+                    class_of.push(None);
+                    continue;
+                }
+            };
+            let base =
+                Base { isolated_network: function.network == Network::None, env: function.env.clone() };
+            let resources = function.resources.clone();
+            let same =
+                |class: &Class| class.kind == kind && class.base == base && class.resources == resources;
+            let class = classes.iter().position(same).unwrap_or_else(|| {
+                let (functions, idle) = (Vec::new(), Vec::new());
+                classes.push(Class { kind: kind.clone(), base, resources, functions, idle, starting: 0 });
+                classes.len() - 1
+            });
+            classes[class].functions.push(FunctionIx(index as u16));
+            class_of.push(Some(class));
+        }
+        let functions = program.functions.len();
+        let (running, queue) = (vec![0; functions], Queue::new(functions));
+        let zygotes = BTreeMap::new();
+        Self { key, version, program, bundle, classes, class_of, running, queue, zygotes, in_turn: false }
+    }
+
+    /// Whether one more attempt of a function may run.
+    pub fn admits(&self, function: usize) -> bool {
+        let limit = self.program.functions[function].concurrency;
+        limit == 0 || self.running[function] < limit
+    }
+}

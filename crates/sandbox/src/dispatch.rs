@@ -1,0 +1,289 @@
+//! Gives workers to those who wait, and starts workers.
+
+use crate::app::{Base, Class, ClassKind};
+use crate::boxes;
+use crate::capture::Capture;
+use crate::channel::Channel;
+use crate::event::{RunInfo, SandboxEvent};
+use crate::failure::failure;
+use crate::limits::IMPORT_TIMEOUT;
+use crate::pool::{AppId, Done, Pool};
+use crate::ready::Kind;
+use crate::seat::{Parts, Seat, State};
+use crate::wire::{Control, ControlKind};
+use crate::zygote::Zygote;
+use sluice_isolation::Feature;
+use sluice_objects::{Memory, WriterId};
+use sluice_types::{Failure, FailureKind, Invocation};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Writers are unique in the process: shards may share an object memory's directory, never a writer.
+static NEXT_WRITER: AtomicU64 = AtomicU64::new(1);
+
+/// What came of an app's turn.
+enum Turn {
+    Started,
+    Blocked,
+}
+
+impl Pool {
+    /// Goes round the apps in which somebody waits, one invocation per turn, until nobody can be served.
+    pub(crate) fn dispatch(&mut self, memory: &mut Memory, now: Instant) {
+        let mut blocked = 0;
+        while blocked < self.turn.len() {
+            let Some(id) = self.turn.pop_front() else { return };
+            match self.serve(id, memory, now) {
+                Turn::Started => blocked = 0,
+                Turn::Blocked => blocked += 1,
+            }
+            if let Some(app) = self.apps.get_mut(&id) {
+                app.in_turn = !app.queue.is_empty();
+                if app.in_turn {
+                    self.turn.push_back(id);
+                } else {
+                    blocked = blocked.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// Starts the longest waiting invocation of an app that can start.
+    fn serve(&mut self, id: AppId, memory: &mut Memory, now: Instant) -> Turn {
+        let Some(app) = self.apps.get(&id) else { return Turn::Blocked };
+        for function in app.queue.functions() {
+            let app = self.apps.get_mut(&id).expect("it was there a moment ago");
+            if !app.admits(function) {
+                continue;
+            }
+            let Some(class) = app.class_of[function] else {
+                return self.refuse(id, function, no_process());
+            };
+            if let Some(seat) = app.classes[class].idle.pop() {
+                let waiting = app.queue.pop(function).expect("its line is not empty");
+                self.hand_over(seat, waiting.invocation, waiting.run, memory, now);
+                return Turn::Started;
+            }
+            let wanted = app.queue.waiting(function);
+            if app.classes[class].starting < wanted
+                && let Err(failure) = self.add_worker(id, class, Some(function), now)
+            {
+                return self.refuse(id, function, failure);
+            }
+        }
+        Turn::Blocked
+    }
+
+    /// Fails the first that waits for a function.
+    fn refuse(&mut self, id: AppId, function: usize, failure: Failure) -> Turn {
+        let waiting = self.apps.get_mut(&id).and_then(|app| app.queue.pop(function));
+        if let Some(waiting) = waiting {
+            self.fail_late(&waiting.invocation, failure);
+        }
+        Turn::Started
+    }
+
+    /// Gives a call to an idle worker that was taken out of its class's list.
+    pub(crate) fn hand_over(
+        &mut self,
+        key: u32,
+        invocation: Invocation,
+        run: RunInfo,
+        memory: &mut Memory,
+        now: Instant,
+    ) {
+        let seat = self.seats.get_mut(&key).expect("an idle worker exists");
+        let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
+        let function = invocation.function.index();
+        let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
+        match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
+            Ok(()) => {
+                app.running[function] += 1;
+                let (id, attempt, pid) = (invocation.id, invocation.attempt, seat.pid());
+                self.late.push(SandboxEvent::Started { id, attempt, pid });
+            }
+            Err(failure) => {
+                app.classes[seat.class].idle.push(key);
+                self.fail_late(&invocation, failure);
+            }
+        }
+    }
+
+    /// Starts what a class needs to have a worker, before anybody asks.
+    pub(crate) fn warm(&mut self, id: AppId, class: usize) {
+        if let Err(failure) = self.add_worker(id, class, None, Instant::now()) {
+            tracing::warn!(app = %id.0, message = failure.message, "a warm worker could not be started");
+        }
+    }
+
+    /// Sees to it that the class gets one more worker, now or when its zygote is ready or another worker has ended.
+    fn add_worker(
+        &mut self,
+        id: AppId,
+        class: usize,
+        function: Option<usize>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let Class { kind, base, .. } = self.apps[&id].classes[class].clone();
+        let zygote = match kind {
+            ClassKind::Python => {
+                let Some(key) = self.apps[&id].zygotes.get(&base).copied() else {
+                    return self.start_zygote(id, &base, now).map_err(not_started);
+                };
+                let zygote = &self.zygotes[&key];
+                if let Some(failure) = function.and_then(|function| zygote.broken.get(&function)) {
+                    return Err(failure.clone());
+                }
+                if !zygote.ready {
+                    return Ok(());
+                }
+                Some(key)
+            }
+            ClassKind::Process(_) | ClassKind::Exec(_) => None,
+        };
+        if self.seats.len() >= self.options.workers_max && !self.retire_idle(id, class, now) {
+            return Ok(());
+        }
+        match zygote {
+            Some(zygote) => self.fork_worker(id, class, zygote, now),
+            None => self.start_native_worker(id, class, now),
+        }
+        .map_err(not_started)
+    }
+
+    /// Ends the worker that has been idle for longest, unless it is of the class that wants one more.
+    fn retire_idle(&mut self, id: AppId, class: usize, now: Instant) -> bool {
+        let idle = self
+            .seats
+            .iter()
+            .filter(|(_, seat)| seat.state == State::Idle && (seat.app, seat.class) != (id, class));
+        let Some(key) = idle.min_by_key(|(_, seat)| seat.idle_since).map(|(key, _)| *key) else {
+            return false;
+        };
+        let seat = self.seats.get_mut(&key).expect("it was just found");
+        seat.kill(now);
+        if let Some(app) = self.apps.get_mut(&seat.app) {
+            app.classes[seat.class].idle.retain(|idle| *idle != key);
+        }
+        true
+    }
+
+    fn start_zygote(&mut self, id: AppId, base: &Base, now: Instant) -> io::Result<()> {
+        let python = match &self.python {
+            Ok(python) => Arc::clone(python),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::NotFound, error.clone())),
+        };
+        let app = &self.apps[&id];
+        let shares = |class: &&Class| class.kind == ClassKind::Python && class.base == *base;
+        let classes: Vec<&Class> = app.classes.iter().filter(shares).collect();
+        let description = boxes::description(app, &classes)?;
+        let spec = boxes::zygote(&self.options, &python, app, base);
+        let (channel, inside) = Channel::pair()?;
+        let (capture, [stdout, stderr]) = Capture::new()?;
+        let key = self.new_key();
+        self.ready.add(&channel.0, Kind::Zygote, key)?;
+        self.ready.add(&capture.stdout, Kind::ZygoteOutput, key)?;
+        self.ready.add(&capture.stderr, Kind::ZygoteOutput, key)?;
+        let host = Arc::clone(&self.options.host);
+        self.errands.run(move || {
+            let fds = [
+                (1, stdout.as_fd()),
+                (2, stderr.as_fd()),
+                (boxes::CONTROL_FD, inside.0.as_fd()),
+                (boxes::DESCRIPTION_FD, description.as_fd()),
+            ];
+            Done::Zygote(key, host.spawn(&spec, &fds))
+        })?;
+        let zygote = Zygote::new(id, base.clone(), channel, capture, now + IMPORT_TIMEOUT);
+        self.zygotes.insert(key, zygote);
+        self.apps.get_mut(&id).expect("the app exists").zygotes.insert(base.clone(), key);
+        Ok(())
+    }
+
+    fn fork_worker(&mut self, id: AppId, class: usize, zygote: u32, now: Instant) -> io::Result<()> {
+        let (key, inside) = self.new_seat(id, class, Some(zygote), now)?;
+        let bounded = self.options.host.has(Feature::MemoryCgroup);
+        let memory_bytes = if bounded { 0 } else { self.seats[&key].memory_bytes };
+        let fork = Control { kind: ControlKind::Fork, subject: key, number: memory_bytes };
+        let fds = inside.each_ref().map(|fd| fd.as_fd());
+        let sent = self.zygotes[&zygote].channel.send(fork, &[], &fds);
+        if sent.is_err() {
+            self.seats.remove(&key);
+            self.class_mut(id, class).starting -= 1;
+        }
+        sent
+    }
+
+    fn start_native_worker(&mut self, id: AppId, class: usize, now: Instant) -> io::Result<()> {
+        let app = &self.apps[&id];
+        let wanted = &app.classes[class];
+        let ClassKind::Process(command) = &wanted.kind else { return Err(io::ErrorKind::Unsupported.into()) };
+        let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut spec = boxes::plain(program, &wanted.base, &app.bundle);
+        spec.args = args.to_vec();
+        spec.limits = boxes::limits(&wanted.resources);
+        let description = boxes::description(app, &[wanted])?;
+        let (key, [slot, call, reply, control, stdout, stderr]) = self.new_seat(id, class, None, now)?;
+        let host = Arc::clone(&self.options.host);
+        self.errands.run(move || {
+            let numbered = [
+                (1, stdout.as_fd()),
+                (2, stderr.as_fd()),
+                (boxes::CONTROL_FD, control.as_fd()),
+                (boxes::DESCRIPTION_FD, description.as_fd()),
+                (boxes::SLOT_FD, slot.as_fd()),
+                (boxes::CALL_FD, call.as_fd()),
+                (boxes::REPLY_FD, reply.as_fd()),
+            ];
+            Done::Worker(key, host.spawn(&spec, &numbered))
+        })
+    }
+
+    fn new_seat(
+        &mut self,
+        id: AppId,
+        class: usize,
+        zygote: Option<u32>,
+        now: Instant,
+    ) -> io::Result<(u32, [OwnedFd; 6])> {
+        let key = self.new_key();
+        let writer = WriterId(NEXT_WRITER.fetch_add(1, Ordering::Relaxed));
+        let memory_bytes = self.apps[&id].classes[class].resources.memory_bytes;
+        let (seat, inside) = Seat::new(id, class, zygote, Parts::new()?, writer, memory_bytes, now);
+        self.ready.add(&seat.reply_bell.0, Kind::SeatBell, key)?;
+        self.ready.add(&seat.capture.stdout, Kind::SeatStdout, key)?;
+        self.ready.add(&seat.capture.stderr, Kind::SeatStderr, key)?;
+        self.seats.insert(key, seat);
+        self.class_mut(id, class).starting += 1;
+        Ok((key, inside))
+    }
+
+    pub(crate) fn class_mut(&mut self, id: AppId, class: usize) -> &mut Class {
+        &mut self.apps.get_mut(&id).expect("the app exists").classes[class]
+    }
+
+    /// A worker can take its first call.
+    pub(crate) fn seat_ready(&mut self, key: u32, now: Instant) {
+        let seat = self.seats.get_mut(&key).expect("its process was just set");
+        seat.starting = false;
+        let Some(app) = self.apps.get_mut(&seat.app) else { return seat.kill(now) };
+        let class = &mut app.classes[seat.class];
+        class.starting -= 1;
+        if seat.state == State::Starting {
+            seat.state = State::Idle;
+            seat.idle_since = now;
+            class.idle.push(key);
+        }
+    }
+}
+
+fn no_process() -> Failure {
+    failure(FailureKind::Unstartable, "Unstartable", "the function is not one that runs in a process")
+}
+
+fn not_started(error: io::Error) -> Failure {
+    failure(FailureKind::Unstartable, "Unstartable", format_args!("no worker can be started: {error}"))
+}

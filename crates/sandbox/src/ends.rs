@@ -1,0 +1,294 @@
+//! Beginnings and ends of processes, and what happens to the calls in them.
+
+use crate::event::SandboxEvent;
+use crate::failure::{self, End};
+use crate::hear::conclude;
+use crate::inbox;
+use crate::limits::KILL_PATIENCE;
+use crate::pool::{Done, Pool};
+use crate::ready::Kind;
+use crate::seat::{Process, Seat, State};
+use crate::wire::{Control, ControlKind};
+use sluice_isolation::{Boxed, Error, Group};
+use sluice_objects::Memory;
+use sluice_types::{Failure, FailureKind, Outcome};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Pool {
+    /// The zygote's box runs, or does not.
+    pub(crate) fn zygote_started(&mut self, key: u32, result: Result<Boxed, Error>) {
+        let Some(zygote) = self.zygotes.get_mut(&key) else { return };
+        let boxed = match result {
+            Ok(boxed) => Arc::new(boxed),
+            Err(error) => return self.zygote_failed(key, &failure::unstartable(&error)),
+        };
+        let watched = self.ready.add(boxed.as_fd(), Kind::ZygoteEnd, key);
+        let removed = !self.apps.contains_key(&zygote.app);
+        zygote.boxed = Some(boxed);
+        if watched.is_err() || removed {
+            zygote.kill();
+        }
+    }
+
+    /// A zygote says something.
+    pub(crate) fn zygote_says(
+        &mut self,
+        key: u32,
+        control: Control,
+        text: &[u8],
+        descriptors: Vec<OwnedFd>,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        let Some(zygote) = self.zygotes.get_mut(&key) else { return };
+        match control.kind {
+            ControlKind::Broken => {
+                let Some(failure) = inbox::broken(text) else { return zygote.kill() };
+                zygote.broken.insert(control.subject as usize, failure);
+            }
+            ControlKind::Ready => zygote.ready = true,
+            ControlKind::Forked => {
+                let mine = self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key));
+                let Some(pidfd) = descriptors.into_iter().next().filter(|_| mine) else {
+                    return zygote.kill();
+                };
+                self.worker_forked(control.subject, key, pidfd, now);
+            }
+            ControlKind::Ended => {
+                if self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key)) {
+                    self.seat_ended(control.subject, End::of_status(control.number), memory, now, events);
+                }
+            }
+            _ => zygote.kill(),
+        }
+    }
+
+    /// Moves a forked worker into its limits, which takes too long for this thread.
+    fn worker_forked(&mut self, key: u32, zygote: u32, pidfd: OwnedFd, now: Instant) {
+        let Some(boxed) = self.zygotes[&zygote].boxed.clone() else { return };
+        let seat = self.seats.get_mut(&key).expect("the caller found it");
+        let pid = host_pid(&pidfd);
+        seat.process = Process::Forked { pidfd, pid, group: None };
+        let Some(app) = self.apps.get(&seat.app) else { return seat.kill(now) };
+        let limits = crate::boxes::limits(&app.classes[seat.class].resources);
+        let placed = self.errands.run(move || {
+            let group = boxed.new_group(&format!("worker-{key}"), &limits);
+            Done::Placed(key, group.and_then(|group| group.add(pid).map(|()| group)))
+        });
+        if placed.is_err() {
+            seat.kill(now);
+        }
+    }
+
+    /// A forked worker is within its limits, or cannot be.
+    pub(crate) fn worker_placed(&mut self, key: u32, result: Result<Group, Error>, now: Instant) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Process::Forked { group, .. } = &mut seat.process else { return };
+        match result {
+            Ok(placed) => *group = Some(placed),
+            Err(error) => {
+                tracing::warn!(%error, "a worker could not be put within its limits");
+                return seat.kill(now);
+            }
+        }
+        self.seat_ready(key, now);
+    }
+
+    /// The box of a native worker runs, or does not.
+    pub(crate) fn native_worker_started(
+        &mut self,
+        key: u32,
+        result: Result<Boxed, Error>,
+        memory: &mut Memory,
+        now: Instant,
+    ) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        match result {
+            Ok(boxed) => {
+                let watched = self.ready.add(boxed.as_fd(), Kind::SeatEnd, key);
+                seat.process = Process::Boxed(Box::new(boxed));
+                if watched.is_err() {
+                    return seat.kill(now);
+                }
+                self.seat_ready(key, now);
+            }
+            Err(error) => {
+                let (app, class) = (seat.app, seat.class);
+                self.bury_seat(key, memory);
+                self.refuse_class(app, |index, _| index == class, &failure::unstartable(&error));
+            }
+        }
+    }
+
+    /// The box of a native worker has ended.
+    pub(crate) fn native_worker_ended(
+        &mut self,
+        key: u32,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Process::Boxed(boxed) = &mut seat.process else { return };
+        match boxed.try_wait() {
+            Ok(Some(exit)) => self.seat_ended(key, End::Exit(exit), memory, now, events),
+            Ok(None) => {}
+            Err(_) => self.seat_ended(key, End::Exit(sluice_isolation::Exit::Killed), memory, now, events),
+        }
+    }
+
+    /// A worker is gone: its call ends, if it has one.
+    fn seat_ended(
+        &mut self,
+        key: u32,
+        end: End,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        // What it said and printed before it died still counts.
+        self.hear_output(key, crate::Stream::Stdout, events);
+        self.hear_output(key, crate::Stream::Stderr, events);
+        self.hear_seat(key, memory, now, events);
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let out_of_memory = seat.out_of_memory();
+        let memory_bytes = seat.memory_bytes;
+        if let Some(current) = seat.take_current(memory) {
+            let outcome = match &current.verdict {
+                _ if current.cancelled => Outcome::Cancelled,
+                Some(failure) => Outcome::Failed(failure.clone()),
+                None if out_of_memory => Outcome::Failed(failure::out_of_memory(memory_bytes)),
+                None => Outcome::Failed(failure::crashed(end, &current.stderr_tail)),
+            };
+            if let Some(app) = self.apps.get_mut(&seat.app) {
+                app.running[current.function.index()] -= 1;
+            }
+            conclude(current, outcome, events);
+        }
+        self.bury_seat(key, memory);
+    }
+
+    /// Forgets a worker whose process is gone.
+    fn bury_seat(&mut self, key: u32, memory: &mut Memory) {
+        let Some(mut seat) = self.seats.remove(&key) else { return };
+        for fd in [&seat.reply_bell.0, &seat.capture.stdout, &seat.capture.stderr] {
+            self.ready.remove(fd);
+        }
+        if let Process::Boxed(boxed) = &seat.process {
+            self.ready.remove(boxed.as_fd());
+        }
+        if let Some(app) = self.apps.get_mut(&seat.app) {
+            let class = &mut app.classes[seat.class];
+            class.idle.retain(|idle| *idle != key);
+            class.starting -= usize::from(seat.starting);
+        }
+        // A worker that died alone may have left children in its group.
+        seat.kill(Instant::now());
+        seat.free_all(memory);
+        crate::errand::bury(seat);
+    }
+
+    /// The zygote's box has ended, and all its workers with it.
+    pub(crate) fn zygote_ended(
+        &mut self,
+        key: u32,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        let of_zygote = |(_, seat): &(&u32, &Seat)| seat.zygote == Some(key);
+        let seats: Vec<u32> = self.seats.iter().filter(of_zygote).map(|(key, _)| *key).collect();
+        for seat in seats {
+            self.seat_ended(seat, End::Zygote, memory, now, events);
+        }
+        let was_ready = self.zygotes.get(&key).is_some_and(|zygote| zygote.ready);
+        if was_ready {
+            self.bury_zygote(key);
+        } else {
+            let message = "the app's module ended the process while it was imported";
+            let failure = failure::failure(FailureKind::Unstartable, "ImportFailed", message);
+            self.zygote_failed(key, &failure);
+        }
+    }
+
+    /// A zygote will never be ready: everybody who waits for it fails.
+    fn zygote_failed(&mut self, key: u32, failure: &Failure) {
+        let Some((app, base, output)) = self.bury_zygote(key) else { return };
+        let failure = Failure { stack: output, ..failure.clone() };
+        let waits =
+            |_, class: &crate::app::Class| class.kind == crate::app::ClassKind::Python && class.base == base;
+        self.refuse_class(app, waits, &failure);
+    }
+
+    fn bury_zygote(&mut self, key: u32) -> Option<(crate::pool::AppId, crate::app::Base, String)> {
+        let mut zygote = self.zygotes.remove(&key)?;
+        zygote.hear_output();
+        for fd in [zygote.channel.0.as_fd(), zygote.capture.stdout.as_fd(), zygote.capture.stderr.as_fd()] {
+            self.ready.remove(fd);
+        }
+        if let Some(boxed) = &zygote.boxed {
+            self.ready.remove(boxed.as_fd());
+        }
+        if let Some(app) = self.apps.get_mut(&zygote.app) {
+            app.zygotes.retain(|_, zygote| *zygote != key);
+        }
+        let told = (zygote.app, zygote.base.clone(), zygote.output());
+        crate::errand::bury(zygote);
+        Some(told)
+    }
+
+    /// Fails everybody who waits for a worker of the classes that `matches`.
+    fn refuse_class(
+        &mut self,
+        id: crate::pool::AppId,
+        matches: impl Fn(usize, &crate::app::Class) -> bool,
+        failure: &Failure,
+    ) {
+        let Some(app) = self.apps.get_mut(&id) else { return };
+        let mut refused = Vec::new();
+        for (index, class) in app.classes.iter().enumerate().filter(|(index, class)| matches(*index, class)) {
+            let _ = index;
+            for function in &class.functions {
+                refused.extend(std::iter::from_fn(|| app.queue.pop(function.index())));
+            }
+        }
+        for waiting in refused {
+            self.fail_late(&waiting.invocation, failure.clone());
+        }
+    }
+
+    /// Kills what has run for too long, and boxes in which a killed worker does not die.
+    pub(crate) fn enforce_deadlines(&mut self, now: Instant) {
+        let mut stubborn = Vec::new();
+        for seat in self.seats.values_mut() {
+            match (seat.state, &seat.current) {
+                (State::Dying(since), _) if now >= since + KILL_PATIENCE => stubborn.extend(seat.zygote),
+                (State::Busy, Some(current)) if now >= current.deadline => {
+                    let function = current.function.index();
+                    let timeout_ms =
+                        self.apps.get(&seat.app).map_or(0, |app| app.program.functions[function].timeout_ms);
+                    seat.condemn(failure::timed_out(timeout_ms), now);
+                }
+                _ => {}
+            }
+        }
+        let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.ready && now >= zygote.deadline);
+        stubborn.extend(slow.map(|(key, _)| *key));
+        for key in stubborn {
+            if let Some(zygote) = self.zygotes.get(&key) {
+                zygote.kill();
+            }
+        }
+    }
+}
+
+/// The process id behind a pidfd, as the host counts; 0 if the process has ended.
+fn host_pid(pidfd: &OwnedFd) -> u32 {
+    use std::os::fd::AsRawFd;
+    let info =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap_or(0)
+}

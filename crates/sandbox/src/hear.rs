@@ -1,0 +1,285 @@
+//! What workers say, and what follows from it.
+
+use crate::event::{SandboxEvent, Stream};
+use crate::failure::protocol;
+use crate::inbox::{self, Message};
+use crate::limits::EMITS_MAX;
+use crate::pool::Pool;
+use crate::record::{Place, Record};
+use crate::seat::{Current, Seat, State, unpin};
+use crate::wire::{MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
+use bytes::Bytes;
+use sluice_objects::Memory;
+use sluice_types::invocation::Emission;
+use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX, KEY_BYTES_MAX};
+use sluice_types::object::Meta;
+use sluice_types::{BucketIx, Failure, Outcome, Payload, Program, Put, ReturnValue};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The end of stderr kept to explain a crash, in bytes.
+const STDERR_TAIL_BYTES: usize = 4096;
+
+/// What a message leads to.
+enum Step {
+    Next,
+    End(Outcome),
+}
+
+impl Pool {
+    /// Reads all that a worker has signalled.
+    pub(crate) fn hear_seat(
+        &mut self,
+        key: u32,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        if matches!(seat.state, State::Dying(_)) && seat.current.is_none() {
+            // Nobody is interested any more.
+            let _ = seat.reply_bell.take();
+            return;
+        }
+        let program = self.apps.get(&seat.app).map(|app| Arc::clone(&app.program));
+        match program.ok_or("its app is gone").and_then(|program| seat.hear(&program, memory, events)) {
+            Ok(None) => {}
+            Ok(Some(outcome)) => self.call_ended(key, outcome, memory, now, events),
+            Err(what) => {
+                seat.condemn(protocol(what), now);
+            }
+        }
+    }
+
+    /// A worker has finished its call and is free for another.
+    fn call_ended(
+        &mut self,
+        key: u32,
+        outcome: Outcome,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        let seat = self.seats.get_mut(&key).expect("the call ended in it");
+        let Some(current) = seat.take_current(memory) else { return };
+        let outcome = match (current.verdict.clone(), current.cancelled) {
+            (_, true) => Outcome::Cancelled,
+            (Some(failure), _) => Outcome::Failed(failure),
+            (None, false) => outcome,
+        };
+        let dying = matches!(seat.state, State::Dying(_));
+        if !dying {
+            seat.state = State::Idle;
+            seat.idle_since = now;
+        }
+        let (app, class) = (seat.app, seat.class);
+        if let Some(app) = self.apps.get_mut(&app) {
+            app.running[current.function.index()] -= 1;
+            if !dying {
+                app.classes[class].idle.push(key);
+            }
+        }
+        conclude(current, outcome, events);
+    }
+
+    /// Takes what a process printed.
+    pub(crate) fn hear_output(&mut self, key: u32, stream: Stream, events: &mut Vec<SandboxEvent>) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        let Seat { capture, current, .. } = seat;
+        let open = capture.drain(stream, |bytes| {
+            // What is printed between calls belongs to none and is dropped.
+            if let Some(current) = current {
+                current.hear_output(stream, bytes, events);
+            }
+        });
+        if !open {
+            let pipe = if stream == Stream::Stdout { &seat.capture.stdout } else { &seat.capture.stderr };
+            self.ready.remove(pipe);
+        }
+    }
+}
+
+/// Reports the end of an attempt.
+pub(crate) fn conclude(current: Current, outcome: Outcome, events: &mut Vec<SandboxEvent>) {
+    let Current { id, attempt, dropped_bytes, .. } = current;
+    if dropped_bytes > 0 {
+        let note = format!(
+            "[{dropped_bytes} bytes of output dropped: an attempt's limit is {CAPTURED_OUTPUT_BYTES_MAX}]\n"
+        );
+        events.push(SandboxEvent::Log { id, attempt, stream: Stream::Stderr, bytes: note.into_bytes() });
+    }
+    events.push(SandboxEvent::Completed { id, attempt, outcome });
+}
+
+impl Current {
+    /// Reports output up to the limit, and counts the rest.
+    fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
+        if stream == Stream::Stderr {
+            self.stderr_tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..]);
+            let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
+            self.stderr_tail.drain(..excess);
+        }
+        let kept = bytes.len().min(CAPTURED_OUTPUT_BYTES_MAX - self.output_bytes);
+        self.output_bytes += kept;
+        self.dropped_bytes += bytes.len() - kept;
+        if kept > 0 {
+            let (id, attempt, bytes) = (self.id, self.attempt, bytes[..kept].to_vec());
+            events.push(SandboxEvent::Log { id, attempt, stream, bytes });
+        }
+    }
+}
+
+impl Seat {
+    /// Kills the worker; its call fails with `failure`, unless it has failed already.
+    pub(crate) fn condemn(&mut self, failure: Failure, now: Instant) {
+        if let Some(current) = &mut self.current {
+            current.verdict.get_or_insert(failure);
+        }
+        self.kill(now);
+    }
+
+    /// Reads new messages; the outcome if the call has ended.
+    pub(crate) fn hear(
+        &mut self,
+        program: &Program,
+        memory: &mut Memory,
+        events: &mut Vec<SandboxEvent>,
+    ) -> Result<Option<Outcome>, &'static str> {
+        let signalled = self.reply_bell.take().map_err(|_| "its doorbell cannot be read")?;
+        if signalled == 0 {
+            return Ok(None);
+        }
+        if self.current.is_none() {
+            return Err("it spoke without having a call");
+        }
+        let len = usize::try_from(signalled).ok().filter(|len| *len <= MESSAGES_BYTES - self.read_at);
+        let len = len.ok_or("it signalled more than its message area holds")?;
+        let mut bytes = self.slot.read(MESSAGES_AT + self.read_at, len);
+        self.read_at += len;
+        while !bytes.is_empty() {
+            let (serial, message) = inbox::next(&mut bytes)?;
+            if serial != self.serial {
+                return Err("a message belongs to another call");
+            }
+            if message == Message::Flush {
+                if !bytes.is_empty() {
+                    return Err("a message follows a flush");
+                }
+                self.read_at = 0;
+                self.call_bell.ring(1).map_err(|_| "it cannot be woken")?;
+            } else if let Step::End(outcome) = self.obey(message, program, memory, events)? {
+                return if bytes.is_empty() { Ok(Some(outcome)) } else { Err("a message follows the last") };
+            }
+        }
+        Ok(None)
+    }
+
+    fn obey(
+        &mut self,
+        message: Message,
+        program: &Program,
+        memory: &mut Memory,
+        events: &mut Vec<SandboxEvent>,
+    ) -> Result<Step, &'static str> {
+        match message {
+            Message::Put(record) => self.put(record, program, memory, events)?,
+            Message::Log(stream, bytes) => {
+                let current = self.current.as_mut().ok_or("it has no call")?;
+                current.hear_output(stream, &bytes, events);
+            }
+            Message::Emit(record) => self.emit(record)?,
+            Message::Need(len) => self.grant(memory, len).map_err(|_| "its control socket is closed")?,
+            Message::Hold => self.current.as_mut().ok_or("it has no call")?.hold = true,
+            Message::LetGo(serial) => {
+                let pins = self.held.remove(&serial).ok_or("it lets go of what it does not hold")?;
+                unpin(memory, pins);
+            }
+            Message::Returned(record) => return self.returned(record, memory).map(Step::End),
+            Message::Failed(failure) => return Ok(Step::End(Outcome::Failed(failure))),
+            Message::Cancelled => return Ok(Step::End(Outcome::Cancelled)),
+            Message::Flush => unreachable!("handled by the caller"),
+        }
+        Ok(Step::Next)
+    }
+
+    fn put(
+        &mut self,
+        record: Record,
+        program: &Program,
+        memory: &mut Memory,
+        events: &mut Vec<SandboxEvent>,
+    ) -> Result<(), &'static str> {
+        if usize::from(record.bucket) >= program.buckets.len() {
+            return Err("it puts to a bucket that does not exist");
+        }
+        if record.key.len() > KEY_BYTES_MAX {
+            return Err("it puts under a key that is too long");
+        }
+        let meta: Option<Meta> = match record.meta.as_slice() {
+            [] => None,
+            json => Some(serde_json::from_slice(json).map_err(|_| "the attributes of a put are not texts")?),
+        };
+        let put = Put {
+            bucket: BucketIx(record.bucket),
+            key: record.key.into(),
+            content_type: record.content_type,
+            payload: self.payload(record.place, memory)?,
+            group: record.group.map(Arc::from),
+            meta: meta.map(Arc::new),
+        };
+        let current = self.current.as_ref().ok_or("it has no call")?;
+        events.push(SandboxEvent::Put { id: current.id, attempt: current.attempt, put });
+        Ok(())
+    }
+
+    fn emit(&mut self, record: Record) -> Result<(), &'static str> {
+        let Place::Inline(data) = record.place else { return Err("an event's data is not in its message") };
+        let emission = Emission {
+            r#type: record.key.into(),
+            subject: record.group.map(Arc::from),
+            content_type: record.content_type,
+            data,
+        };
+        let emits = &mut self.current.as_mut().ok_or("it has no call")?.emits;
+        if emits.len() == EMITS_MAX {
+            return Err("it emits too many events in one call");
+        }
+        emits.push(emission);
+        Ok(())
+    }
+
+    fn returned(&mut self, record: Option<Record>, memory: &mut Memory) -> Result<Outcome, &'static str> {
+        let value = match record {
+            Some(record) if record.bucket == NO_BUCKET => Some(ReturnValue {
+                content_type: record.content_type,
+                payload: self.payload(record.place, memory)?,
+            }),
+            Some(_) => return Err("a returned value names a bucket"),
+            None => None,
+        };
+        let emits = std::mem::take(&mut self.current.as_mut().ok_or("it has no call")?.emits);
+        Ok(Outcome::Succeeded { puts: SmallVec::new(), value, emits })
+    }
+
+    fn payload(&mut self, place: Place, memory: &mut Memory) -> Result<Payload, &'static str> {
+        match place {
+            Place::Inline(data) if data.len() > INLINE_BYTES_MAX => Err("a value in a message is too large"),
+            Place::Inline(data) => Ok(Payload::Inline(data)),
+            Place::Stored(at) => {
+                let adopted =
+                    memory.adopt(self.writer, at).map_err(|_| "it claims memory that is not its own")?;
+                if at.len > INLINE_BYTES_MAX as u64 { Ok(adopted) } else { inline(adopted, memory) }
+            }
+        }
+    }
+}
+
+/// A worker may write even small values to shared memory; in the engine small values are inline.
+fn inline(adopted: Payload, memory: &mut Memory) -> Result<Payload, &'static str> {
+    let bytes = memory.bytes(&adopted).map_err(|_| "its memory cannot be read")?;
+    if let Payload::Stored { id, .. } = adopted {
+        memory.release(id).map_err(|_| "its memory cannot be given back")?;
+    }
+    Ok(Payload::Inline(Bytes::copy_from_slice(&bytes)))
+}

@@ -1,0 +1,20 @@
+//! Limits that concern sandboxes only.
+
+use std::time::Duration;
+
+/// Longest time between the death sentence of a worker and that of its whole box.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(2);
+/// Longest time that an app may take to import.
+pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Output of a starting app kept to explain why it did not start, in bytes.
+pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// Extents that one call may introduce to a worker.
+pub const NEW_EXTENTS_MAX: u8 = 200;
+/// Puts, log lines and emissions of one attempt.
+pub const EMITS_MAX: usize = 10_000;
+/// Processes and threads of one worker.
+pub const WORKER_PIDS_MAX: u32 = 1024;
+/// Niceness of workers: the shard gets its core back at once.
+pub const WORKER_NICE: i32 = 10;
+/// Lines of stderr that explain why a program failed.
+pub const STDERR_LINES_MAX: usize = 40;

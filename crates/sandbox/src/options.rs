@@ -1,0 +1,35 @@
+//! What an operator can set.
+
+use sluice_isolation::Host;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How a shard runs its processes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The machine, probed once per process.
+    pub host: Arc<Host>,
+    /// Folder that holds the Python package `sluicegate`.
+    pub sdk_dir: PathBuf,
+    /// The Python interpreter: a path, or a name to look up once.
+    pub python: String,
+    /// Most processes at once, idle workers included.
+    pub workers_max: usize,
+    /// Where programs that are started per attempt get their directories. On the file system of the object memory,
+    /// large results need no copy.
+    pub scratch_dir: PathBuf,
+}
+
+impl Options {
+    /// Two workers per core, and the `python3` of the path.
+    pub fn new(host: Arc<Host>, sdk_dir: impl Into<PathBuf>, scratch_dir: impl Into<PathBuf>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            host,
+            sdk_dir: sdk_dir.into(),
+            python: "python3".to_owned(),
+            workers_max: 2 * cores,
+            scratch_dir: scratch_dir.into(),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The pool: what a shard thread sees of all its processes.
+//!
+//! Invariants: a seat is in `idle` of its class exactly while its state is `Idle`; `running` of a function counts the
+//! seats whose call is of that function; every invocation accepted by `start` ends in exactly one `Completed`, unless its app is removed.
+
+use crate::app::App;
+use crate::channel::Received;
+use crate::errand::Errands;
+use crate::error::Error;
+use crate::event::{RunInfo, SandboxEvent};
+use crate::options::Options;
+use crate::ready::{Kind, Ready};
+use crate::seat::{Seat, State};
+use crate::zygote::Zygote;
+use rustc_hash::FxHashMap;
+use sluice_isolation::{Boxed, Group, Python};
+use sluice_objects::Memory;
+use sluice_types::limits::CANCEL_GRACE_MS;
+use sluice_types::{AppKey, Attempt, Failure, Invocation, InvocationId, Outcome, Program, Version};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// An app version.
+pub(crate) type AppId = (AppKey, Version);
+
+/// A finished errand.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// The zygote's box runs, or not.
+    Zygote(u32, Result<Boxed, sluice_isolation::Error>),
+    /// A forked worker is in its group.
+    Placed(u32, Result<Group, sluice_isolation::Error>),
+    /// The box of a native worker runs, or not.
+    Worker(u32, Result<Boxed, sluice_isolation::Error>),
+}
+
+/// Processes that run invocations, on behalf of one shard thread. Dropping it kills them.
+///
+/// Its descriptor (`AsFd`) becomes readable when [`Pool::poll`] has something to do.
+#[derive(Debug)]
+pub struct Pool {
+    pub(crate) options: Options,
+    pub(crate) python: Result<Arc<Python>, String>,
+    pub(crate) ready: Ready,
+    pub(crate) errands: Errands<Done>,
+    pub(crate) apps: FxHashMap<AppId, App>,
+    pub(crate) seats: FxHashMap<u32, Seat>,
+    pub(crate) zygotes: FxHashMap<u32, Zygote>,
+    /// Apps in which somebody waits, in the order in which they get a worker.
+    pub(crate) turn: VecDeque<AppId>,
+    /// Events for the next poll.
+    pub(crate) late: Vec<SandboxEvent>,
+    pub(crate) buffer: Vec<u8>,
+    next_key: u32,
+}
+
+impl Pool {
+    /// A pool without processes.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let python = Python::locate(&options.python).map(Arc::new).map_err(|error| error.to_string());
+        let (ready, errands) = (Ready::new()?, Errands::new()?);
+        ready.add(&errands, Kind::Errand, 0)?;
+        Ok(Self {
+            options,
+            python,
+            ready,
+            errands,
+            apps: FxHashMap::default(),
+            seats: FxHashMap::default(),
+            zygotes: FxHashMap::default(),
+            turn: VecDeque::new(),
+            late: Vec::new(),
+            buffer: Vec::new(),
+            next_key: 0,
+        })
+    }
+
+    /// Makes an app version known. Its processes are started when they are needed, at once for functions kept warm.
+    pub fn add_app(&mut self, app: AppKey, version: Version, program: Arc<Program>, bundle_dir: &Path) {
+        let added = App::new(app, version, program, bundle_dir.to_owned());
+        let warm: Vec<usize> = (0..added.classes.len())
+            .filter(|class| {
+                added.classes[*class].functions.iter().any(|ix| added.program.functions[ix.index()].warm > 0)
+            })
+            .collect();
+        self.apps.insert((app, version), added);
+        for class in warm {
+            self.warm((app, version), class);
+        }
+    }
+
+    /// Forgets an app version and kills its processes. What runs or waits of it ends without an event.
+    pub fn remove_app(&mut self, app: AppKey, version: Version, memory: &mut Memory) {
+        let id = (app, version);
+        self.apps.remove(&id);
+        self.turn.retain(|waiting| *waiting != id);
+        let now = Instant::now();
+        for seat in self.seats.values_mut().filter(|seat| seat.app == id) {
+            seat.take_current(memory);
+            seat.kill(now);
+        }
+        for zygote in self.zygotes.values().filter(|zygote| zygote.app == id) {
+            zygote.kill();
+        }
+    }
+
+    /// Takes an invocation: it starts at once if a worker is free, else it waits for its turn.
+    pub fn start(&mut self, invocation: Invocation, run: RunInfo, memory: &mut Memory) -> Result<(), Error> {
+        let id = (run.app, run.version);
+        let app = self.apps.get_mut(&id).ok_or(Error::UnknownApp(run.app, run.version))?;
+        let function = invocation.function.index();
+        if app.queue.is_empty() && app.admits(function) {
+            let class = app.class_of.get(function).copied().flatten();
+            if let Some(seat) = class.and_then(|class| app.classes[class].idle.pop()) {
+                self.hand_over(seat, invocation, run, memory, Instant::now());
+                return Ok(());
+            }
+        }
+        app.queue.push(invocation, run);
+        if !app.in_turn {
+            app.in_turn = true;
+            self.turn.push_back(id);
+        }
+        self.dispatch(memory, Instant::now());
+        Ok(())
+    }
+
+    /// Asks an attempt to stop, and kills it after the grace. It ends in `Completed` with `Outcome::Cancelled`.
+    pub fn cancel(&mut self, id: InvocationId, attempt: Attempt, now: Instant) {
+        for app in self.apps.values_mut() {
+            if app.queue.remove(id, attempt).is_some() {
+                return self.complete_late(id, attempt, Outcome::Cancelled);
+            }
+        }
+        let running = self.seats.values_mut().find_map(|seat| {
+            let matches = seat.current.as_ref().is_some_and(|c| c.id == id && c.attempt == attempt);
+            matches.then_some(seat)
+        });
+        if let Some(seat) = running {
+            seat.show_cancelled();
+            let current = seat.current.as_mut().expect("it was just matched");
+            current.cancelled = true;
+            current.deadline = current.deadline.min(now + Duration::from_millis(CANCEL_GRACE_MS));
+        }
+    }
+
+    /// Collects what happened and gives free workers to those who wait.
+    pub fn poll(
+        &mut self,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) -> Result<(), Error> {
+        events.append(&mut self.late);
+        let mut ready = Vec::new();
+        loop {
+            let more = self.ready.take(&mut ready)?;
+            for (kind, key) in ready.iter().copied() {
+                self.attend(kind, key, memory, now, events);
+            }
+            if !more {
+                break;
+            }
+        }
+        self.enforce_deadlines(now);
+        self.forget_dropped(memory);
+        self.dispatch(memory, now);
+        events.append(&mut self.late);
+        Ok(())
+    }
+
+    fn attend(
+        &mut self,
+        kind: Kind,
+        key: u32,
+        memory: &mut Memory,
+        now: Instant,
+        events: &mut Vec<SandboxEvent>,
+    ) {
+        match kind {
+            Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, events),
+            Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, events),
+            Kind::SeatBell => self.hear_seat(key, memory, now, events),
+            Kind::SeatEnd => self.native_worker_ended(key, memory, now, events),
+            Kind::Zygote => self.hear_zygote(key, memory, now, events),
+            Kind::ZygoteEnd => self.zygote_ended(key, memory, now, events),
+            Kind::ZygoteOutput => {
+                if let Some(zygote) = self.zygotes.get_mut(&key)
+                    && !zygote.hear_output()
+                {
+                    self.ready.remove(&zygote.capture.stdout);
+                    self.ready.remove(&zygote.capture.stderr);
+                }
+            }
+            Kind::Errand => {
+                while let Some(done) = self.errands.take() {
+                    self.finish_errand(done, memory, now);
+                }
+            }
+        }
+    }
+
+    fn finish_errand(&mut self, done: Done, memory: &mut Memory, now: Instant) {
+        match done {
+            Done::Zygote(key, result) => self.zygote_started(key, result),
+            Done::Placed(key, result) => self.worker_placed(key, result, now),
+            Done::Worker(key, result) => self.native_worker_started(key, result, memory, now),
+        }
+    }
+
+    /// Reads everything a zygote says.
+    fn hear_zygote(&mut self, key: u32, memory: &mut Memory, now: Instant, events: &mut Vec<SandboxEvent>) {
+        while let Some(zygote) = self.zygotes.get_mut(&key) {
+            match zygote.channel.receive(false) {
+                Ok(Received { control, text, descriptors }) => {
+                    self.zygote_says(key, control, &text, descriptors, memory, now, events);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                // It has closed its socket or broken the protocol; its end is reported by its box.
+                Err(_) => {
+                    zygote.kill();
+                    return self.ready.remove(&zygote.channel.0);
+                }
+            }
+        }
+    }
+
+    /// When [`Pool::poll`] must be called at the latest, even if the descriptor stays silent.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let seats = self.seats.values().filter_map(|seat| match seat.state {
+            State::Dying(since) => Some(since + crate::limits::KILL_PATIENCE),
+            _ => seat.current.as_ref().map(|current| current.deadline),
+        });
+        let zygotes = self.zygotes.values().filter(|zygote| !zygote.ready).map(|zygote| zygote.deadline);
+        seats.chain(zygotes).min()
+    }
+
+    /// Workers alive or being started.
+    pub fn worker_count(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(crate) fn new_key(&mut self) -> u32 {
+        self.next_key = self.next_key.wrapping_add(1);
+        self.next_key
+    }
+
+    pub(crate) fn complete_late(&mut self, id: InvocationId, attempt: Attempt, outcome: Outcome) {
+        self.late.push(SandboxEvent::Completed { id, attempt, outcome });
+        // Whoever waits for the pool's descriptor must look.
+        self.errands.wake();
+    }
+
+    pub(crate) fn fail_late(&mut self, invocation: &Invocation, failure: Failure) {
+        self.complete_late(invocation.id, invocation.attempt, Outcome::Failed(failure));
+    }
+
+    fn forget_dropped(&mut self, memory: &mut Memory) {
+        for (app, extent) in memory.take_dropped() {
+            self.seats.values_mut().filter(|seat| seat.app.0 == app).for_each(|seat| seat.forget(extent));
+        }
+    }
+}
+
+impl AsFd for Pool {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ready.as_fd()
+    }
+}

@@ -1,0 +1,371 @@
+//! A worker as the pool holds it: the slot, the doorbells and the call that runs in it.
+//!
+//! Invariants: at most one call at a time; every stored input of a call is pinned until the call has ended and the
+//! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
+
+use crate::capture::Capture;
+use crate::channel::Channel;
+use crate::event::RunInfo;
+use crate::failure::failure;
+use crate::frame;
+use crate::limits::NEW_EXTENTS_MAX;
+use crate::record::Place;
+use crate::slot::{Doorbell, Slot};
+use crate::wire::{CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind};
+use rustc_hash::{FxHashMap, FxHashSet};
+use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
+use sluice_isolation::{Boxed, Group};
+use sluice_objects::{ExtentId, Location, Memory, WriterId};
+use sluice_types::invocation::Emission;
+use sluice_types::{
+    AppKey, Attempt, Failure, FailureKind, FunctionIx, Invocation, InvocationId, ObjectId, Payload, Version,
+};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// The process behind a seat.
+#[derive(Debug)]
+pub(crate) enum Process {
+    /// Being started.
+    Absent,
+    /// Forked by a zygote; `pidfd` is the worker's.
+    Forked { pidfd: OwnedFd, pid: u32, group: Option<Group> },
+    /// In a box of its own.
+    Boxed(Box<Boxed>),
+}
+
+/// What a seat is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Starting,
+    Idle,
+    Busy,
+    /// Sentenced at this time.
+    Dying(Instant),
+}
+
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub app: (AppKey, Version),
+    pub class: usize,
+    /// Whose fork it is.
+    pub zygote: Option<u32>,
+    pub state: State,
+    /// Whether its class counts it as being started.
+    pub starting: bool,
+    pub process: Process,
+    pub slot: Slot,
+    pub call_bell: Doorbell,
+    pub reply_bell: Doorbell,
+    pub channel: Channel,
+    pub capture: Capture,
+    pub writer: WriterId,
+    pub memory_bytes: u64,
+    known: FxHashSet<ExtentId>,
+    forget: Vec<ExtentId>,
+    pub held: FxHashMap<u32, Vec<ObjectId>>,
+    pub serial: u32,
+    /// End of the messages read so far.
+    pub read_at: usize,
+    pub current: Option<Current>,
+    pub idle_since: Instant,
+}
+
+/// The call that runs.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub id: InvocationId,
+    pub attempt: Attempt,
+    pub function: FunctionIx,
+    pub deadline: Instant,
+    pub cancelled: bool,
+    /// Why the worker is being killed.
+    pub verdict: Option<Failure>,
+    pub pins: Vec<ObjectId>,
+    pub emits: Vec<Emission>,
+    pub hold: bool,
+    /// Captured output so far, in bytes, and what was dropped.
+    pub output_bytes: usize,
+    pub dropped_bytes: usize,
+    /// The end of stderr, to explain a crash.
+    pub stderr_tail: Vec<u8>,
+}
+
+/// Our side of a new worker, and what the worker gets: slot, both bells, control socket, both outputs.
+pub(crate) struct Parts {
+    pub slot: Slot,
+    pub call_bell: Doorbell,
+    pub reply_bell: Doorbell,
+    pub channel: Channel,
+    pub capture: Capture,
+    pub inside: [OwnedFd; 6],
+}
+
+impl Parts {
+    pub fn new() -> io::Result<Self> {
+        let (slot, slot_inside) = Slot::new()?;
+        let (call_bell, reply_bell) = (Doorbell::new(true)?, Doorbell::new(false)?);
+        let (channel, channel_inside) = Channel::pair()?;
+        let (capture, [stdout, stderr]) = Capture::new()?;
+        let bells = [call_bell.0.try_clone()?, reply_bell.0.try_clone()?];
+        let [call_inside, reply_inside] = bells;
+        let inside = [slot_inside, call_inside, reply_inside, channel_inside.0, stdout, stderr];
+        Ok(Self { slot, call_bell, reply_bell, channel, capture, inside })
+    }
+}
+
+impl Seat {
+    /// A seat whose process is being started.
+    pub fn new(
+        app: (AppKey, Version),
+        class: usize,
+        zygote: Option<u32>,
+        parts: Parts,
+        writer: WriterId,
+        memory_bytes: u64,
+        now: Instant,
+    ) -> (Self, [OwnedFd; 6]) {
+        let Parts { slot, call_bell, reply_bell, channel, capture, inside } = parts;
+        let seat = Self {
+            app,
+            class,
+            zygote,
+            state: State::Starting,
+            starting: true,
+            process: Process::Absent,
+            slot,
+            call_bell,
+            reply_bell,
+            channel,
+            capture,
+            writer,
+            memory_bytes,
+            known: FxHashSet::default(),
+            forget: Vec::new(),
+            held: FxHashMap::default(),
+            serial: 0,
+            read_at: 0,
+            current: None,
+            idle_since: now,
+        };
+        (seat, inside)
+    }
+
+    /// Hands a call over. On failure nothing has happened to the worker.
+    pub fn call(
+        &mut self,
+        memory: &mut Memory,
+        invocation: &Invocation,
+        run: &RunInfo,
+        timeout: Duration,
+        now: Instant,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let serial = self.serial.wrapping_add(1).max(1);
+        let mut pins = Vec::new();
+        let handed = self.pack(memory, serial, invocation, run, &mut pins, buffer);
+        if let Err(failure) = handed.and_then(|()| self.ring(buffer)) {
+            unpin(memory, pins);
+            return Err(failure);
+        }
+        self.serial = serial;
+        self.read_at = 0;
+        self.state = State::Busy;
+        self.current = Some(Current {
+            id: invocation.id,
+            attempt: invocation.attempt,
+            function: invocation.function,
+            deadline: now + timeout,
+            cancelled: false,
+            verdict: None,
+            pins,
+            emits: Vec::new(),
+            hold: false,
+            output_bytes: 0,
+            dropped_bytes: 0,
+            stderr_tail: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn pack(
+        &mut self,
+        memory: &mut Memory,
+        serial: u32,
+        invocation: &Invocation,
+        run: &RunInfo,
+        pins: &mut Vec<ObjectId>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let mut waiting = 0;
+        while let Some(extent) = self.forget.last() {
+            let control = Control { kind: ControlKind::Forget, subject: extent.0, number: 0 };
+            if waiting == NEW_EXTENTS_MAX || self.channel.send(control, &[], &[]).is_err() {
+                break; // the rest is for the next call
+            }
+            self.forget.pop();
+            waiting += 1;
+        }
+        frame::pack(buffer, serial, invocation, run, |payload| match payload {
+            Payload::Inline(bytes) => Ok(Place::Inline(bytes.clone())),
+            Payload::Stored { id, len, .. } => {
+                Ok(Place::Stored(self.lend(memory, *id, *len, pins, &mut waiting)?))
+            }
+        })?;
+        if buffer.len() > CALL_BYTES {
+            let stored = memory.store(self.app.0, buffer).map_err(lost)?;
+            let Payload::Stored { id, len, .. } = stored else {
+                unreachable!("a call larger than its area is larger than what is kept inline")
+            };
+            let at = self.lend(memory, id, len, pins, &mut waiting)?;
+            // It lives as long as its pin.
+            memory.release(id).map_err(lost)?;
+            frame::pack_far(buffer, waiting, at);
+        } else {
+            frame::set_waiting(buffer, waiting);
+        }
+        Ok(())
+    }
+
+    /// Pins an object and makes sure that the worker can see it.
+    fn lend(
+        &mut self,
+        memory: &mut Memory,
+        id: ObjectId,
+        len: u64,
+        pins: &mut Vec<ObjectId>,
+        waiting: &mut u8,
+    ) -> Result<Location, Failure> {
+        let at = memory.location(self.app.0, id, len).map_err(lost)?;
+        memory.pin(id).map_err(lost)?;
+        pins.push(id);
+        if self.known.contains(&at.extent) {
+            return Ok(at);
+        }
+        let (descriptor, size) = memory.descriptor(at.extent).map_err(lost)?;
+        let control = Control { kind: ControlKind::Extent, subject: at.extent.0, number: size };
+        if *waiting >= NEW_EXTENTS_MAX {
+            return Err(too_scattered());
+        }
+        self.channel.send(control, &[], &[descriptor.as_fd()]).map_err(|_| too_scattered())?;
+        *waiting += 1;
+        self.known.insert(at.extent);
+        Ok(at)
+    }
+
+    fn ring(&self, frame: &[u8]) -> Result<(), Failure> {
+        self.slot.write(CALL_AT, frame);
+        self.call_bell.ring(frame.len() as u64).map_err(|error| {
+            failure(
+                FailureKind::Crashed,
+                "WorkerCrashed",
+                format_args!("the worker cannot be woken: {error}"),
+            )
+        })
+    }
+
+    /// Answers a worker's need of an extent.
+    pub fn grant(&mut self, memory: &mut Memory, len: u64) -> io::Result<()> {
+        match memory.grant(self.app.0, self.writer, len) {
+            Ok(grant) => {
+                self.known.insert(grant.extent);
+                let control =
+                    Control { kind: ControlKind::Grant, subject: grant.extent.0, number: grant.size };
+                let descriptor = grant.descriptor.as_ref().map(|descriptor| descriptor.as_fd());
+                self.channel.send(control, &[], descriptor.as_slice())
+            }
+            Err(error) => {
+                let control = Control { kind: ControlKind::Refused, subject: 0, number: len };
+                self.channel.send(control, error.to_string().as_bytes(), &[])
+            }
+        }
+    }
+
+    /// An extent is gone.
+    pub fn forget(&mut self, extent: ExtentId) {
+        if self.known.remove(&extent) {
+            self.forget.push(extent);
+        }
+    }
+
+    /// Lets the function see that it should stop.
+    pub fn show_cancelled(&self) {
+        self.slot.set_number(CANCELLED_AT, self.serial);
+    }
+
+    /// Ends the call: its inputs are free unless the worker still looks at them.
+    pub fn take_current(&mut self, memory: &mut Memory) -> Option<Current> {
+        let mut current = self.current.take()?;
+        let pins = std::mem::take(&mut current.pins);
+        if current.hold {
+            self.held.insert(self.serial, pins);
+        } else {
+            unpin(memory, pins);
+        }
+        Some(current)
+    }
+
+    /// Everything that the worker kept is free: it is dead.
+    pub fn free_all(&mut self, memory: &mut Memory) {
+        self.held.drain().for_each(|(_, pins)| unpin(memory, pins));
+        memory.retire(self.writer);
+    }
+
+    /// Kills the worker and what it started. Its end is reported later.
+    pub fn kill(&mut self, now: Instant) {
+        if matches!(self.state, State::Dying(_)) {
+            return;
+        }
+        self.state = State::Dying(now);
+        match &self.process {
+            Process::Absent => {}
+            Process::Forked { pidfd, pid, group } => {
+                // Each may have ended by itself; what survives falls with the box.
+                let _ = pidfd_send_signal(pidfd, Signal::KILL);
+                if let Some(pid) = Pid::from_raw(*pid as i32) {
+                    let _ = kill_process_group(pid, Signal::KILL);
+                }
+                if let Some(group) = group {
+                    let _ = group.kill();
+                }
+            }
+            Process::Boxed(boxed) => drop(boxed.kill()),
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        match &self.process {
+            Process::Absent => 0,
+            Process::Forked { pid, .. } => *pid,
+            Process::Boxed(boxed) => boxed.pid(),
+        }
+    }
+
+    /// Whether the kernel killed the worker for want of memory.
+    pub fn out_of_memory(&self) -> bool {
+        match &self.process {
+            Process::Absent => false,
+            Process::Forked { group, .. } => group.as_ref().is_some_and(|group| group.oom_kills() > 0),
+            Process::Boxed(boxed) => boxed.oom_killed(),
+        }
+    }
+}
+
+pub(crate) fn unpin(memory: &mut Memory, pins: Vec<ObjectId>) {
+    for id in pins {
+        if let Err(error) = memory.unpin(id) {
+            tracing::warn!(%id, %error, "an object's memory could not be given back");
+        }
+    }
+}
+
+fn lost(error: sluice_objects::Error) -> Failure {
+    failure(FailureKind::Crashed, "InputUnavailable", error)
+}
+
+fn too_scattered() -> Failure {
+    let message =
+        format_args!("the inputs lie in more than {NEW_EXTENTS_MAX} files; pass fewer objects at once");
+    failure(FailureKind::Limit, "LimitExceeded", message)
+}

@@ -1,0 +1,68 @@
+//! A zygote: the process of an app version that has imported the app and forks its Python workers.
+
+use crate::app::Base;
+use crate::capture::Capture;
+use crate::channel::Channel;
+use crate::limits::STARTUP_OUTPUT_BYTES_MAX;
+use sluice_isolation::Boxed;
+use sluice_types::{AppKey, Failure, Version};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Invariant: workers are asked of it only while it is ready.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    pub app: (AppKey, Version),
+    pub base: Base,
+    pub channel: Channel,
+    pub capture: Capture,
+    /// Until the process runs there is no box.
+    pub boxed: Option<Arc<Boxed>>,
+    pub ready: bool,
+    /// When it must be ready.
+    pub deadline: Instant,
+    /// Functions that could not be loaded.
+    pub broken: BTreeMap<usize, Failure>,
+    /// The end of what it printed.
+    output: Vec<u8>,
+}
+
+impl Zygote {
+    pub fn new(
+        app: (AppKey, Version),
+        base: Base,
+        channel: Channel,
+        capture: Capture,
+        deadline: Instant,
+    ) -> Self {
+        let (broken, output) = (BTreeMap::new(), Vec::new());
+        Self { app, base, channel, capture, boxed: None, ready: false, deadline, broken, output }
+    }
+
+    /// Keeps the end of what the zygote printed, to explain why it did not start.
+    pub fn hear_output(&mut self) -> bool {
+        let Self { capture, output, .. } = self;
+        let mut open = true;
+        for stream in [crate::Stream::Stdout, crate::Stream::Stderr] {
+            open &= capture.drain(stream, |bytes| {
+                output.extend_from_slice(bytes);
+                let excess = output.len().saturating_sub(STARTUP_OUTPUT_BYTES_MAX);
+                output.drain(..excess);
+            });
+        }
+        open
+    }
+
+    /// Kills the zygote and all its workers. Its end is reported later.
+    pub fn kill(&self) {
+        if let Some(boxed) = &self.boxed {
+            // It fails only when nothing is left.
+            let _ = boxed.kill();
+        }
+    }
+
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+}

@@ -1,0 +1,4 @@
+//! Functions in processes, called end to end.
+
+mod calls;
+mod support;

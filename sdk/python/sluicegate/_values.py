@@ -1,0 +1,102 @@
+"""Python values as bytes with a content type, and back."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from ._wire import BYTES, CONTENT_TYPES, JSON, TEXT
+
+#: NumPy's own file format: dtype and shape travel with the data.
+NPY = "application/x-npy"
+
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_decode_json = json.loads
+
+
+class Unserialisable(TypeError):
+    """A value that no content type can carry."""
+
+
+def encode(value: Any) -> "tuple[int, bytes | bytearray | memoryview, str | None]":
+    """Content type code, bytes, and the content type itself when the code does not say it."""
+    kind = type(value)
+    if kind is bytes:
+        return BYTES, value, None
+    if kind is str:
+        return TEXT, value.encode(), None
+    if kind is dict or kind is list:
+        return JSON, _json(value), None
+    return _encode_other(value)
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return _encode_json(value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Unserialisable(
+            f"a {type(value).__name__} that holds something JSON cannot carry: {error}; "
+            "return dict, list, str, int, float, bool, bytes or a NumPy array"
+        ) from None
+
+
+def _encode_other(value: Any) -> "tuple[int, Any, str | None]":
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        view = memoryview(value)
+        return BYTES, view.cast("B") if view.c_contiguous else view.tobytes(), None
+    if isinstance(value, str):
+        return TEXT, value.encode(), None
+    if isinstance(value, (bool, int, float, dict, list, tuple)):
+        return JSON, _json(value), None
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        return JSON, _json(value.item()), None
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return 3, _npy(numpy, value), NPY
+    raise Unserialisable(
+        f"a value of type {type(value).__module__}.{type(value).__qualname__} cannot be an object; "
+        "return bytes, str, a JSON value (dict, list, int, float, bool) or a NumPy array"
+    )
+
+
+def _npy(numpy: Any, array: Any) -> bytes:
+    import io
+
+    if array.dtype.hasobject:
+        raise Unserialisable("a NumPy array of Python objects cannot be an object; give it a numeric dtype")
+    out = io.BytesIO()
+    numpy.lib.format.write_array(out, array, allow_pickle=False)
+    return out.getbuffer()
+
+
+def decode(data: "bytes | memoryview", content_type: str) -> Any:
+    """The value: JSON decoded, text as `str`, NumPy arrays as arrays, anything else as it is."""
+    if content_type == "application/json" or content_type.endswith("+json"):
+        return _decode_json(data if isinstance(data, bytes) else bytes(data))
+    if content_type.startswith("text/"):
+        return str(data, "utf-8")
+    if content_type == NPY:
+        return array(data)
+    return data
+
+
+def array(data: "bytes | memoryview") -> Any:
+    """A read-only array over bytes in NumPy's format, without a copy."""
+    import io
+
+    import numpy
+
+    head = io.BytesIO(bytes(data[:65536]))
+    version = numpy.lib.format.read_magic(head)
+    read_header = (
+        numpy.lib.format.read_array_header_1_0 if version == (1, 0) else numpy.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read_header(head)
+    flat = numpy.frombuffer(data, dtype=dtype, offset=head.tell())
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def name_of(code: int, other: str) -> str:
+    """The content type behind a code."""
+    return other if code == 3 else CONTENT_TYPES[code]
