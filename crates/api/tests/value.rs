@@ -38,7 +38,9 @@ fn the_server_shows_json_as_is_text_as_a_string_and_bytes_in_base64() {
 
 #[test]
 fn what_does_not_fit_its_type_is_shown_as_bytes() {
-    for (content_type, bytes) in [("application/json", &b"{"[..]), ("application/json", b""), ("text/plain", &[0xff])] {
+    for (content_type, bytes) in
+        [("application/json", &b"{"[..]), ("application/json", b""), ("text/plain", &[0xff])]
+    {
         assert!(value::show(content_type, bytes).get().starts_with(r#"{"base64":"#), "{content_type}");
     }
 }

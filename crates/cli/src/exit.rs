@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn people_read_what_where_why_and_what_to_do() {
-        let cause = sluice_types::problem::Cause { r#type: "E".into(), message: "m".into(), stack: "a\nb\n".into() };
+        let cause =
+            sluice_types::problem::Cause { r#type: "E".into(), message: "m".into(), stack: "a\nb\n".into() };
         let problem = Problem::new(Code::FUNCTION_FAILED, "what", "do").at("app.py:3");
         let failure = Failure::from(Problem { cause: Some(cause), ..problem });
         let expected = "error[SLU0100]: what\n  --> app.py:3\n  cause: E: m\n    a\n    b\n  fix: do\n";

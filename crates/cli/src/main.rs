@@ -68,13 +68,14 @@ fn misused(error: &clap::Error) -> Exit {
 fn usage(error: &clap::Error) -> Failure {
     let text = error.to_string();
     let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
-    let suggested = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
-        .into_iter()
-        .find_map(|kind| match error.get(kind)? {
-            ContextValue::String(name) => Some(name.clone()),
-            ContextValue::Strings(names) => names.first().cloned(),
-            _ => None,
-        });
+    let suggested =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+            .into_iter()
+            .find_map(|kind| match error.get(kind)? {
+                ContextValue::String(name) => Some(name.clone()),
+                ContextValue::Strings(names) => names.first().cloned(),
+                _ => None,
+            });
     let fix = match (suggested, error.kind()) {
         (Some(name), _) => format!("did you mean `{name}`?"),
         (None, ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {

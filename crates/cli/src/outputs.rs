@@ -46,7 +46,11 @@ pub fn write(client: &Client, run: &mut Run, dir: &Path) -> Outcome<()> {
         let relative = Path::new(key);
         if key.is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
             let message = format!("the key `{key}` cannot name a file below `{}`", dir.display());
-            return Err(Failure::new(Code::USAGE, message, "leave --out away, and fetch it with `sluice get`"));
+            return Err(Failure::new(
+                Code::USAGE,
+                message,
+                "leave --out away, and fetch it with `sluice get`",
+            ));
         }
         let path = dir.join(relative);
         let object = client.object(&run.app, Some(&run.run), "output", key)?;
@@ -77,7 +81,8 @@ mod tests {
 
     #[test]
     fn outputs_are_shown_by_their_type() {
-        let show = |content_type, json: &str| readable(content_type, &RawValue::from_string(json.into()).unwrap());
+        let show =
+            |content_type, json: &str| readable(content_type, &RawValue::from_string(json.into()).unwrap());
         assert_eq!(show("application/json", "{\"a\":1}"), "{\n  \"a\": 1\n}");
         assert_eq!(show("application/json", "\"a\""), "\"a\"");
         assert_eq!(show("text/plain", "\"a\\n\""), "a");

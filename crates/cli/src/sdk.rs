@@ -87,7 +87,11 @@ fn unpack_into(folder: &Path, name: &str) -> io::Result<PathBuf> {
 fn check_owner(path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     let is_safe = metadata.is_dir() && [0, user()].contains(&metadata.uid()) && metadata.mode() & 0o022 == 0;
-    if is_safe { Ok(()) } else { Err(io::Error::other(format!("{} can be written by others", path.display()))) }
+    if is_safe {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{} can be written by others", path.display())))
+    }
 }
 
 #[cfg(test)]

@@ -36,8 +36,9 @@ fn unwritten(error: &io::Error) -> Failure {
 
 /// Prints one JSON object on one line.
 pub fn json(value: &impl Serialize) -> Outcome<()> {
-    let text = serde_json::to_string(value)
-        .map_err(|e| Failure::new(Code::INTERNAL, format!("cannot be written as JSON: {e}"), "report this"))?;
+    let text = serde_json::to_string(value).map_err(|e| {
+        Failure::new(Code::INTERNAL, format!("cannot be written as JSON: {e}"), "report this")
+    })?;
     line(&text)
 }
 

@@ -34,11 +34,14 @@ pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome
 }
 
 fn cancel(client: &Client, run: &str) -> Failure {
-    let cancelled = client.cancel(run, "interrupted by the user").and_then(|_| client.run(run, CANCEL_PATIENCE));
+    let cancelled =
+        client.cancel(run, "interrupted by the user").and_then(|_| client.run(run, CANCEL_PATIENCE));
     let message = match cancelled {
         Ok(seen) if seen.status.has_ended() => format!("interrupted; run {run} is {}", seen.status),
         Ok(_) => format!("interrupted; run {run} is being cancelled"),
-        Err(failure) => format!("interrupted; run {run} could not be cancelled: {}", failure.body.error.message),
+        Err(failure) => {
+            format!("interrupted; run {run} could not be cancelled: {}", failure.body.error.message)
+        }
     };
     Failure::new(Code::INTERRUPTED, message, "start it again when you like")
 }

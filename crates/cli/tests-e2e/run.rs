@@ -27,7 +27,10 @@ fn an_exec_app_gives_its_outputs() {
     let called = folder.call(&["run", ".", "--json", "--put", "texts=in/**"]);
     assert_eq!(called.exit, 0, "{}", called.stderr);
     let run = called.json();
-    assert_eq!((&run["app"], &run["status"], &run["error"]), (&json!("echo"), &json!("succeeded"), &Value::Null));
+    assert_eq!(
+        (&run["app"], &run["status"], &run["error"]),
+        (&json!("echo"), &json!("succeeded"), &Value::Null)
+    );
     let keys: Vec<&String> = run["outputs"].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["a.txt", "b/c.txt"]);
 }
@@ -89,6 +92,7 @@ fn nothing_stays_behind() {
     let mut command = folder.command(&["run", ".", "--json", "--put", "texts=a"]);
     let called = tool::called(command.env("TMPDIR", folder.path().join("tmp")).output().unwrap());
     assert_eq!(called.exit, 0, "{}", called.stderr);
-    let left: Vec<_> = std::fs::read_dir(folder.path().join("tmp")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path().join("tmp")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["keep"]);
 }

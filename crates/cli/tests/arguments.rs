@@ -14,9 +14,12 @@ fn folder() -> Folder {
 fn a_mistyped_command_is_guessed() {
     let called = folder().call(&["rnu", "."]);
     assert_eq!(called.exit, 2);
-    assert!(called.stderr.contains("'run'"), "{}", called.stderr);
+    assert!(called.stderr.contains("similar subcommand"), "{}", called.stderr);
     let error = folder().call(&["--json", "deplyo"]).error(2);
-    assert_eq!((&error["code"], &error["fix"]), (&Value::from("SLU0014"), &Value::from("did you mean `deploy`?")));
+    assert_eq!(
+        (&error["code"], &error["fix"]),
+        (&Value::from("SLU0014"), &Value::from("did you mean `deploy`?"))
+    );
     let error = folder().call(&["run", ".", "--inptu", "1", "--json"]).error(2);
     assert!(error["fix"].as_str().unwrap().contains("--input"), "{error}");
 }
@@ -24,7 +27,9 @@ fn a_mistyped_command_is_guessed() {
 #[test]
 fn no_command_is_a_wrong_request_and_a_wish_for_help_is_not() {
     assert_eq!(folder().call(&[]).exit, 2);
-    for arguments in [&["--help"][..], &["run", "--help"], &["--version"], &["help"], &["help", "runs", "list"]] {
+    for arguments in
+        [&["--help"][..], &["run", "--help"], &["--version"], &["help"], &["help", "runs", "list"]]
+    {
         let called = folder().call(arguments);
         assert_eq!(called.exit, 0, "{arguments:?}");
         assert!(!called.stdout.is_empty(), "{arguments:?}");
@@ -65,11 +70,14 @@ fn what_cannot_be_put_is_said() {
 #[test]
 fn an_app_that_cannot_be_read_is_said_with_its_place() {
     let wrong = "app: echo\nfunctions:\n  count: {runtime: exec, command: [cat], on: {each: nope}}\n";
-    let folder = Folder::with(&[("sluice.yaml", wrong), ("text.txt", ""), ("none/x", ""), ("bad.yaml", "a: [")]);
+    let folder =
+        Folder::with(&[("sluice.yaml", wrong), ("text.txt", ""), ("none/x", ""), ("bad.yaml", "a: [")]);
     let error = folder.call(&["run", ".", "--json"]).error(2);
     assert_eq!(error["code"], "SLU0001");
     assert!(error["where"].as_str().unwrap().contains("sluice.yaml:3"), "{error}");
-    for (app, code) in [("nowhere", "SLU0002"), ("text.txt", "SLU0004"), ("none", "SLU0002"), ("bad.yaml", "SLU0003")] {
+    for (app, code) in
+        [("nowhere", "SLU0002"), ("text.txt", "SLU0004"), ("none", "SLU0002"), ("bad.yaml", "SLU0003")]
+    {
         assert_eq!(folder.call(&["run", app, "--json"]).error(2)["code"], code, "{app}");
     }
     let people = folder.call(&["run", "."]);
@@ -116,7 +124,9 @@ fn a_folder_with_one_python_app_is_that_app_and_with_two_is_not() {
 fn a_server_that_is_not_there_is_exit_3() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{free}");
-    for arguments in [&["apps"][..], &["runs"], &["run", "."], &["deploy", "."], &["event", "t"], &["get", "a", "b/c"]] {
+    for arguments in
+        [&["apps"][..], &["runs"], &["run", "."], &["deploy", "."], &["event", "t"], &["get", "a", "b/c"]]
+    {
         let arguments = [arguments, &["--json", "--server", &url]].concat();
         let error = folder().call(&arguments).error(3);
         assert_eq!(error["code"], "SLU0200", "{arguments:?}");

@@ -13,13 +13,13 @@ pub fn manifest_json(text: &str, file: &str) -> Result<String, Vec<Diagnostic>> 
     let refused = |message: String, at| {
         vec![Diagnostic { at, file: file.into(), ..Diagnostic::error(Code::APP_SYNTAX, "", message) }]
     };
-    let mut root = yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
-    let mut lines = Vec::new();
-    root.positions(&mut |path, at| lines.push(entry(path, Value::Int(at.line as i64))));
+    let mut root =
+        yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
+    let mut places = Vec::new();
+    root.positions(&mut |path, at| places.push(entry(path, Value::Text(format!("{file}:{}", at.line)))));
     if let Value::Map(sections) = &mut root.value {
         sections.retain(|section| section.key != "source");
-        let source = vec![entry("file", Value::Text(file.to_owned())), entry("lines", Value::Map(lines))];
-        sections.push(entry("source", Value::Map(source)));
+        sections.push(entry("source", Value::Map(places)));
     }
     serde_json::to_string(&root).map_err(|e| refused(format!("this cannot be written as JSON: {e}"), None))
 }
@@ -64,8 +64,8 @@ functions:
         let json = Definition::from_json(&manifest_json(MANIFEST, "sluice.yaml").unwrap()).unwrap();
         assert_eq!(json.functions, yaml.functions);
         assert_eq!(json.buckets, yaml.buckets);
-        assert_eq!(json.places.file, "sluice.yaml");
-        assert_eq!(json.places.find("functions.y").map(|at| at.line), Some(5));
+        assert_eq!(&*json.places.file, "sluice.yaml");
+        assert_eq!(json.places.find("functions.y").map(|(_, at)| at.line), Some(5));
     }
 
     #[test]

@@ -55,9 +55,14 @@ pub async fn list(State(front): State<Front>) -> Answer<Json<api::AppList>> {
 /// `GET /v1/apps/{app}`
 pub async fn show(State(front): State<Front>, Path(app): Path<String>) -> Answer<Json<api::App>> {
     let (view, program, definition) = front.node.app(&app).await?;
-    let definition = String::from_utf8(definition.into()).ok().and_then(|text| RawValue::from_string(text).ok());
+    let definition =
+        String::from_utf8(definition.into()).ok().and_then(|text| RawValue::from_string(text).ok());
     let definition = definition.ok_or_else(|| {
-        Failure::new(Code::INTERNAL, format!("the stored definition of `{app}` is not JSON"), "deploy it again")
+        Failure::new(
+            Code::INTERNAL,
+            format!("the stored definition of `{app}` is not JSON"),
+            "deploy it again",
+        )
     })?;
     Ok(Json(api::App {
         app: view.app,

@@ -41,13 +41,16 @@ impl Error {
                 format!("a request of Content-Type `{content_type}` without `ce-id` holds no CloudEvent"),
                 "send application/cloudevents+json, application/cloudevents-batch+json, or the attributes as ce- headers",
             ),
-            Self::Json(why) => (format!("the body is not what its Content-Type says: {why}"), "send valid JSON"),
+            Self::Json(why) => {
+                (format!("the body is not what its Content-Type says: {why}"), "send valid JSON")
+            }
             Self::Missing { attribute } => {
                 (format!("the event has no `{attribute}`"), "give `id`, `source`, `type` and `specversion`")
             }
-            Self::Malformed { attribute, why } => {
-                (format!("the event's `{attribute}` is malformed: {why}"), "see the CloudEvents 1.0 specification")
-            }
+            Self::Malformed { attribute, why } => (
+                format!("the event's `{attribute}` is malformed: {why}"),
+                "see the CloudEvents 1.0 specification",
+            ),
             Self::Version(version) => (format!("`specversion` is `{version}`"), "send CloudEvents 1.0"),
             Self::TwoPayloads => ("the event has `data` and `data_base64`".into(), "leave one out"),
             Self::InBatch { index, error } => {
@@ -180,7 +183,8 @@ fn event(parts: Parts, now_ms: u64) -> Result<Event, Error> {
     if let Some((name, _)) = attributes.iter().find(|(_, value)| value.is_empty()) {
         return Err(Error::Malformed { attribute: name.clone(), why: "it is empty".into() });
     }
-    let mut required = |attribute: &'static str| attributes.remove(attribute).ok_or(Error::Missing { attribute });
+    let mut required =
+        |attribute: &'static str| attributes.remove(attribute).ok_or(Error::Missing { attribute });
     let version = required("specversion")?;
     if version != "1.0" {
         return Err(Error::Version(version));
@@ -200,6 +204,7 @@ fn event(parts: Parts, now_ms: u64) -> Result<Event, Error> {
 /// The `time` attribute, in milliseconds since the Unix epoch.
 pub fn time_ms(text: &str) -> Result<u64, Error> {
     let malformed = |why: String| Error::Malformed { attribute: "time".into(), why };
-    let time = DateTime::parse_from_rfc3339(text).map_err(|e| malformed(format!("`{text}` is not RFC 3339: {e}")))?;
+    let time = DateTime::parse_from_rfc3339(text)
+        .map_err(|e| malformed(format!("`{text}` is not RFC 3339: {e}")))?;
     u64::try_from(time.timestamp_millis()).map_err(|_| malformed(format!("`{text}` is before 1970")))
 }

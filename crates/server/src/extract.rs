@@ -52,8 +52,13 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 fn unread(rejection: BytesRejection) -> Failure {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let message = format!("the body is larger than {} bytes (REQUEST_BYTES_MAX)", limits::REQUEST_BYTES_MAX);
-        return Failure::new(Code::LIMIT_EXCEEDED, message, "put large objects one by one, then seal the run");
+        let message =
+            format!("the body is larger than {} bytes (REQUEST_BYTES_MAX)", limits::REQUEST_BYTES_MAX);
+        return Failure::new(
+            Code::LIMIT_EXCEEDED,
+            message,
+            "put large objects one by one, then seal the run",
+        );
     }
     Failure::bad_request(rejection.body_text(), "send the whole body")
 }
@@ -112,7 +117,9 @@ mod tests {
     #[test]
     fn durations_have_a_unit_or_are_seconds() {
         let most = Duration::from_secs(600);
-        for (text, ms) in [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("5", 5_000), ("0", 0), ("1.5s", 1_500)] {
+        for (text, ms) in
+            [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("5", 5_000), ("0", 0), ("1.5s", 1_500)]
+        {
             assert_eq!(duration("wait", text, most).unwrap(), Duration::from_millis(ms), "{text}");
         }
         for text in ["", "s", "-1s", "1d", "1 s", "601s", "1h", "1e3", "..", "999999999999999999999m"] {

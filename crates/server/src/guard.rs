@@ -110,7 +110,14 @@ mod tests {
         for host in ["127.0.0.1:7117", "localhost", "LocalHost:80", "[::1]:7117", "127.9.9.9"] {
             assert!(guard.check("/v1/apps", &headers(&[(HOST, host)])).is_ok(), "{host}");
         }
-        for host in ["evil.example", "evil.example:7117", "127.0.0.1.evil.example", "localhost@evil.example", "", "10.0.0.1"] {
+        for host in [
+            "evil.example",
+            "evil.example:7117",
+            "127.0.0.1.evil.example",
+            "localhost@evil.example",
+            "",
+            "10.0.0.1",
+        ] {
             assert!(guard.check("/v1/apps", &headers(&[(HOST, host)])).is_err(), "{host}");
         }
         assert!(guard.check("/v1/apps", &HeaderMap::new()).is_err());

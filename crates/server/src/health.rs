@@ -18,7 +18,10 @@ pub async fn check(State(front): State<Front>) -> Answer<Json<serde_json::Value>
         }
     };
     if stats.stalled_ms > limits::STALLED_MS_MAX {
-        return Err(unhealthy(Code::OVERLOADED, format!("the shard has been stuck for {} ms", stats.stalled_ms)));
+        return Err(unhealthy(
+            Code::OVERLOADED,
+            format!("the shard has been stuck for {} ms", stats.stalled_ms),
+        ));
     }
     if stats.refusing {
         return Err(unhealthy(Code::DISK_FULL, "the log refuses new work".into()));

@@ -20,12 +20,18 @@ fn refused(findings: Vec<Diagnostic>) -> Failure {
 /// The files that functions name must be in the bundle.
 pub fn check_files(program: &Program, files: &BTreeMap<String, Value>) -> Answer<()> {
     for function in &program.functions {
-        let (Runtime::Python { module: file, .. } | Runtime::Wasm { module: file, .. }) = &function.runtime else {
+        let (Runtime::Python { module: file, .. } | Runtime::Wasm { module: file, .. }) = &function.runtime
+        else {
             continue;
         };
         if !files.contains_key(file) {
-            let message = format!("function `{}` is in `{file}`, which is not among the files", function.name);
-            return Err(Failure::new(Code::FILE_NOT_FOUND, message, "send the file under that path in `files`"));
+            let message =
+                format!("function `{}` is in `{file}`, which is not among the files", function.name);
+            return Err(Failure::new(
+                Code::FILE_NOT_FOUND,
+                message,
+                "send the file under that path in `files`",
+            ));
         }
     }
     Ok(())

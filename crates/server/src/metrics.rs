@@ -33,7 +33,12 @@ fn render(stats: &NodeStats) -> String {
     metric("counter", "attempts_failed_total", "Attempts that failed.", &[("", stats.attempts_failed)]);
     metric("gauge", "attempts_running", "Attempts in sandboxes.", &[("", stats.attempts_running)]);
     metric("gauge", "object_bytes", "Bytes of objects in shared memory.", &[("", stats.object_bytes)]);
-    metric("gauge", "shard_stalled_milliseconds", "Time since the shard last went round.", &[("", stats.stalled_ms)]);
+    metric(
+        "gauge",
+        "shard_stalled_milliseconds",
+        "Time since the shard last went round.",
+        &[("", stats.stalled_ms)],
+    );
     metric("gauge", "log_refusing", "1 when the log refuses new work.", &[("", u64::from(stats.refusing))]);
     text
 }

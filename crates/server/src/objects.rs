@@ -27,7 +27,8 @@ pub async fn put(
     Body(bytes): Body,
 ) -> Answer<Response> {
     if key.len() > limits::KEY_BYTES_MAX {
-        let message = format!("the key has {} bytes, of at most {} (KEY_BYTES_MAX)", key.len(), limits::KEY_BYTES_MAX);
+        let message =
+            format!("the key has {} bytes, of at most {} (KEY_BYTES_MAX)", key.len(), limits::KEY_BYTES_MAX);
         return Err(Failure::new(Code::LIMIT_EXCEEDED, message, "use a shorter key"));
     }
     let content_type = content_type(&headers)?;

@@ -78,7 +78,11 @@ async fn openapi() -> impl IntoResponse {
 }
 
 async fn no_route(uri: Uri) -> Failure {
-    Failure::new(Code::NO_ROUTE, format!("there is no `{}`", uri.path()), "see /openapi.json for what there is")
+    Failure::new(
+        Code::NO_ROUTE,
+        format!("there is no `{}`", uri.path()),
+        "see /openapi.json for what there is",
+    )
 }
 
 async fn no_method(method: Method, uri: Uri) -> Failure {

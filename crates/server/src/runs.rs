@@ -65,7 +65,8 @@ fn request(app: String, body: api::Start) -> Answer<StartRequest> {
     list.extend(input.map(|value| new_object(INPUT.into(), INPUT.into(), value)));
     if list.len() > shared::REQUEST_OBJECTS_MAX {
         let most = shared::REQUEST_OBJECTS_MAX;
-        let message = format!("{} objects, of at most {most} in one request (REQUEST_OBJECTS_MAX)", list.len());
+        let message =
+            format!("{} objects, of at most {most} in one request (REQUEST_OBJECTS_MAX)", list.len());
         let fix = "start with `seal: false`, put the others, then seal the run";
         return Err(Failure::new(Code::LIMIT_EXCEEDED, message, fix));
     }

@@ -88,7 +88,11 @@ fn unbound(addr: SocketAddr, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let message = format!("{addr} is in use by another program");
-            Problem::new(Code::ADDRESS_IN_USE, message, "stop it, or listen elsewhere with --addr 127.0.0.1:0")
+            Problem::new(
+                Code::ADDRESS_IN_USE,
+                message,
+                "stop it, or listen elsewhere with --addr 127.0.0.1:0",
+            )
         }
         _ => Problem::new(Code::USAGE, format!("cannot listen on {addr}: {error}"), "choose another --addr"),
     }

@@ -16,7 +16,9 @@ pub fn of(code: Code) -> StatusCode {
         | Code::USAGE => StatusCode::BAD_REQUEST,
         Code::UNAUTHORIZED => StatusCode::UNAUTHORIZED,
         Code::FORBIDDEN_ORIGIN => StatusCode::FORBIDDEN,
-        Code::UNKNOWN_NAME | Code::UNKNOWN_RUN | Code::UNKNOWN_OBJECT | Code::NO_ROUTE => StatusCode::NOT_FOUND,
+        Code::UNKNOWN_NAME | Code::UNKNOWN_RUN | Code::UNKNOWN_OBJECT | Code::NO_ROUTE => {
+            StatusCode::NOT_FOUND
+        }
         Code::RUN_ID_CONFLICT
         | Code::RUN_SEALED
         | Code::RUN_ENDED
@@ -27,7 +29,9 @@ pub fn of(code: Code) -> StatusCode {
         Code::FILE_NOT_FOUND | Code::PROGRAM_MISSING | Code::HOST_LACKS => StatusCode::UNPROCESSABLE_ENTITY,
         Code::OVERLOADED => StatusCode::TOO_MANY_REQUESTS,
         Code::DISK_FULL => StatusCode::INSUFFICIENT_STORAGE,
-        Code::OUTCOME_UNKNOWN | Code::SHUTTING_DOWN | Code::SERVER_UNREACHABLE => StatusCode::SERVICE_UNAVAILABLE,
+        Code::OUTCOME_UNKNOWN | Code::SHUTTING_DOWN | Code::SERVER_UNREACHABLE => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

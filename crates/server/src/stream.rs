@@ -44,7 +44,15 @@ pub async fn run(
     };
     let last_id = headers.get("last-event-id").and_then(|v| v.to_str().ok()?.parse().ok());
     let (messages, stream) = mpsc::channel(MESSAGES_WAITING_MAX);
-    let view = View { front, run, after: last_id.unwrap_or(from.after), told: None, messages, _permit: permit, last: view };
+    let view = View {
+        front,
+        run,
+        after: last_id.unwrap_or(from.after),
+        told: None,
+        messages,
+        _permit: permit,
+        last: view,
+    };
     tokio::spawn(view.follow());
     let keep_alive = KeepAlive::new().interval(limits::STREAM_QUIET_MAX);
     Ok(Sse::new(ReceiverStream::new(stream)).keep_alive(keep_alive))

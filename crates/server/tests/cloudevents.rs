@@ -24,7 +24,8 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn structured(json: &str) -> Result<Event, Error> {
-    read(&headers(&[("content-type", STRUCTURED)]), Bytes::from(json.to_owned()), NOW_MS).map(|mut e| e.remove(0))
+    read(&headers(&[("content-type", STRUCTURED)]), Bytes::from(json.to_owned()), NOW_MS)
+        .map(|mut e| e.remove(0))
 }
 
 fn check_scenario(event: &Event) {
@@ -57,7 +58,9 @@ fn structured_content_mode() {
     let body = r#"{"specversion": "1.0", "type": "com.example.someevent", "time": "2018-04-05T03:56:24Z",
         "id": "1234-1234-1234", "source": "/mycontext/subcontext", "datacontenttype": "application/json",
         "data": {"message": "Hello World!"}}"#;
-    for content_type in [STRUCTURED, "application/cloudevents+json; charset=utf-8", "Application/CloudEvents+JSON"] {
+    for content_type in
+        [STRUCTURED, "application/cloudevents+json; charset=utf-8", "Application/CloudEvents+JSON"]
+    {
         let events = read(&headers(&[("content-type", content_type)]), Bytes::from(body), NOW_MS).unwrap();
         assert_eq!(events.len(), 1);
         check_scenario(&events[0]);
@@ -87,7 +90,10 @@ fn binary_attributes_are_unquoted_and_percent_decoded() {
         ]);
         read(&headers, Bytes::from_static(b"\xff"), NOW_MS).map(|mut events| events.remove(0))
     };
-    assert_eq!(with_subject("Euro%20%E2%82%AC%20%F0%9F%98%80").unwrap().subject.as_deref(), Some("Euro € 😀"));
+    assert_eq!(
+        with_subject("Euro%20%E2%82%AC%20%F0%9F%98%80").unwrap().subject.as_deref(),
+        Some("Euro € 😀")
+    );
     assert_eq!(with_subject(r#""a \"b\" c""#).unwrap().subject.as_deref(), Some("a \"b\" c"));
     assert_eq!(with_subject("é").unwrap().subject.as_deref(), Some("é"));
     let event = with_subject("x").unwrap();
@@ -100,7 +106,9 @@ fn binary_attributes_are_unquoted_and_percent_decoded() {
 
 #[test]
 fn payloads_are_json_text_or_bytes() {
-    let event = |rest: &str| structured(&format!(r#"{{"specversion":"1.0","type":"t","id":"1","source":"s"{rest}}}"#));
+    let event = |rest: &str| {
+        structured(&format!(r#"{{"specversion":"1.0","type":"t","id":"1","source":"s"{rest}}}"#))
+    };
     for (rest, content_type, data) in [
         ("", "application/json", &b""[..]),
         (r#","data":null"#, "application/json", b""),
@@ -116,7 +124,9 @@ fn payloads_are_json_text_or_bytes() {
         assert_eq!((event.content_type.as_str(), &event.data[..]), (content_type, data), "{rest}");
     }
     assert_eq!(event(r#","data":1,"data_base64":"AA==""#), Err(Error::TwoPayloads));
-    assert!(matches!(event(r#","data_base64":"?""#), Err(Error::Malformed { attribute, .. }) if attribute == "data_base64"));
+    assert!(
+        matches!(event(r#","data_base64":"?""#), Err(Error::Malformed { attribute, .. }) if attribute == "data_base64")
+    );
 }
 
 #[test]
@@ -131,7 +141,9 @@ fn what_is_wrong_with_an_event_is_named() {
     for (name, _) in complete {
         assert_eq!(with(name, None), Err(Error::Missing { attribute: name }));
         assert_eq!(with(name, Some("null")), Err(Error::Missing { attribute: name }));
-        assert!(matches!(with(name, Some("\"\"")), Err(Error::Malformed { attribute, .. }) if attribute == name));
+        assert!(
+            matches!(with(name, Some("\"\"")), Err(Error::Malformed { attribute, .. }) if attribute == name)
+        );
     }
     assert_eq!(with("specversion", Some("\"0.3\"")), Err(Error::Version("0.3".into())));
     for (name, value) in [
@@ -141,7 +153,10 @@ fn what_is_wrong_with_an_event_is_named() {
         ("Extension", "\"x\""),
         ("my_extension", "\"x\""),
     ] {
-        assert!(matches!(with(name, Some(value)), Err(Error::Malformed { attribute, .. }) if attribute == name), "{name}");
+        assert!(
+            matches!(with(name, Some(value)), Err(Error::Malformed { attribute, .. }) if attribute == name),
+            "{name}"
+        );
     }
     assert!(with("myextension", Some("true")).is_ok());
     assert_eq!(with("time", Some("\"2018-04-05T05:56:24.5+02:00\"")).unwrap().time_ms, 1_522_900_584_500);
@@ -167,10 +182,14 @@ async fn events_are_taken_in_at_both_paths() {
             other => panic!("{other:?}"),
         });
         let one = r#"{"specversion":"1.0","type":"t","id":"1","source":"s"}"#;
-        let request = Request::post(path).header("content-type", BATCH).body(Body::from(format!("[{one},{one}]")));
+        let request =
+            Request::post(path).header("content-type", BATCH).body(Body::from(format!("[{one},{one}]")));
         let (status, body) = ask(&router, request.unwrap()).await;
         assert_eq!(status, StatusCode::ACCEPTED);
-        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).unwrap(), json!({"accepted": 1, "duplicates": 1}));
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap(),
+            json!({"accepted": 1, "duplicates": 1})
+        );
     }
 }
 

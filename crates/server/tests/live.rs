@@ -18,7 +18,13 @@ use tokio::sync::oneshot;
 
 fn line(seq: u64) -> HistoryView {
     let time = "1970-01-01T00:00:00.000Z".into();
-    HistoryView { seq, lsn: format!("lsn_{seq}"), time, r#type: "ObjectPut".into(), details: Default::default() }
+    HistoryView {
+        seq,
+        lsn: format!("lsn_{seq}"),
+        time,
+        r#type: "ObjectPut".into(),
+        details: Default::default(),
+    }
 }
 
 /// A run of three looks: one line of history each, and the end at the third.
@@ -67,7 +73,12 @@ async fn a_live_view_tells_history_and_progress_and_ends_with_the_run() {
     let told = stream(&three_looks(), request).await;
     let kinds: Vec<(&str, &str)> = told.iter().map(|(event, id, _)| (event.as_str(), id.as_str())).collect();
     let expected = [
-        ("history", "1"), ("progress", ""), ("history", "2"), ("progress", ""), ("history", "3"), ("run", ""),
+        ("history", "1"),
+        ("progress", ""),
+        ("history", "2"),
+        ("progress", ""),
+        ("history", "3"),
+        ("run", ""),
     ];
     assert_eq!(kinds, expected);
     assert_eq!(told[1].2["functions"][0]["succeeded"], 1);
@@ -78,7 +89,8 @@ async fn a_live_view_tells_history_and_progress_and_ends_with_the_run() {
 async fn who_reconnects_misses_nothing_and_sees_nothing_twice() {
     let request = Request::get("/v1/runs/r/events").header("last-event-id", "2").body(Body::empty()).unwrap();
     let told = stream(&three_looks(), request).await;
-    let ids: Vec<&str> = told.iter().filter(|(event, ..)| event == "history").map(|(_, id, _)| id.as_str()).collect();
+    let ids: Vec<&str> =
+        told.iter().filter(|(event, ..)| event == "history").map(|(_, id, _)| id.as_str()).collect();
     assert_eq!(ids, ["3"]);
 }
 
@@ -109,7 +121,8 @@ async fn the_server_answers_this_machine_until_it_is_stopped() {
         Command::Stats(answer) => answer.send(Ok(NodeStats::default())).unwrap(),
         other => panic!("{other:?}"),
     });
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), node.clone(), Options::default()).await.unwrap();
+    let server =
+        Server::bind("127.0.0.1:0".parse().unwrap(), node.clone(), Options::default()).await.unwrap();
     let addr = server.local_addr();
     let taken = Server::bind(addr, node.clone(), Options::default()).await.err().unwrap();
     assert_eq!(taken.code, Code::ADDRESS_IN_USE);

@@ -97,7 +97,10 @@ async fn a_deploy_hands_the_program_and_the_files_to_the_node() {
     );
     let (status, answer) = ask_json(&router, "POST", "/v1/apps/shop", &body).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    assert_eq!((&answer["app"], &answer["version"], &answer["changed"]), (&json!("shop"), &json!(2), &json!(true)));
+    assert_eq!(
+        (&answer["app"], &answer["version"], &answer["changed"]),
+        (&json!("shop"), &json!(2), &json!(true))
+    );
 }
 
 #[tokio::test]

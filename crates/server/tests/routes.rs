@@ -77,9 +77,12 @@ async fn it_is_served() {
 
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_too() {
-    for (method, uri, expected) in
-        [("GET", "/v1/nope", 404), ("GET", "/v1/apps/a/buckets/b/", 404), ("DELETE", "/v1/runs", 405), ("PUT", "/healthz", 405)]
-    {
+    for (method, uri, expected) in [
+        ("GET", "/v1/nope", 404),
+        ("GET", "/v1/apps/a/buckets/b/", 404),
+        ("DELETE", "/v1/runs", 405),
+        ("PUT", "/healthz", 405),
+    ] {
         let (status, answer) = ask_json(&untouched(), method, uri, "").await;
         assert_eq!(status.as_u16(), expected, "{method} {uri}");
         assert_eq!(answer["error"]["code"], json!("SLU0212"));

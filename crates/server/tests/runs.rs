@@ -85,7 +85,7 @@ async fn what_is_wrong_with_a_start_is_said_before_the_node_is_asked() {
     for (uri, body, says) in [
         ("", "{", "line 1 column 1"),
         ("", "nonsense", "line 1 column 1"),
-        ("", "{\n \"id\": 5}", "line 2 column 9"),
+        ("", "{\n \"id\": 5}", "line 2 column 8"),
         ("", "[]", "line 1"),
         ("", r#"{"inputs": 1}"#, "unknown field `inputs`"),
         ("", r#"{"id": ""}"#, "cannot be the id"),
@@ -97,7 +97,8 @@ async fn what_is_wrong_with_a_start_is_said_before_the_node_is_asked() {
         ("?wait=soon", "{}", "duration"),
         ("?wait=1000m", "{}", "longer"),
     ] {
-        let (status, answer) = ask_json(&untouched(), "POST", &format!("/v1/apps/shop/runs{uri}"), body).await;
+        let (status, answer) =
+            ask_json(&untouched(), "POST", &format!("/v1/apps/shop/runs{uri}"), body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(says), "{message}");
@@ -150,7 +151,10 @@ async fn a_run_without_an_error_says_so() {
         other => panic!("{other:?}"),
     });
     let (_, shown) = ask_json(&router, "GET", "/v1/runs/r", "").await;
-    assert_eq!((&shown["error"], &shown["outputs"], &shown["output_types"]), (&json!(null), &json!({}), &json!({})));
+    assert_eq!(
+        (&shown["error"], &shown["outputs"], &shown["output_types"]),
+        (&json!(null), &json!({}), &json!({}))
+    );
 }
 
 #[tokio::test]
@@ -231,7 +235,9 @@ async fn problems_of_the_node_have_the_status_of_their_code() {
         (Code::INTERNAL, 500),
     ] {
         let router = router(move |command| match command {
-            Command::Seal(_, answer) => answer.send(Err(Problem::new(code, "what", "do").at("there"))).unwrap(),
+            Command::Seal(_, answer) => {
+                answer.send(Err(Problem::new(code, "what", "do").at("there"))).unwrap()
+            }
             other => panic!("{other:?}"),
         });
         let (status, answer) = ask_json(&router, "POST", "/v1/runs/r/seal", "").await;

@@ -39,7 +39,8 @@ impl Bundle {
         let mut listed = list(app.root())?;
         if let Err(excess) = check(&listed) {
             let only = app.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let is_alone = extension(&app.file) == "py" && app.named_files().all(|(_, module)| module == only);
+            let is_alone =
+                extension(&app.file) == "py" && app.named_files().all(|(_, module)| module == only);
             if !is_alone {
                 let fix = "give the app a folder of its own, and take large data from buckets";
                 let message = format!("`{}` holds {excess}", app.root().display());
@@ -69,7 +70,11 @@ fn check(listed: &[Listed]) -> Result<(), String> {
 pub fn list(root: &Path) -> Outcome<Vec<Listed>> {
     let mut found = Vec::new();
     walk(root, "", &mut found).map_err(|e| {
-        Failure::new(Code::FILE_NOT_FOUND, format!("cannot list `{}`: {e}", root.display()), "check its permissions")
+        Failure::new(
+            Code::FILE_NOT_FOUND,
+            format!("cannot list `{}`: {e}", root.display()),
+            "check its permissions",
+        )
     })?;
     Ok(found)
 }
@@ -101,7 +106,16 @@ mod tests {
     #[test]
     fn a_bundle_is_the_folder_without_what_is_no_part_of_an_app() {
         let dir = tempfile::tempdir().unwrap();
-        for file in ["app.py", "lib/a.py", ".git/x", ".env", "__pycache__/a.pyc", "lib/__pycache__/b", "target/t", "node_modules/n"] {
+        for file in [
+            "app.py",
+            "lib/a.py",
+            ".git/x",
+            ".env",
+            "__pycache__/a.pyc",
+            "lib/__pycache__/b",
+            "target/t",
+            "node_modules/n",
+        ] {
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "1234").unwrap();

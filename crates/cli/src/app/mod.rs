@@ -53,7 +53,11 @@ impl App {
         let findings = warnings(&program).into_iter().map(|finding| finding.located(&definition.places));
         let warnings = findings.map(|finding| finding.render(source.as_deref())).collect();
         let definition = RawValue::from_string(json).map_err(|e| {
-            Failure::new(Code::INTERNAL, format!("the definition of `{}` is not JSON: {e}", file.display()), "report this")
+            Failure::new(
+                Code::INTERNAL,
+                format!("the definition of `{}` is not JSON: {e}", file.display()),
+                "report this",
+            )
         })?;
         let app = Self { file, definition, program, warnings };
         app.check_files()?;
@@ -80,7 +84,9 @@ impl App {
     /// Files that functions name and that must be there.
     fn named_files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.program.functions.iter().filter_map(|function| match &function.runtime {
-            Runtime::Python { module, .. } | Runtime::Wasm { module, .. } => Some((&*function.name, &**module)),
+            Runtime::Python { module, .. } | Runtime::Wasm { module, .. } => {
+                Some((&*function.name, &**module))
+            }
             Runtime::Exec { .. } | Runtime::Process { .. } => None,
         })
     }

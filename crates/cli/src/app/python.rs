@@ -22,7 +22,8 @@ pub(super) fn read(file: &Path) -> Outcome<Read> {
         return Err(refused(&output, file, source.as_deref()));
     }
     let json = String::from_utf8_lossy(&output.stdout).into_owned();
-    let definition = Definition::from_json(&json).map_err(|findings| Failure::diagnostics(&findings, source.as_deref()))?;
+    let definition = Definition::from_json(&json)
+        .map_err(|findings| Failure::diagnostics(&findings, source.as_deref()))?;
     Ok(Read { json, definition, source })
 }
 
@@ -63,11 +64,13 @@ fn refused(output: &Output, file: &Path, source: Option<&str>) -> Failure {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let last = stderr.trim_end().rsplit('\n').next().unwrap_or("");
     let Ok(Report { error }) = serde_json::from_str(last) else {
-        let message = format!("Python could not describe `{}` ({}): {}", file.display(), output.status, stderr.trim());
+        let message =
+            format!("Python could not describe `{}` ({}): {}", file.display(), output.status, stderr.trim());
         return Failure::new(Code::APP_SYNTAX, message, "run the file with python3 to see what is wrong");
     };
     let in_this_file = file.file_name().is_some_and(|name| *name == *error.file);
-    let shown = if in_this_file || error.file.is_empty() { file.display().to_string() } else { error.file.clone() };
+    let shown =
+        if in_this_file || error.file.is_empty() { file.display().to_string() } else { error.file.clone() };
     let finding = Diagnostic {
         severity: Severity::Error,
         code: if error.r#type == "AppNotFound" { Code::APP_INVALID } else { Code::APP_SYNTAX },
@@ -85,7 +88,9 @@ fn refused(output: &Output, file: &Path, source: Option<&str>) -> Failure {
 
 fn fix(error: &Exception) -> &'static str {
     match error.r#type.as_str() {
-        "SyntaxError" | "IndentationError" | "TabError" => "mend the line; `sluice run` needs Python 3.10 or newer",
+        "SyntaxError" | "IndentationError" | "TabError" => {
+            "mend the line; `sluice run` needs Python 3.10 or newer"
+        }
         "ModuleNotFoundError" => "install the module for the python3 that is first on the PATH",
         "AppNotFound" => "define one app at the top level of the file",
         "SystemExit" => "guard code that is not for imports with: if __name__ == \"__main__\":",
@@ -96,7 +101,11 @@ fn fix(error: &Exception) -> &'static str {
 /// Python files of a folder that look as if they define an app.
 pub(super) fn files_with_an_app(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let unreadable = |e: io::Error| {
-        Failure::new(Code::FILE_NOT_FOUND, format!("cannot list `{}`: {e}", folder.display()), "check the path")
+        Failure::new(
+            Code::FILE_NOT_FOUND,
+            format!("cannot list `{}`: {e}", folder.display()),
+            "check the path",
+        )
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

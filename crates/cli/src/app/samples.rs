@@ -36,7 +36,11 @@ impl Samples {
         }
         serde_json::from_slice(&inputs::read(&path)?).map(Some).map_err(|e| {
             let message = format!("`{}` is not what it should be: {e}", path.display());
-            Failure::new(Code::APP_INVALID, message, r#"write {"put": ["BUCKET=GLOB"], "input": …, "event": …}"#)
+            Failure::new(
+                Code::APP_INVALID,
+                message,
+                r#"write {"put": ["BUCKET=GLOB"], "input": …, "event": …}"#,
+            )
         })
     }
 }

@@ -102,10 +102,18 @@ impl Client {
     }
 
     /// Puts an object into a run, or into the app. True when it is new, false when the same bytes were there.
-    pub fn put(&self, app: &str, run: Option<&str>, bucket: &str, key: &str, value: api::Value) -> Outcome<bool> {
+    pub fn put(
+        &self,
+        app: &str,
+        run: Option<&str>,
+        bucket: &str,
+        key: &str,
+        value: api::Value,
+    ) -> Outcome<bool> {
         let uri = object_uri(app, run, bucket, key);
         let content_type = &value.content_type;
-        let ask = Ask { method: Method::PUT, uri: &uri, content_type, body: value.bytes, patience: Duration::ZERO };
+        let ask =
+            Ask { method: Method::PUT, uri: &uri, content_type, body: value.bytes, patience: Duration::ZERO };
         Ok(self.ask(ask)?.status() == http::StatusCode::CREATED)
     }
 
@@ -141,7 +149,8 @@ impl Client {
         content_type: &str,
         body: &impl Serialize,
     ) -> Outcome<T> {
-        let body = serde_json::to_vec(body).map_err(|e| Failure::usage(format!("cannot be sent: {e}"), ""))?;
+        let body =
+            serde_json::to_vec(body).map_err(|e| Failure::usage(format!("cannot be sent: {e}"), ""))?;
         decode(self.ask(Ask { method, uri, content_type, body, patience: Duration::ZERO })?)
     }
 

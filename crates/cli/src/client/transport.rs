@@ -62,11 +62,14 @@ impl Remote {
             return Err(Failure::usage(format!("`{url}` is not the URL of a server"), fix));
         }
         let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
-        let token = token.map_err(|_| Failure::usage("the token holds characters that HTTP cannot carry", "check it"))?;
+        let token = token
+            .map_err(|_| Failure::usage("the token holds characters that HTTP cannot carry", "check it"))?;
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_MAX))
             .max_redirects(0)
+            // A proxy set for the web would be asked for servers of this machine, too.
+            .proxy(None)
             .build()
             .new_agent();
         Ok(Self { agent, base: url.trim_end_matches('/').to_owned(), token })
@@ -87,7 +90,9 @@ impl Remote {
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         let is_refused = |e: &io::Error| e.kind() == io::ErrorKind::ConnectionRefused;
         let fix = match error {
-            ureq::Error::Io(e) if is_refused(e) => "start one with `sluice server`, or name another with --server URL",
+            ureq::Error::Io(e) if is_refused(e) => {
+                "start one with `sluice server`, or name another with --server URL"
+            }
             ureq::Error::BadUri(_) => "write --server http://HOST:PORT",
             _ => "check the address and the network; a request whose outcome is unknown can be repeated",
         };

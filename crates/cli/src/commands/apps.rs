@@ -26,7 +26,8 @@ impl Apps {
                 if global.json {
                     show::json(&list)?;
                 } else {
-                    let row = |app: sluice_api::Deployed| vec![app.app, app.version.to_string(), app.deployed_at];
+                    let row =
+                        |app: sluice_api::Deployed| vec![app.app, app.version.to_string(), app.deployed_at];
                     let rows: Vec<_> = list.apps.into_iter().map(row).collect();
                     show::text(&show::table(&["APP", "VERSION", "DEPLOYED"], &rows))?;
                 }

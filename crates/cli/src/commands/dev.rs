@@ -46,9 +46,9 @@ impl Dev {
         let server = runtime.block_on(Server::bind(self.place.addr()?, node.handle(), options))?;
         let url = format!("http://{}", server.local_addr());
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = std::thread::Builder::new().name("server".into()).spawn(move || {
-            runtime.block_on(server.serve(async { drop(stopped.await) }))
-        });
+        let serving = std::thread::Builder::new()
+            .name("server".into())
+            .spawn(move || runtime.block_on(server.serve(async { drop(stopped.await) })));
         let serving = serving.map_err(|e| machine("cannot start a thread", &e))?;
         show::line(&format!("listening on {url}"))?;
         let client = Client::new(Transport::Remote(Remote::new(&url, global.token.as_deref())?));

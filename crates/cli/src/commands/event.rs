@@ -53,7 +53,12 @@ impl Event {
         } else {
             Map::from_iter([("type".to_owned(), json!(self.event))])
         };
-        let given = [("subject", &self.subject), ("source", &self.source), ("id", &self.id), ("sluicerun", &self.run)];
+        let given = [
+            ("subject", &self.subject),
+            ("source", &self.source),
+            ("id", &self.id),
+            ("sluicerun", &self.run),
+        ];
         for (name, value) in given {
             event.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
         }

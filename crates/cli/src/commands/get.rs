@@ -25,14 +25,18 @@ pub struct Get {
 
 impl Get {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let Some((bucket, key)) = self.object.split_once('/').filter(|(b, k)| !b.is_empty() && !k.is_empty()) else {
+        let Some((bucket, key)) = self.object.split_once('/').filter(|(b, k)| !b.is_empty() && !k.is_empty())
+        else {
             let message = format!("`{}` names no bucket and key", self.object);
             return Err(Failure::usage(message, "write BUCKET/KEY, for example output/total"));
         };
         let object = connect(global)?.object(&self.app, self.run.as_deref(), bucket, key)?;
         if let Some(path) = &self.out {
             std::fs::write(path, &object.bytes).map_err(|e| {
-                Failure::usage(format!("cannot write `{}`: {e}", path.display()), "name another file with --out")
+                Failure::usage(
+                    format!("cannot write `{}`: {e}", path.display()),
+                    "name another file with --out",
+                )
             })?;
         }
         if global.json {
@@ -40,7 +44,8 @@ impl Get {
                 Some(path) => serde_json::value::to_raw_value(&serde_json::json!({ "path": path })),
                 None => Ok(sluice_api::value::show(&object.content_type, &object.bytes)),
             };
-            let value = value.map_err(|e| Failure::usage(format!("the path cannot be JSON: {e}"), "use UTF-8"))?;
+            let value =
+                value.map_err(|e| Failure::usage(format!("the path cannot be JSON: {e}"), "use UTF-8"))?;
             show::json(&Shown { bucket, key, content_type: &object.content_type, value: &value })?;
         } else if self.out.is_none() {
             show::bytes(&object.bytes)?;

@@ -62,12 +62,20 @@ impl Start {
         let interrupt = Interrupt::listen()?;
         let started = start(&client, &self.app, plan)?;
         if !self.wait {
-            if global.json { show::json(&started)? } else { show::line(&started.run)? }
+            if global.json {
+                show::json(&started)?
+            } else {
+                show::line(&started.run)?
+            }
             return Ok(Exit::Succeeded);
         }
         let run = watch::until_ended(&client, &started.run, &interrupt)?;
         eprintln!("{}", watch::summary(&run));
-        if global.json { show::json(&run)? } else { outputs::print(&run)? }
+        if global.json {
+            show::json(&run)?
+        } else {
+            outputs::print(&run)?
+        }
         Ok(if run.status == Status::Succeeded { Exit::Succeeded } else { Exit::Failed })
     }
 }
@@ -76,8 +84,15 @@ impl Start {
 /// is sealed.
 pub fn start(client: &Client, app: &str, plan: Plan) -> Outcome<RunState> {
     check_keys(&plan.objects)?;
-    let mut body = Body { id: plan.id, input: plan.input, event: plan.event, workflow: plan.workflow, ..Body::default() };
-    let is_small = plan.objects.iter().map(|object| object.value.bytes.len()).sum::<usize>() <= START_BYTES_MAX;
+    let mut body = Body {
+        id: plan.id,
+        input: plan.input,
+        event: plan.event,
+        workflow: plan.workflow,
+        ..Body::default()
+    };
+    let is_small =
+        plan.objects.iter().map(|object| object.value.bytes.len()).sum::<usize>() <= START_BYTES_MAX;
     let (along, after): (Vec<_>, Vec<_>) =
         plan.objects.into_iter().partition(|object| is_small && object.value.survives_json());
     for object in along {
@@ -100,7 +115,10 @@ fn check_keys(objects: &[NewObject]) -> Outcome<()> {
         None => Ok(()),
         Some(object) => {
             let message = format!("two files have the key `{}` in bucket `{}`", object.key, object.bucket);
-            Err(Failure::usage(message, "put them with one glob above both folders, or name keys: BUCKET/KEY=FILE"))
+            Err(Failure::usage(
+                message,
+                "put them with one glob above both folders, or name keys: BUCKET/KEY=FILE",
+            ))
         }
     }
 }

@@ -22,7 +22,11 @@ pub struct Found {
 pub fn find(base: &Path, pattern: &str) -> Outcome<Vec<Found>> {
     let path = base.join(pattern);
     if path.is_dir() {
-        let fix = format!("take its files with {:?}, or with {:?} for those in folders too", glob_in(pattern, "*"), glob_in(pattern, "**"));
+        let fix = format!(
+            "take its files with {:?}, or with {:?} for those in folders too",
+            glob_in(pattern, "*"),
+            glob_in(pattern, "**")
+        );
         return Err(Failure::usage(format!("`{pattern}` is a directory"), fix));
     }
     if path.exists() {
@@ -31,10 +35,16 @@ pub fn find(base: &Path, pattern: &str) -> Outcome<Vec<Found>> {
     }
     let Some(special) = pattern.find(['*', '?', '[', '{']) else {
         let message = format!("there is no file `{pattern}`");
-        return Err(Failure::new(Code::FILE_NOT_FOUND, message, "check the path; quote a glob so that the shell leaves it alone"));
+        return Err(Failure::new(
+            Code::FILE_NOT_FOUND,
+            message,
+            "check the path; quote a glob so that the shell leaves it alone",
+        ));
     };
     let (literal, rest) = pattern.split_at(pattern[..special].rfind('/').map_or(0, |slash| slash + 1));
-    let glob = Glob::new(rest).map_err(|e| Failure::usage(format!("`{pattern}` is not a glob: {e}"), "escape nothing; use * ** ? [a-z] {a,b}"))?;
+    let glob = Glob::new(rest).map_err(|e| {
+        Failure::usage(format!("`{pattern}` is not a glob: {e}"), "escape nothing; use * ** ? [a-z] {a,b}")
+    })?;
     let wants_hidden = rest.split('/').any(|part| part.starts_with('.'));
     let mut found = Vec::new();
     walk(&base.join(literal), "", wants_hidden, &mut |path, key| {
@@ -59,12 +69,17 @@ fn glob_in(directory: &str, glob: &str) -> String {
 fn walk(folder: &Path, prefix: &str, hidden: bool, visit: &mut dyn FnMut(PathBuf, String)) -> Outcome<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let unreadable = |e: std::io::Error| {
-        Failure::new(Code::FILE_NOT_FOUND, format!("cannot list `{}`: {e}", folder.display()), "check the path")
+        Failure::new(
+            Code::FILE_NOT_FOUND,
+            format!("cannot list `{}`: {e}", folder.display()),
+            "check the path",
+        )
     };
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let Ok(name) = entry.file_name().into_string() else {
-            let message = format!("`{}` has a name that is not UTF-8, so it cannot be a key", entry.path().display());
+            let message =
+                format!("`{}` has a name that is not UTF-8, so it cannot be a key", entry.path().display());
             return Err(Failure::usage(message, "rename the file"));
         };
         if name.starts_with('.') && !hidden {
@@ -87,7 +102,15 @@ mod tests {
 
     fn tree() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        for file in ["top.txt", "b/one.txt", "b/two.md", "b/deep/three.txt", "b/.hidden/four.txt", "b/.five.txt", "we[i]rd.txt"] {
+        for file in [
+            "top.txt",
+            "b/one.txt",
+            "b/two.md",
+            "b/deep/three.txt",
+            "b/.hidden/four.txt",
+            "b/.five.txt",
+            "we[i]rd.txt",
+        ] {
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, file).unwrap();
@@ -107,7 +130,7 @@ mod tests {
         assert_eq!(keys("b/*.txt"), ["one.txt"]);
         assert_eq!(keys("b/*"), ["one.txt", "two.md"]);
         assert_eq!(keys("b/**"), ["deep/three.txt", "one.txt", "two.md"]);
-        assert_eq!(keys("**/*.txt"), ["b/deep/three.txt", "b/one.txt"]);
+        assert_eq!(keys("**/*.txt"), ["b/deep/three.txt", "b/one.txt", "top.txt", "we[i]rd.txt"]);
         assert_eq!(keys("b/{one,two}.*"), ["one.txt", "two.md"]);
         assert_eq!(keys("b/d*/*.txt"), ["deep/three.txt"]);
         assert_eq!(keys("./b/*.md"), ["two.md"]);

@@ -34,13 +34,16 @@ impl PutSpec {
     pub fn parse(text: &str) -> Outcome<Self> {
         let fix = "write --put BUCKET=FILE, --put BUCKET='DIR/*.txt' or --put BUCKET/KEY=FILE";
         let parsed = text.split_once('=').map(|(target, pattern)| {
-            let (bucket, key) = target.split_once('/').map_or((target, None), |(b, k)| (b, Some(k.to_owned())));
+            let (bucket, key) =
+                target.split_once('/').map_or((target, None), |(b, k)| (b, Some(k.to_owned())));
             Self { bucket: bucket.to_owned(), key, pattern: pattern.to_owned() }
         });
         let is_whole = |spec: &Self| {
             !spec.bucket.is_empty() && !spec.pattern.is_empty() && spec.key.as_deref() != Some("")
         };
-        parsed.filter(is_whole).ok_or_else(|| Failure::usage(format!("`--put {text}` names no bucket and file"), fix))
+        parsed
+            .filter(is_whole)
+            .ok_or_else(|| Failure::usage(format!("`--put {text}` names no bucket and file"), fix))
     }
 
     /// Refuses a bucket that the app does not have.
@@ -60,8 +63,15 @@ impl PutSpec {
     pub fn read(&self, base: &Path) -> Outcome<Vec<NewObject>> {
         let found = glob::find(base, &self.pattern)?;
         if let (Some(key), true) = (&self.key, found.len() > 1) {
-            let message = format!("`{}` matches {} files, and only one can have the key `{key}`", self.pattern, found.len());
-            return Err(Failure::usage(message, format!("leave the key out: --put {}='{}'", self.bucket, self.pattern)));
+            let message = format!(
+                "`{}` matches {} files, and only one can have the key `{key}`",
+                self.pattern,
+                found.len()
+            );
+            return Err(Failure::usage(
+                message,
+                format!("leave the key out: --put {}='{}'", self.bucket, self.pattern),
+            ));
         }
         let object = |file: glob::Found| {
             let bytes = read(&file.path)?;

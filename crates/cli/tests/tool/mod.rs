@@ -71,7 +71,8 @@ impl Called {
     /// Its stdout, which is one JSON document.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {:?} {}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {:?} {}", self.stdout, self.stderr))
     }
 
     /// The error that it printed with `--json`.

@@ -52,7 +52,10 @@ pub async fn respond(router: &Router, request: Request<Body>) -> Response<Body> 
 pub async fn ask_json(router: &Router, method: &str, uri: &str, body: &str) -> (StatusCode, Value) {
     let request = Request::builder().method(method).uri(uri).body(Body::from(body.to_owned())).unwrap();
     let (status, body) = ask(router, request).await;
-    (status, serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&body))))
+    (
+        status,
+        serde_json::from_slice(&body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&body))),
+    )
 }
 
 /// A run of app `shop`.
