@@ -58,18 +58,23 @@ fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -
     let plain = |lists: Vec<Vec<String>>| lists.into_iter().map(|list| (list, None)).collect::<Vec<_>>();
     Some(match condition {
         Condition::Each(_) => plain(keys.into_iter().map(|key| vec![key]).collect()),
-        Condition::Name { glob, .. } => {
-            plain(keys.into_iter().filter(|key| pattern::glob_matches(glob, key)).map(|key| vec![key]).collect())
-        }
+        Condition::Name { glob, .. } => plain(
+            keys.into_iter().filter(|key| pattern::glob_matches(glob, key)).map(|key| vec![key]).collect(),
+        ),
         Condition::Set { keys: wanted, .. } => {
             let complete = wanted.iter().all(|key| keys.iter().any(|seen| **seen == **key));
             plain(complete.then(|| wanted.iter().map(|key| key.to_string()).collect()).into_iter().collect())
         }
-        Condition::Batch { n, within_ms: None, .. } => plain(keys.chunks(*n as usize).map(<[String]>::to_vec).collect()),
-        Condition::First { k, .. } => plain(keys.get(..*k as usize).map(<[String]>::to_vec).into_iter().collect()),
+        Condition::Batch { n, within_ms: None, .. } => {
+            plain(keys.chunks(*n as usize).map(<[String]>::to_vec).collect())
+        }
+        Condition::First { k, .. } => {
+            plain(keys.get(..*k as usize).map(<[String]>::to_vec).into_iter().collect())
+        }
         Condition::Window { size_ms, slide_ms, by, .. } => windows(&seen, *size_ms, *slide_ms, by.is_some()),
         Condition::Join { of, .. } => {
-            let mut list: Vec<_> = seen.iter().filter(|a| a.slot.function == Some(*of)).map(|a| a.key()).collect();
+            let mut list: Vec<_> =
+                seen.iter().filter(|a| a.slot.function == Some(*of)).map(|a| a.key()).collect();
             list.sort();
             plain(vec![list])
         }
@@ -80,7 +85,12 @@ fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -
         Condition::All(parts) => {
             let firsts = parts.iter().map(|part| firings(program, part, arrivals)?.into_iter().next());
             let parts: Option<Vec<Expected>> = firsts.collect();
-            plain(parts.map(|parts| parts.into_iter().flat_map(|(keys, _)| keys).collect()).into_iter().collect())
+            plain(
+                parts
+                    .map(|parts| parts.into_iter().flat_map(|(keys, _)| keys).collect())
+                    .into_iter()
+                    .collect(),
+            )
         }
         Condition::Any(parts) => {
             let lists: Option<Vec<_>> = parts.iter().map(|part| firings(program, part, arrivals)).collect();
