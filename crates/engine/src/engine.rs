@@ -12,7 +12,7 @@ use crate::listening::Listening;
 use crate::run::{Cx, Run};
 use crate::timers::{Entity, TimerQueue};
 use rustc_hash::FxHashMap;
-use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey, Scope, Version};
+use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -248,15 +248,18 @@ impl Engine {
         effects: &mut Vec<Effect>,
         step: impl FnOnce(&mut Run, &mut Cx<'_>),
     ) -> bool {
-        match self.runs.get(&key) {
-            None => return false,
-            Some(run) if lsn <= run.applied() => {}
-            Some(_) => self.step_run(lsn, now_ms, key, effects, step),
+        let Some(run) = self.runs.get_mut(&key) else { return false };
+        if lsn > run.applied() {
+            let (eval, timers) = (&mut *self.eval, &mut self.timers);
+            let ended = step_run(run, lsn, now_ms, eval, timers, &mut self.dirty, effects, step);
+            if ended {
+                self.listening.remove(run.app(), key);
+            }
         }
         true
     }
 
-    /// Applies one step to a run. One record may take several steps.
+    /// Applies one step to a run, whatever it holds already: one record may take several steps.
     pub(crate) fn step_run(
         &mut self,
         lsn: Lsn,
@@ -266,14 +269,9 @@ impl Engine {
         step: impl FnOnce(&mut Run, &mut Cx<'_>),
     ) {
         let Some(run) = self.runs.get_mut(&key) else { return };
-        let compiled = run.compiled().clone();
         let (eval, timers) = (&mut *self.eval, &mut self.timers);
-        step(run, &mut Cx { lsn, now_ms, compiled: &compiled, eval, timers, effects });
-        run.set_applied(lsn);
-        if !std::mem::replace(&mut run.dirty, true) {
-            self.dirty.push(Entity::Run(key));
-        }
-        if !run.is_running() && !compiled.event_triggers(Scope::Run).is_empty() {
+        let ended = step_run(run, lsn, now_ms, eval, timers, &mut self.dirty, effects, step);
+        if ended {
             self.listening.remove(run.app(), key);
         }
     }
@@ -335,4 +333,26 @@ impl Engine {
         }
         dirty
     }
+}
+
+/// Applies one step and remembers that it did. Returns whether the run ended with it.
+#[allow(clippy::too_many_arguments, reason = "parts of the engine that a run must not see as a whole")]
+fn step_run(
+    run: &mut Run,
+    lsn: Lsn,
+    now_ms: u64,
+    eval: &mut dyn Evaluator,
+    timers: &mut TimerQueue,
+    dirty: &mut Vec<Entity>,
+    effects: &mut Vec<Effect>,
+    step: impl FnOnce(&mut Run, &mut Cx<'_>),
+) -> bool {
+    let was_running = run.is_running();
+    let compiled = run.compiled().clone();
+    step(run, &mut Cx { lsn, now_ms, compiled: &compiled, eval, timers, effects });
+    run.set_applied(lsn);
+    if !std::mem::replace(&mut run.dirty, true) {
+        dirty.push(Entity::Run(run.key()));
+    }
+    was_running && !run.is_running()
 }

@@ -3,7 +3,7 @@
 
 use sluice_engine::objects::{Owner, Slot};
 use sluice_engine::{HistoryKind, Run};
-use sluice_types::{Action, Condition, Program, Scope, pattern};
+use sluice_types::{Action, Condition, Scope, pattern};
 use std::collections::BTreeMap;
 
 /// Keys and group of one call.
@@ -15,7 +15,7 @@ pub fn expected_calls(run: &Run) -> BTreeMap<String, Vec<Expected>> {
     let mut calls: BTreeMap<String, Vec<Expected>> = BTreeMap::new();
     let arrivals = arrivals(run);
     for trigger in program.triggers.iter().filter(|trigger| trigger.scope == Scope::Run) {
-        let Some(firings) = firings(program, &trigger.condition, &arrivals) else { continue };
+        let Some(firings) = firings(&trigger.condition, &arrivals) else { continue };
         for action in &trigger.actions {
             if let Action::Invoke(function) = action {
                 let name = program.functions[function.index()].name.to_string();
@@ -51,7 +51,7 @@ fn arrivals(run: &Run) -> Vec<Arrival<'_>> {
     slots.map(|(at, slot)| Arrival { slot, at_ms: times[&(at as u32)] }).collect()
 }
 
-fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expected>> {
+fn firings(condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expected>> {
     let bucket = condition.source().map(|source| source.bucket);
     let seen: Vec<_> = arrivals.iter().filter(|arrival| Some(arrival.slot.object.bucket) == bucket).collect();
     let keys: Vec<String> = seen.iter().map(|arrival| arrival.key()).collect();
@@ -83,7 +83,7 @@ fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -
             groups(&of, by.is_some())
         }
         Condition::All(parts) => {
-            let firsts = parts.iter().map(|part| firings(program, part, arrivals)?.into_iter().next());
+            let firsts = parts.iter().map(|part| firings(part, arrivals)?.into_iter().next());
             let parts: Option<Vec<Expected>> = firsts.collect();
             plain(
                 parts
@@ -93,7 +93,7 @@ fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -
             )
         }
         Condition::Any(parts) => {
-            let lists: Option<Vec<_>> = parts.iter().map(|part| firings(program, part, arrivals)).collect();
+            let lists: Option<Vec<_>> = parts.iter().map(|part| firings(part, arrivals)).collect();
             lists?.into_iter().flatten().collect()
         }
         Condition::Batch { .. } | Condition::Event(_) | Condition::Cron { .. } => return None,

@@ -247,7 +247,7 @@ impl World {
             events: Vec::new(),
             seal: true,
             request: 0,
-            seed: self.rng.next(),
+            seed: self.rng.bits(),
             incarnation: 0,
             origin,
         }
