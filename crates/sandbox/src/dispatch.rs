@@ -8,7 +8,6 @@ use crate::event::{RunInfo, SandboxEvent};
 use crate::failure::{self, failure};
 use crate::limits::IMPORT_TIMEOUT;
 use crate::pool::{AppId, Done, Pool};
-use crate::queue::Waiting;
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
 use crate::wire::{Control, ControlKind};
@@ -68,8 +67,8 @@ impl Pool {
                     continue;
                 }
                 let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-                let Waiting { invocation, run, .. } = app.queue.pop(function).expect("its line is not empty");
-                self.start_job(id, class, invocation, &run, memory, now);
+                let waiting = app.queue.pop(function).expect("its line is not empty");
+                self.start_job(id, class, waiting, memory, now);
                 return Turn::Started;
             }
             if let Some(seat) = app.classes[class].idle.pop() {

@@ -8,7 +8,7 @@ use crate::channel::Channel;
 use crate::event::RunInfo;
 use crate::failure::{failure, input_lost};
 use crate::frame;
-use crate::limits::NEW_EXTENTS_MAX;
+use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
 use crate::wire::{CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind};
@@ -323,10 +323,9 @@ impl Seat {
 
     /// Kills the worker and what it started. Its end is reported later.
     pub fn kill(&mut self, now: Instant) {
-        if matches!(self.state, State::Dying(_)) {
-            return;
+        if !self.is_dying() {
+            self.state = State::Dying(now);
         }
-        self.state = State::Dying(now);
         match &self.process {
             Process::Absent => {}
             Process::Forked { pidfd, pid, group } => {
@@ -341,6 +340,19 @@ impl Seat {
             }
             Process::Boxed(boxed) => drop(boxed.kill()),
         }
+    }
+
+    /// When the pool must look at this seat at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Starting => Some(self.idle_since + IMPORT_TIMEOUT),
+            State::Dying(since) => Some(since + KILL_PATIENCE),
+            State::Idle | State::Busy => self.current.as_ref().map(|current| current.deadline),
+        }
+    }
+
+    pub fn is_dying(&self) -> bool {
+        matches!(self.state, State::Dying(_))
     }
 
     pub fn pid(&self) -> u32 {

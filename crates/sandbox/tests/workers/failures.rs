@@ -252,7 +252,10 @@ fn a_waiting_call_is_cancelled_at_once() {
 #[test]
 fn a_removed_app_leaves_no_process() {
     let (mut stage, _) = run("forks");
-    stage.pool.remove_app(APP, crate::support::VERSION, &mut stage.memory);
+    let object = stage.object("k", ContentType::Bytes, b"");
+    let id = stage.start(0, Arguments::One(object));
+    stage.pool.remove_app(APP, crate::support::VERSION, Instant::now());
+    assert_eq!(stage.finish(id).outcome, Outcome::Cancelled);
     let pool = &mut stage.pool;
     let memory = &mut stage.memory;
     while pool.worker_count() > 0 {
