@@ -42,9 +42,13 @@ impl Compiled {
     fn index(&mut self, trigger: TriggerIx, condition: &Condition, scope: Scope) {
         condition.each_leaf(&mut |leaf| {
             match leaf.source() {
-                Some(source) if scope == Scope::Run => self.run_listeners[source.bucket.index()].push(trigger),
+                Some(source) if scope == Scope::Run => {
+                    self.run_listeners[source.bucket.index()].push(trigger)
+                }
                 Some(source) => self.app_listeners[source.bucket.index()].push(trigger),
-                None if matches!(leaf, Condition::Event(_)) => self.event_triggers[scope as usize].push(trigger),
+                None if matches!(leaf, Condition::Event(_)) => {
+                    self.event_triggers[scope as usize].push(trigger)
+                }
                 None => {}
             }
             if let Condition::Join { of, .. } | Condition::Group { of, .. } = leaf {

@@ -1,8 +1,10 @@
 //! The output alphabet: everything the engine asks the runtime to do. Effects are released once the record that
 //! caused them is durable; what must survive a crash stays in the state until an input acknowledges it.
 
-use crate::input::{OutboxId, Origin};
-use sluice_types::{AppKey, Attempt, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version};
+use crate::input::{Origin, OutboxId};
+use sluice_types::{
+    AppKey, Attempt, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version,
+};
 use std::sync::Arc;
 
 /// One request to the runtime.

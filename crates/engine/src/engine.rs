@@ -7,12 +7,13 @@
 use crate::app::{App, AppCx};
 use crate::compiled::Compiled;
 use crate::effect::{Effect, Reply};
-use crate::input::{Input, InputKind};
+use crate::input::{Input, InputKind, Origin, OutboxId, Start};
+use crate::listening::Listening;
 use crate::run::{Cx, Run};
-use crate::timers::{Entity, Timer, TimerId, TimerQueue};
+use crate::timers::{Entity, TimerQueue};
 use rustc_hash::FxHashMap;
-use sluice_types::{AppKey, Evaluator, Lsn, RunKey, Version};
-use std::collections::{BTreeMap, BTreeSet};
+use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey, Scope, Version};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A run that must be loaded before an input can be applied.
@@ -24,7 +25,7 @@ pub struct Engine {
     pub(crate) apps: BTreeMap<AppKey, App>,
     pub(crate) runs: FxHashMap<RunKey, Box<Run>>,
     pub(crate) ids: FxHashMap<u128, RunKey>,
-    pub(crate) listening: BTreeMap<AppKey, BTreeSet<RunKey>>,
+    pub(crate) listening: Listening,
     pub(crate) timers: TimerQueue,
     dirty: Vec<Entity>,
     eval: Box<dyn Evaluator>,
@@ -38,7 +39,7 @@ impl Engine {
             apps: BTreeMap::new(),
             runs: FxHashMap::default(),
             ids: FxHashMap::default(),
-            listening: BTreeMap::new(),
+            listening: Listening::default(),
             timers: TimerQueue::default(),
             dirty: Vec::new(),
             eval,
@@ -64,6 +65,9 @@ impl Engine {
             InputKind::Deploy(deploy) => crate::inputs::deploy(self, lsn, now_ms, deploy, effects),
             InputKind::Start(start) => crate::inputs::start(self, lsn, now_ms, start, effects),
             InputKind::Put { run, object } => {
+                if self.run(run).is_none() {
+                    crate::run::discard(&object.payload, effects);
+                }
                 self.answer(lsn, now_ms, run, effects, |run, cx| run.client_put(cx, object));
             }
             InputKind::Seal { run } => self.answer(lsn, now_ms, run, effects, Run::seal),
@@ -71,13 +75,12 @@ impl Engine {
                 self.answer(lsn, now_ms, run, effects, |run, cx| run.cancel(cx, &reason));
             }
             InputKind::Output { invocation, attempt, put } => {
-                let payload = put.payload.clone();
-                let known = self.with_run(lsn, now_ms, invocation.run, effects, |run, cx| {
+                if self.run(invocation.run).is_none() {
+                    crate::run::discard(&put.payload, effects);
+                }
+                self.with_run(lsn, now_ms, invocation.run, effects, |run, cx| {
                     run.put_by(cx, invocation.seq, attempt, put);
                 });
-                if !known {
-                    crate::run::discard(&payload, effects);
-                }
             }
             InputKind::Completed { invocation, attempt, outcome } => {
                 crate::inputs::completed(self, lsn, now_ms, invocation, attempt, outcome, effects);
@@ -96,9 +99,9 @@ impl Engine {
                 });
             }
             InputKind::Cron { app, trigger, event, .. } => {
-                self.with_app(lsn, now_ms, app, effects, |app, cx| app.cron(cx, trigger, event));
+                self.with_app(lsn, now_ms, app, effects, |app, cx| app.cron(cx, trigger, &event));
             }
-            InputKind::Timers => self.fire_timers(lsn, now_ms, effects),
+            InputKind::Timers => crate::inputs::timers(self, lsn, now_ms, effects),
             InputKind::ExpressEnded(ended) => {
                 self.with_run(lsn, now_ms, ended.run, effects, |run, cx| run.express_ended(cx, ended));
             }
@@ -121,25 +124,29 @@ impl Engine {
             | InputKind::Reincarnate { run }
             | InputKind::Quarantine { run, .. }
             | InputKind::Forget { run } => vec![*run],
-            InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => vec![invocation.run],
+            InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
+                vec![invocation.run]
+            }
             InputKind::Events { runs, acknowledges, .. } => {
                 runs.iter().copied().chain(acknowledges.map(|from| from.run)).collect()
             }
             InputKind::Deliver { from, .. } => vec![from.run],
             InputKind::ExpressEnded(ended) => vec![ended.run],
-            InputKind::Timers => self.due_runs(input.now_ms),
-            InputKind::Deploy(_) | InputKind::Start(_) | InputKind::AppPut { .. } | InputKind::Cron { .. } => Vec::new(),
+            InputKind::Timers => {
+                self.timers.due(input.now_ms).filter_map(|timer| timer.entity.run()).collect()
+            }
+            InputKind::Deploy(_)
+            | InputKind::Start(_)
+            | InputKind::AppPut { .. }
+            | InputKind::Cron { .. } => Vec::new(),
         };
-        named.into_iter().filter(|run| !self.runs.contains_key(run)).map(Need).collect()
-    }
-
-    fn due_runs(&self, now_ms: u64) -> Vec<RunKey> {
-        let due = self.timers.iter().take_while(|timer| timer.due_ms <= now_ms);
-        let runs = due.filter_map(|timer| match timer.entity {
-            Entity::Run(run) => Some(run),
-            Entity::App(_) => None,
-        });
-        runs.collect()
+        let mut needs: Vec<Need> = Vec::new();
+        for run in named.into_iter().filter(|run| !self.runs.contains_key(run)) {
+            if !needs.contains(&Need(run)) {
+                needs.push(Need(run));
+            }
+        }
+        needs
     }
 
     /// When the first timer is due, in milliseconds since the Unix epoch.
@@ -186,7 +193,7 @@ impl Engine {
 
     /// Running runs of an app that listen to events, loaded or not.
     pub fn listening(&self, app: AppKey) -> impl Iterator<Item = RunKey> + '_ {
-        self.listening.get(&app).into_iter().flatten().copied()
+        self.listening.of(app)
     }
 
     pub(crate) fn executes_elsewhere(&self, compiled: &Compiled) -> bool {
@@ -197,18 +204,39 @@ impl Engine {
         self.apps.get(&app)?.compiled(version)
     }
 
+    /// Whether an acknowledgement is still owed. The runtime asks before it logs one, so that the log holds each at
+    /// most once; all other inputs are always admitted.
+    pub fn admits(&self, input: &InputKind) -> bool {
+        let owed = |from: &OutboxId| self.run(from.run).is_some_and(|run| run.owes(*from));
+        match input {
+            InputKind::Deliver { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
+                owed(from)
+            }
+            InputKind::Start(Start { app, origin: Origin::Firing { number, .. }, .. }) => {
+                self.app(*app).is_some_and(|app| app.owes(*number))
+            }
+            _ => true,
+        }
+    }
+
+    /// A step on a run whose verdict somebody waits for.
     fn answer(
         &mut self,
         lsn: Lsn,
         now_ms: u64,
-        run: RunKey,
+        key: RunKey,
         effects: &mut Vec<Effect>,
         step: impl FnOnce(&mut Run, &mut Cx<'_>) -> Reply,
     ) {
-        self.with_run(lsn, now_ms, run, effects, |run, cx| {
+        let known = self.with_run(lsn, now_ms, key, effects, |run, cx| {
             let reply = step(run, cx);
             cx.effects.push(Effect::Reply(reply));
         });
+        if !known {
+            let problem =
+                Problem::new(Code::UNKNOWN_RUN, "no such run", "it may have been forgotten: start another");
+            effects.push(Effect::Reply(Reply::Rejected(problem)));
+        }
     }
 
     /// Applies one step to a run unless it holds the record already. False when there is no such run.
@@ -220,11 +248,24 @@ impl Engine {
         effects: &mut Vec<Effect>,
         step: impl FnOnce(&mut Run, &mut Cx<'_>),
     ) -> bool {
-        let Some(run) = self.runs.get_mut(&key) else { return false };
-        if lsn <= run.applied() {
-            return true;
+        match self.runs.get(&key) {
+            None => return false,
+            Some(run) if lsn <= run.applied() => {}
+            Some(_) => self.step_run(lsn, now_ms, key, effects, step),
         }
-        let listened = run.listens();
+        true
+    }
+
+    /// Applies one step to a run. One record may take several steps.
+    pub(crate) fn step_run(
+        &mut self,
+        lsn: Lsn,
+        now_ms: u64,
+        key: RunKey,
+        effects: &mut Vec<Effect>,
+        step: impl FnOnce(&mut Run, &mut Cx<'_>),
+    ) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
         let compiled = run.compiled().clone();
         let (eval, timers) = (&mut *self.eval, &mut self.timers);
         step(run, &mut Cx { lsn, now_ms, compiled: &compiled, eval, timers, effects });
@@ -232,10 +273,9 @@ impl Engine {
         if !std::mem::replace(&mut run.dirty, true) {
             self.dirty.push(Entity::Run(key));
         }
-        if listened && !run.listens() {
-            self.listening.entry(run.app()).or_default().remove(&key);
+        if !run.is_running() && !compiled.event_triggers(Scope::Run).is_empty() {
+            self.listening.remove(run.app(), key);
         }
-        true
     }
 
     pub(crate) fn with_app(
@@ -246,50 +286,42 @@ impl Engine {
         effects: &mut Vec<Effect>,
         step: impl FnOnce(&mut App, &mut AppCx<'_>),
     ) {
-        let Some(app) = self.apps.get_mut(&key).filter(|app| lsn > app.applied()) else { return };
+        if self.apps.get(&key).is_some_and(|app| lsn > app.applied()) {
+            self.step_app(lsn, now_ms, key, effects, step);
+        }
+    }
+
+    /// Applies one step to an app. One record may take several steps.
+    pub(crate) fn step_app(
+        &mut self,
+        lsn: Lsn,
+        now_ms: u64,
+        key: AppKey,
+        effects: &mut Vec<Effect>,
+        step: impl FnOnce(&mut App, &mut AppCx<'_>),
+    ) {
+        let Some(app) = self.apps.get_mut(&key) else { return };
         let (eval, timers) = (&mut *self.eval, &mut self.timers);
-        step(app, &mut AppCx { now_ms, eval, timers, effects });
+        step(app, &mut AppCx { lsn, now_ms, eval, timers, effects });
         app.set_applied(lsn);
         if !std::mem::replace(&mut app.dirty, true) {
             self.dirty.push(Entity::App(key));
         }
     }
 
-    fn fire_timers(&mut self, lsn: Lsn, now_ms: u64, effects: &mut Vec<Effect>) {
-        // All that is due is taken first: what fires now may set timers that are due at once, for the next round.
-        let due: Vec<Timer> = std::iter::from_fn(|| self.timers.pop_due(now_ms)).collect();
-        let mut touched: BTreeSet<Entity> = BTreeSet::new();
-        for timer in due {
-            // Several timers of one entity are one record to it: only the first may be skipped as already applied.
-            if !touched.insert(timer.entity) {
-                self.rewind(timer.entity, lsn);
-            }
-            match (timer.entity, timer.id) {
-                (Entity::App(app), TimerId::Trigger(trigger)) => {
-                    self.with_app(lsn, now_ms, app, effects, |app, cx| app.trigger_due(cx, trigger));
-                }
-                (Entity::Run(run), TimerId::Trigger(trigger)) => {
-                    self.with_run(lsn, now_ms, run, effects, |run, cx| run.trigger_due(cx, trigger));
-                }
-                (Entity::Run(run), TimerId::Retry(seq)) => {
-                    self.with_run(lsn, now_ms, run, effects, |run, cx| run.retry_due(cx, seq));
-                }
-                (Entity::App(_), TimerId::Retry(_)) => unreachable!("apps have no invocations"),
-            }
-        }
-    }
-
-    /// Lets a second step of the same record reach an entity.
-    fn rewind(&mut self, entity: Entity, lsn: Lsn) {
-        let before = Lsn(lsn.0 - 1);
+    /// Position of the last record applied to an entity; `None` when it is not there.
+    pub(crate) fn applied(&self, entity: Entity) -> Option<Lsn> {
         match entity {
-            Entity::App(app) => self.apps.get_mut(&app).into_iter().for_each(|app| app.set_applied(before)),
-            Entity::Run(run) => self.runs.get_mut(&run).into_iter().for_each(|run| run.set_applied(before)),
+            Entity::App(app) => self.apps.get(&app).map(App::applied),
+            Entity::Run(run) => self.runs.get(&run).map(|run| run.applied()),
         }
     }
 
-    pub(crate) fn mark_dirty(&mut self, entity: Entity) {
-        self.dirty.push(entity);
+    /// A run went that may or may not be among the dirty ones.
+    pub(crate) fn note_gone(&mut self, run: &Run) {
+        if !run.dirty {
+            self.dirty.push(Entity::Run(run.key()));
+        }
     }
 
     /// Entities changed since the last call; each is reported once. Part of a checkpoint.

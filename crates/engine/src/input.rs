@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Event, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey, TriggerIx, Version,
+    AppKey, Attempt, Event, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey, TriggerIx,
+    Version,
 };
 use std::sync::Arc;
 

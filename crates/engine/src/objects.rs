@@ -2,13 +2,14 @@
 //!
 //! Invariants:
 //! * a (bucket, key) names at most one slot, for ever: a released object keeps its slot, so that its key stays taken;
-//! * `uses` is the number of condition buffers and pending invocations that hold the slot;
-//! * a payload is released exactly once, and only when nothing can need it again.
+//! * `uses` is the number of condition buffers, pending invocations and outbox entries that hold the slot
+//!   (`Run::check`);
+//! * a payload is released exactly once, and only when nothing can need it again (`sluice-sim`'s ledger).
 
 use crate::effect::Effect;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
-use sluice_types::{BucketIx, Object, ObjectId, Payload};
+use sluice_types::{BucketIx, FunctionIx, Object, ObjectId, Payload};
 use std::hash::{Hash, Hasher};
 
 /// Who put an object.
@@ -18,6 +19,8 @@ pub enum Owner {
     Client,
     /// An invocation of the run.
     Invocation(u32),
+    /// The firing that started the run, or an event that takes part in a list: an argument, not found by its key.
+    Firing,
 }
 
 /// An object and its bookkeeping.
@@ -28,7 +31,7 @@ pub struct Slot {
     /// Who put it.
     pub owner: Owner,
     /// The function that put it, for `join` and `group`.
-    pub function: Option<sluice_types::FunctionIx>,
+    pub function: Option<FunctionIx>,
     /// Buffers and invocations that hold it.
     pub uses: u32,
     /// Whether it stays until the entity goes, used or not.
@@ -37,13 +40,23 @@ pub struct Slot {
     pub released: bool,
 }
 
+impl Slot {
+    /// A slot that nothing holds yet.
+    pub(crate) fn new(object: Object, owner: Owner, function: Option<FunctionIx>, keep: bool) -> Self {
+        Self { object, owner, function, uses: 0, keep, released: false }
+    }
+}
+
 /// What a put met.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inserted {
     /// A new object, in this slot.
     New(u32),
     /// The same owner had put the same bytes.
-    Same,
+    Same {
+        /// Whether both puts name the very same stored bytes, which therefore must stay.
+        shares_payload: bool,
+    },
     /// The same owner had put other bytes.
     Differs,
     /// Somebody else owns the key.
@@ -90,29 +103,35 @@ impl ObjectTable {
 
     /// Adds an object unless its key is taken.
     pub fn insert(&mut self, slot: Slot) -> Inserted {
-        if let Some(at) = self.find(slot.object.bucket, &slot.object.key) {
-            let present = self.slot(at);
-            return match present.owner == slot.owner {
-                true if present.object.payload.same_bytes(&digested(present, &slot.object.payload)) => Inserted::Same,
-                true => Inserted::Differs,
-                false => Inserted::Taken,
-            };
+        let Some(at) = self.find(slot.object.bucket, &slot.object.key) else {
+            return Inserted::New(self.push(slot));
+        };
+        let present = self.slot(at);
+        if present.owner != slot.owner {
+            return Inserted::Taken;
         }
-        Inserted::New(self.push(slot))
+        match same_bytes(&present.object.payload, &slot.object.payload) {
+            true => Inserted::Same {
+                shares_payload: shares_payload(&present.object.payload, &slot.object.payload),
+            },
+            false => Inserted::Differs,
+        }
     }
 
-    /// Adds an object whose key is known to be free or need not be unique (what is delivered to an app).
+    /// Adds an object whose key is known to be free. Those of a firing are not found by their keys.
     pub fn push(&mut self, slot: Slot) -> u32 {
         let at = self.slots.len() as u32;
-        let hash = hash(slot.object.bucket, &slot.object.key);
+        let hash = (slot.owner != Owner::Firing).then(|| hash(slot.object.bucket, &slot.object.key));
         self.slots.push(slot);
-        self.index.insert_unique(hash, at, |at| hash_of(&self.slots, *at));
+        if let Some(hash) = hash {
+            self.index.insert_unique(hash, at, |at| hash_of(&self.slots, *at));
+        }
         at
     }
 
-    /// A further holder of a slot.
-    pub fn hold(&mut self, at: u32) {
-        self.slots[at as usize].uses += 1;
+    /// Further holders of a slot.
+    pub fn hold(&mut self, at: u32, holders: u32) {
+        self.slots[at as usize].uses += holders;
     }
 
     /// One holder less; releases the payload when that was the last and `owner_done`, or the bytes can still be
@@ -151,29 +170,31 @@ impl ObjectTable {
     }
 }
 
+/// The bytes go; what remains tells whether a repeated put brings the same ones.
 fn release(slot: &mut Slot, owner_done: bool, effects: &mut Vec<Effect>) {
     slot.released = true;
-    let len = slot.object.payload.len();
-    let digest = match &slot.object.payload {
-        Payload::Inline(_) if owner_done => None,
-        Payload::Inline(bytes) => Some(xxhash_rust::xxh3::xxh3_128(bytes)),
-        Payload::Stored { id, digest, .. } => {
-            effects.push(Effect::Release(*id));
-            *digest
+    match &slot.object.payload {
+        Payload::Stored { id, .. } => effects.push(Effect::Release(*id)),
+        Payload::Inline(bytes) => {
+            let digest = (!owner_done).then(|| xxhash_rust::xxh3::xxh3_128(bytes));
+            slot.object.payload = Payload::Stored { id: ObjectId(0), len: bytes.len() as u64, digest };
         }
-    };
-    slot.object.payload = Payload::Stored { id: ObjectId(0), len, digest };
+    }
 }
 
-/// The payload in the form that can be compared with what `present` still has.
-fn digested(present: &Slot, payload: &Payload) -> Payload {
-    match (present.released, payload) {
-        (true, Payload::Inline(bytes)) => Payload::Stored {
-            id: ObjectId(u64::MAX),
-            len: bytes.len() as u64,
-            digest: Some(xxhash_rust::xxh3::xxh3_128(bytes)),
-        },
-        _ => payload.clone(),
+fn shares_payload(a: &Payload, b: &Payload) -> bool {
+    matches!((a, b), (Payload::Stored { id: a, .. }, Payload::Stored { id: b, .. }) if a == b)
+}
+
+/// Whether two payloads hold the same bytes, wherever they are: the same value may ride in one record and be stored
+/// beside another.
+pub(crate) fn same_bytes(a: &Payload, b: &Payload) -> bool {
+    match (a, b) {
+        (Payload::Inline(bytes), Payload::Stored { len, digest: Some(digest), .. })
+        | (Payload::Stored { len, digest: Some(digest), .. }, Payload::Inline(bytes)) => {
+            *len == bytes.len() as u64 && *digest == xxhash_rust::xxh3::xxh3_128(bytes)
+        }
+        _ => a.same_bytes(b),
     }
 }
 
@@ -187,8 +208,9 @@ impl<'de> Deserialize<'de> for ObjectTable {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let slots = Vec::<Slot>::deserialize(deserializer)?;
         let mut index = HashTable::with_capacity(slots.len());
-        for at in 0..slots.len() as u32 {
-            index.insert_unique(hash_of(&slots, at), at, |at| hash_of(&slots, *at));
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing) {
+            let hash = hash(slot.object.bucket, &slot.object.key);
+            index.insert_unique(hash, at as u32, |at| hash_of(&slots, *at));
         }
         Ok(Self { slots, index })
     }

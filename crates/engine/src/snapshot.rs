@@ -26,6 +26,11 @@ fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))
 }
 
+/// What a stored entity adds to the state hash.
+pub fn entity_hash(bytes: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytes)
+}
+
 impl Engine {
     /// A loaded run as bytes.
     pub fn save_run(&self, run: RunKey) -> Option<Vec<u8>> {
@@ -37,17 +42,21 @@ impl Engine {
         self.apps.get(&app).map(write)
     }
 
-    /// Makes a stored run live. Its app must have been loaded.
+    /// Makes a stored run live. Its app must have been loaded. A run that is live already stays as it is.
     pub fn load_run(&mut self, bytes: &[u8]) -> Result<RunKey, Unreadable> {
         let mut run: Run = read(bytes)?;
+        if self.runs.contains_key(&run.key()) {
+            return Ok(run.key());
+        }
         let compiled = self.compiled(run.app(), run.version());
         run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
         let key = run.key();
         for (id, due_ms) in run.deadlines() {
             self.timers.update(Entity::Run(key), id, None, Some(due_ms));
         }
-        if run.listens() {
-            self.listening.entry(run.app()).or_default().insert(key);
+        match run.listens() {
+            true => self.listening.insert(run.app(), key),
+            false => self.listening.remove(run.app(), key),
         }
         self.ids.insert(Self::fingerprint(run.namespace(), run.id()), key);
         self.runs.insert(key, Box::new(run));
@@ -77,14 +86,14 @@ impl Engine {
 
     /// Timers of runs that are not loaded, for the store: at recovery nobody else knows them.
     pub fn evicted_timers(&self) -> Vec<Timer> {
-        let evicted = |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
+        let evicted =
+            |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
         self.timers.iter().filter(evicted).copied().collect()
     }
 
     /// Runs that are not loaded and listen to events, for the store.
     pub fn evicted_listeners(&self) -> Vec<(AppKey, RunKey)> {
-        let all = self.listening.iter().flat_map(|(app, runs)| runs.iter().map(|run| (*app, *run)));
-        all.filter(|(_, run)| !self.runs.contains_key(run)).collect()
+        self.listening.iter().filter(|(_, run)| !self.runs.contains_key(run)).collect()
     }
 
     /// Restores what `evicted_timers` and `evicted_listeners` gave.
@@ -93,14 +102,15 @@ impl Engine {
             self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
         }
         for (app, run) in listeners {
-            self.listening.entry(*app).or_default().insert(*run);
+            self.listening.insert(*app, *run);
         }
     }
 
-    /// A sum over the loaded entities: equal states give equal sums, in whatever order they came to be.
+    /// A sum over the loaded entities: equal states give equal sums, in whatever order they came to be. For evicted runs
+    /// add the [`entity_hash`] of what the store holds.
     pub fn state_hash(&self) -> u64 {
-        let apps = self.apps.values().map(|app| xxhash_rust::xxh3::xxh3_64(&write(app)));
-        let runs = self.runs.values().map(|run| xxhash_rust::xxh3::xxh3_64(&write(&**run)));
+        let apps = self.apps.values().map(|app| entity_hash(&write(app)));
+        let runs = self.runs.values().map(|run| entity_hash(&write(&**run)));
         apps.chain(runs).fold(0, u64::wrapping_add)
     }
 }

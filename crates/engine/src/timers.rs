@@ -1,6 +1,7 @@
 //! Deadlines of all entities, ordered by (deadline, entity, timer).
 //!
-//! Invariant: an entity's own state says when its timers are due; this queue is an index of it, rebuilt at recovery.
+//! Invariant: an entity's own state says when its timers are due; this queue is an index of it, rebuilt at recovery. It
+//! may hold stale timers of evicted runs, which do nothing when they come due.
 
 use serde::{Deserialize, Serialize};
 use sluice_types::{AppKey, RunKey, TriggerIx};
@@ -13,6 +14,16 @@ pub enum Entity {
     App(AppKey),
     /// A run.
     Run(RunKey),
+}
+
+impl Entity {
+    /// The run, if it is one.
+    pub fn run(self) -> Option<RunKey> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::App(_) => None,
+        }
+    }
 }
 
 /// What is to happen when a timer is due.
@@ -61,9 +72,12 @@ impl TimerQueue {
         }
     }
 
-    /// Takes the first timer that is due at `now_ms`.
-    pub fn pop_due(&mut self, now_ms: u64) -> Option<Timer> {
-        let first = *self.0.first()?;
-        (first.due_ms <= now_ms && self.0.remove(&first)).then_some(first)
+    /// Timers that are due at `now_ms`, in (deadline, entity, timer) order.
+    pub fn due(&self, now_ms: u64) -> impl Iterator<Item = &Timer> {
+        self.0.iter().take_while(move |timer| timer.due_ms <= now_ms)
+    }
+
+    pub fn remove(&mut self, timer: &Timer) {
+        self.0.remove(timer);
     }
 }

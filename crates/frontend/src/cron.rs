@@ -54,7 +54,9 @@ fn after(cron: &Cron, tz: Tz, after_ms: u64) -> Option<u64> {
 
 fn parse(expr: &str) -> Result<Cron, CronError> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    parser.parse(expr).map_err(|e| CronError::Expression(expr.to_owned(), e.to_string()))
+    parser
+        .parse(expr)
+        .map_err(|e| CronError::Expression(expr.to_owned(), e.to_string().trim_end_matches('.').to_owned()))
 }
 
 fn zone(tz: &str) -> Result<Tz, CronError> {

@@ -55,11 +55,13 @@ impl de::Error for Mismatch {
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("{unexpected} stands where {expected} belongs"), format!("give {expected}"))
+        let (found, wanted) = (found(unexpected), wanted(expected));
+        Self::new(format!("{found} stands where {wanted} belongs"), format!("give {wanted}"))
     }
 
     fn invalid_value(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("{unexpected} is not {expected}"), format!("give {expected}"))
+        let (found, wanted) = (found(unexpected), wanted(expected));
+        Self::new(format!("{found} is not {wanted}"), format!("give {wanted}"))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -79,6 +81,33 @@ impl de::Error for Mismatch {
 
     fn missing_field(field: &'static str) -> Self {
         Self::new(format!("`{field}` is missing"), format!("add `{field}`"))
+    }
+}
+
+/// What stands there, in words of the notation instead of serde's.
+fn found(unexpected: de::Unexpected<'_>) -> String {
+    match unexpected {
+        de::Unexpected::Unit | de::Unexpected::Option => "nothing".to_owned(),
+        de::Unexpected::Bool(value) => format!("`{value}`"),
+        de::Unexpected::Signed(value) => format!("`{value}`"),
+        de::Unexpected::Float(value) => format!("`{value}`"),
+        de::Unexpected::Str(value) => format!("the text `{value}`"),
+        de::Unexpected::Seq => "a list".to_owned(),
+        de::Unexpected::Map => "a mapping".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What belongs there; serde calls primitive types by their Rust names.
+fn wanted(expected: &dyn de::Expected) -> String {
+    match expected.to_string().as_str() {
+        "i64" | "u32" | "usize" => "a whole number".to_owned(),
+        "f64" => "a number".to_owned(),
+        "a string" => "a text".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a mapping".to_owned(),
+        words => words.to_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::node::Position;
 use serde::Deserialize;
 use sluice_types::{Durability, Network, Visibility};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An app.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +35,7 @@ pub struct Definition {
 
 /// A bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a bucket such as {keep: true}")]
 pub struct Bucket {
     /// Whether intermediates outlive their last use.
     #[serde(default)]
@@ -43,7 +44,10 @@ pub struct Bucket {
 
 /// A function.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a function such as {runtime: python, handler: app.py:count, on: {each: texts}}"
+)]
 pub struct Function {
     /// What executes it.
     pub runtime: RuntimeKind,
@@ -108,7 +112,7 @@ pub enum RuntimeKind {
 
 /// What happens after a failed attempt: a number of retries, or the details.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{max, initial, backoff, max_delay, jitter}")]
 pub struct RetryDetails {
     /// Retries after the first attempt.
     pub max: Option<u32>,
@@ -128,7 +132,7 @@ pub struct Retries(pub RetryDetails);
 
 /// A trigger.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a trigger such as {on: {each: texts}, invoke: count}")]
 pub struct Trigger {
     /// Its name; by default that of the first function it invokes, made unique.
     pub name: Option<String>,
@@ -148,7 +152,7 @@ pub struct Trigger {
 
 /// An event that a trigger emits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an event such as {type: T, subject: S}")]
 pub struct Emit {
     /// CloudEvents `type`.
     pub r#type: String,
@@ -159,18 +163,18 @@ pub struct Emit {
 /// Where the parts of a definition were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The file, as the user named it; empty when unknown.
-    pub file: String,
-    positions: BTreeMap<String, Position>,
+    /// The file of the whole, as the user named it; empty when unknown.
+    pub file: Arc<str>,
+    positions: BTreeMap<String, (Arc<str>, Position)>,
 }
 
 impl Places {
-    /// Position of the part at a path such as `functions.count.into`, or of the nearest part around it.
-    pub fn find(&self, path: &str) -> Option<Position> {
+    /// File and position of the part at a path such as `functions.count.into`, or of the nearest part around it.
+    pub fn find(&self, path: &str) -> Option<(Arc<str>, Position)> {
         let mut path = path;
         loop {
-            if let Some(at) = self.positions.get(path) {
-                return Some(*at);
+            if let Some(place) = self.positions.get(path) {
+                return Some(place.clone());
             }
             path = path.rsplit_once('.')?.0;
         }

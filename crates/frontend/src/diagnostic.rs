@@ -4,6 +4,7 @@ use crate::definition::Places;
 use crate::node::Position;
 use sluice_types::{Code, Problem};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +27,7 @@ pub struct Diagnostic {
     /// Path of the part, such as `functions.count.into`; empty for the whole.
     pub path: String,
     /// The file, as the user named it; empty when unknown.
-    pub file: String,
+    pub file: Arc<str>,
     /// Where in the file.
     pub at: Option<Position>,
     /// What to do about it.
@@ -41,7 +42,7 @@ impl Diagnostic {
             code,
             message: message.into(),
             path: path.into(),
-            file: String::new(),
+            file: "".into(),
             at: None,
             fix: String::new(),
         }
@@ -59,8 +60,10 @@ impl Diagnostic {
     /// The same finding, with the position its path has in the source.
     #[must_use]
     pub fn located(mut self, places: &Places) -> Self {
-        self.file.clone_from(&places.file);
-        self.at = self.at.or_else(|| places.find(&self.path));
+        match places.find(&self.path) {
+            Some((file, at)) => (self.file, self.at) = (file, self.at.or(Some(at))),
+            None => self.file = places.file.clone(),
+        }
         self
     }
 

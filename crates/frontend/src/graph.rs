@@ -28,6 +28,7 @@ pub enum Why {
 #[derive(Clone, Debug)]
 pub struct Graph {
     edges: BTreeMap<Node, BTreeSet<(Node, Why)>>,
+    predecessors: BTreeMap<Node, BTreeSet<Node>>,
 }
 
 /// A strongly connected component: nodes that close together.
@@ -39,7 +40,8 @@ impl Graph {
     pub fn of(program: &Program) -> Self {
         let buckets = (0..program.buckets.len()).map(|i| Node::Bucket(BucketIx(i as u16)));
         let functions = (0..program.functions.len()).map(|i| Node::Function(FunctionIx(i as u16)));
-        let mut graph = Self { edges: buckets.chain(functions).map(|n| (n, BTreeSet::new())).collect() };
+        let edges = buckets.chain(functions).map(|node| (node, BTreeSet::new())).collect();
+        let mut graph = Self { edges, predecessors: BTreeMap::new() };
         for (i, trigger) in program.triggers.iter().enumerate().filter(|(_, t)| t.scope == Scope::Run) {
             let trigger_ix = TriggerIx(i as u16);
             for action in &trigger.actions {
@@ -71,6 +73,7 @@ impl Graph {
 
     fn edge(&mut self, from: Node, to: Node, why: Why) {
         self.edges.entry(from).or_default().insert((to, why));
+        self.predecessors.entry(to).or_default().insert(from);
     }
 
     /// Every edge, ordered.
@@ -85,7 +88,7 @@ impl Graph {
 
     /// What feeds a node, ordered.
     pub fn predecessors(&self, node: Node) -> BTreeSet<Node> {
-        self.edges().filter(|(_, to, _)| *to == node).map(|(from, ..)| from).collect()
+        self.predecessors.get(&node).cloned().unwrap_or_default()
     }
 
     /// The shortest way along the edges, both ends included; a node leads to itself only along a cycle.
@@ -115,15 +118,11 @@ impl Graph {
         for node in self.edges.keys() {
             visit(*node, &mut seen, &mut finished, &|n| self.successors(n));
         }
-        let mut reversed: BTreeMap<Node, BTreeSet<Node>> = BTreeMap::new();
-        for (from, to, _) in self.edges() {
-            reversed.entry(to).or_default().insert(from);
-        }
         let mut seen = BTreeSet::new();
         let mut components = Vec::new();
         for node in finished.into_iter().rev() {
             let mut component = Vec::new();
-            visit(node, &mut seen, &mut component, &|n| reversed.get(&n).cloned().unwrap_or_default());
+            visit(node, &mut seen, &mut component, &|n| self.predecessors(n));
             if !component.is_empty() {
                 component.sort();
                 components.push(component);

@@ -8,17 +8,24 @@ pub mod cel;
 pub mod cron;
 pub mod definition;
 pub mod diagnostic;
+pub mod explain;
 pub mod graph;
 pub mod lower;
+pub mod manifest;
+pub mod schema;
+pub mod suggest;
 
 mod decode;
 mod node;
-mod suggest;
 mod yaml;
 
 pub use cel::CelEvaluator;
 pub use definition::Definition;
 pub use diagnostic::{Diagnostic, Severity};
+pub use explain::{explain, explain_json};
 pub use graph::Graph;
 pub use lower::{lower, warnings};
+pub use manifest::manifest_json;
 pub use node::Position;
+pub use schema::MANIFEST_SCHEMA;
+pub use suggest::did_you_mean;

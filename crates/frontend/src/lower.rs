@@ -32,7 +32,9 @@ pub fn lower(definition: &Definition) -> Result<Program, Vec<Diagnostic>> {
     if lowering.findings.is_empty() {
         return Ok(program);
     }
-    Err(lowering.findings.into_iter().map(|d| d.located(&definition.places)).collect())
+    let mut findings: Vec<_> = lowering.findings.into_iter().map(|d| d.located(&definition.places)).collect();
+    findings.sort_by(|a, b| (&a.file, a.at).cmp(&(&b.file, b.at)));
+    Err(findings)
 }
 
 /// The work in progress: what the names mean, and what was found wrong so far.
@@ -75,11 +77,9 @@ impl<'a> Lowering<'a> {
                     Diagnostic::error(Code::APP_INVALID, path, format!("`{name}` is a reserved bucket"));
                 self.report(finding.fix("remove it here: every app has it, and it is always kept"));
             } else if self.definition.buckets[..i].iter().any(|(other, _)| other == name) {
-                self.report(Diagnostic::error(
-                    Code::APP_INVALID,
-                    path,
-                    format!("two buckets are named `{name}`"),
-                ));
+                let finding =
+                    Diagnostic::error(Code::APP_INVALID, path, format!("two buckets are named `{name}`"));
+                self.report(finding.fix("declare it once"));
             }
             buckets.push(Bucket { name: name.as_str().into(), keep: bucket.keep });
         }

@@ -1,7 +1,7 @@
 //! "Did you mean …?": the known name nearest to one that is not known.
 
 /// A sentence that proposes the nearest of the known names, if one is near enough to be meant.
-pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(name, known).map(|other| format!("did you mean `{other}`?"))
 }
 

@@ -4,8 +4,8 @@ use sluice_frontend::{Definition, lower, warnings};
 use sluice_types::{Action, Condition, FunctionIx, Network, Program, Runtime, Scope, Visibility};
 
 fn program(yaml: &str) -> Program {
-    let definition = Definition::from_yaml(yaml, "sluice.yaml").unwrap();
-    lower(&definition).unwrap_or_else(|findings| panic!("{findings:#?}"))
+    let lowered = Definition::from_yaml(yaml, "sluice.yaml").and_then(|definition| lower(&definition));
+    lowered.unwrap_or_else(|findings| panic!("{findings:#?}"))
 }
 
 const WORDCOUNT: &str = "
@@ -38,7 +38,7 @@ fn the_json_form_means_the_same() {
         "count": {"runtime": "python", "handler": "app.py:count", "on": {"each": "texts"}, "into": ["counts"],
                   "retries": 3, "timeout": 30.0},
         "total": {"runtime": "python", "handler": "app.py:total", "on": {"join": "counts", "of": "count"},
-                  "into": ["output"]}}, "triggers": [], "source": {"file": "app.py", "lines": {}}}"#;
+                  "into": ["output"]}}, "triggers": [], "source": {"app": "app.py:3"}}"#;
     assert_eq!(lower(&Definition::from_json(json).unwrap()).unwrap(), program(WORDCOUNT));
 }
 
@@ -103,7 +103,8 @@ triggers:
     );
     let names: Vec<_> = program.triggers.iter().map(|t| &*t.name).collect();
     assert_eq!(names, ["f", "g", "g-2", "batches", "g-3", "g-4", "g-5", "emit", "g-6", "g-7", "g-8"]);
-    let scopes: Vec<_> = program.triggers.iter().filter(|t| t.scope == Scope::App).map(|t| &*t.name).collect();
+    let scopes: Vec<_> =
+        program.triggers.iter().filter(|t| t.scope == Scope::App).map(|t| &*t.name).collect();
     assert_eq!(scopes, ["batches", "g-6"]);
     insta::assert_debug_snapshot!(program.triggers.iter().map(|t| &t.condition).collect::<Vec<_>>());
 }
@@ -122,6 +123,9 @@ functions:
     let messages: Vec<_> = warnings(&program).into_iter().map(|d| d.message).collect();
     assert_eq!(
         messages,
-        ["nothing starts `idle`", "`after` waits for `idle`, which nothing starts: it will get an empty list"]
+        [
+            "nothing starts `idle`",
+            "`after` waits for `idle`, which nothing starts: it will get an empty list"
+        ]
     );
 }

@@ -1,6 +1,6 @@
 //! A running box.
 
-use crate::cgroup::Group;
+use crate::cgroup::{Cgroups, Group};
 use crate::channel::{Channel, Report};
 use crate::error::Error;
 use crate::feature::Lack;
@@ -10,6 +10,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// How a box ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct Boxed {
     degraded: Vec<Lack>,
     // Dropped after `Drop::drop` has emptied it, so that its directories can be removed.
     group: Group,
+    // Keeps the server's cgroups from being taken for a dead server's.
+    _cgroups: Arc<Cgroups>,
 }
 
 impl Boxed {
@@ -43,10 +46,11 @@ impl Boxed {
         program: OwnedFd,
         channel: Channel,
         group: Group,
+        cgroups: Arc<Cgroups>,
         degraded: Vec<Lack>,
-    ) -> io::Result<Self> {
-        let pid = host_pid(&program)?;
-        Ok(Self { pid, program, init, channel, exit: None, degraded, group })
+    ) -> Self {
+        let pid = host_pid(&program).unwrap_or(0);
+        Self { pid, program, init, channel, exit: None, degraded, group, _cgroups: cgroups }
     }
 
     /// The program's process id, as the host counts; 0 if it had ended before it could be asked for.
@@ -145,10 +149,8 @@ fn signal(pidfd: &OwnedFd, signal: Signal) -> Result<(), Error> {
     }
 }
 
-/// The process id behind a pidfd, as this process's `/proc` counts.
-fn host_pid(pidfd: &OwnedFd) -> io::Result<u32> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
-    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    // -1 when it has ended already.
-    Ok(pid.unwrap_or(0))
+/// The process id behind a pidfd, as this process's `/proc` counts; `None` when it has ended.
+fn host_pid(pidfd: &OwnedFd) -> Option<u32> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
 }

@@ -5,7 +5,7 @@ use crate::cgroup::{Cgroups, Group};
 use crate::channel::{Channel, Order, Plan, Report};
 use crate::error::Error;
 use crate::feature::{Feature, Lack};
-use crate::spec::{BoxSpec, DESCRIPTOR_NUMBER_MAX, DESCRIPTORS_MAX};
+use crate::spec::BoxSpec;
 use crate::{HostReport, LAUNCH_ARGUMENT, probe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -15,8 +15,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// User and group of every box. No system gives this number to a person or a daemon.
 pub const BOX_USER: u32 = 917_117;
@@ -40,7 +41,7 @@ pub enum Isolation {
 pub struct Host {
     launcher: PathBuf,
     policy: Isolation,
-    pub(crate) cgroups: Cgroups,
+    pub(crate) cgroups: Arc<Cgroups>,
     pub(crate) features: BTreeSet<Feature>,
     /// `CLONE_NEW*` flags that work here.
     namespaces: u64,
@@ -53,7 +54,7 @@ impl Host {
     /// server's own, which holds even when its file is replaced.
     pub fn new(launcher: impl Into<PathBuf>) -> Self {
         let server = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let cgroups = Cgroups::discover();
+        let cgroups = Arc::new(Cgroups::discover());
         let namespaces = probe::namespaces(server.0 == 0);
         let features = probe::features(&cgroups, namespaces, server.0 == 0);
         Self {
@@ -92,11 +93,11 @@ impl Host {
         probe::report(self, data_dir)
     }
 
-    /// Starts a program in a box of its own. `fds` are passed under the numbers given (at most [`DESCRIPTORS_MAX`],
-    /// up to [`DESCRIPTOR_NUMBER_MAX`]); of 0, 1 and 2 those not passed are `/dev/null`. Returns when the program
+    /// Starts a program in a box of its own. `fds` are passed under the numbers given (at most
+    /// [`crate::DESCRIPTORS_MAX`], up to [`crate::DESCRIPTOR_NUMBER_MAX`]); of 0, 1 and 2 those not passed are `/dev/null`. Returns when the program
     /// has been executed, which takes a few milliseconds: call it off the hot path.
     pub fn spawn(&self, spec: &BoxSpec, fds: &[(i32, BorrowedFd<'_>)]) -> Result<Boxed, Error> {
-        check(spec, fds)?;
+        spec.check(fds.iter().map(|(number, _)| *number))?;
         let degraded = self.lacks(spec);
         if let (Isolation::Required, Some(lack)) = (self.policy, degraded.first()) {
             return Err(host_lacks(lack));
@@ -105,17 +106,18 @@ impl Host {
         let group = self.cgroups.group(&spec.limits)?;
         let (targets, fds): (Vec<_>, Vec<_>) = fds.iter().copied().unzip();
         let order = Order { spec: spec.clone(), targets, plan: self.plan(spec, &group) };
-        let channel = self.launch(&order, &fds).map_err(self.launcher_failed())?;
-        let init = self.expect(&channel, &spec.program, |report| matches!(report, Report::Init))?;
-        let started = self.expect(&channel, &spec.program, |report| matches!(report, Report::Started));
-        match started {
-            Ok(program) => Boxed::new(init, program, channel, group, degraded).map_err(Error::Unreachable),
-            Err(error) => {
-                // Init may still be at work if it did not answer in time; not to reap it would leave a zombie.
-                let _ = pidfd_send_signal(&init, Signal::KILL);
-                let _ = waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED);
-                Err(error)
+        match self.start(&order, &fds) {
+            Ok(Started { init, program, channel }) => {
+                Ok(Boxed::new(init, program, channel, group, self.cgroups.clone(), degraded))
             }
+            Err(Error::Launcher { .. }) if group.oom_kills() > 0 => {
+                let bytes = spec.limits.memory_bytes;
+                Err(Error::Spec(format!(
+                    "a memory limit of {bytes} bytes is too low to start {}",
+                    spec.program
+                )))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -161,6 +163,21 @@ impl Host {
         }
     }
 
+    fn start(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> Result<Started, Error> {
+        let channel = self.launch(order, fds).map_err(self.launcher_failed())?;
+        let program = &order.spec.program;
+        let init = self.expect(&channel, program, |report| matches!(report, Report::Init))?;
+        match self.expect(&channel, program, |report| matches!(report, Report::Started)) {
+            Ok(program) => Ok(Started { init, program, channel }),
+            Err(error) => {
+                // Init may still be at work if it did not answer in time; not to reap it would leave a zombie.
+                let _ = pidfd_send_signal(&init, Signal::KILL);
+                let _ = waitid(WaitId::PidFd(init.as_fd()), WaitIdOptions::EXITED);
+                Err(error)
+            }
+        }
+    }
+
     /// Runs the launcher, which ends as soon as init exists.
     fn launch(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> io::Result<Channel> {
         let (ours, theirs) = Channel::pair()?;
@@ -200,30 +217,14 @@ impl Host {
     }
 }
 
+/// A box whose program runs.
+struct Started {
+    init: OwnedFd,
+    program: OwnedFd,
+    channel: Channel,
+}
+
 fn host_lacks(lack: &Lack) -> Error {
     let (what, consequence, fix) = (lack.what.to_string(), lack.consequence.clone(), lack.fix.clone());
     Error::HostLacks { what, consequence, fix }
-}
-
-fn check(spec: &BoxSpec, fds: &[(i32, BorrowedFd<'_>)]) -> Result<(), Error> {
-    let wrong = |what: String| Err(Error::Spec(what));
-    if fds.len() > DESCRIPTORS_MAX {
-        return wrong(format!("{} descriptors are more than {DESCRIPTORS_MAX}", fds.len()));
-    }
-    let mut numbers = BTreeSet::new();
-    for (number, _) in fds {
-        if !(0..=DESCRIPTOR_NUMBER_MAX).contains(number) || !numbers.insert(number) {
-            return wrong(format!("descriptor {number} is out of range or there twice"));
-        }
-    }
-    for path in spec.binds.iter().flat_map(|bind| [&bind.host, &bind.inside]).chain([&spec.cwd]) {
-        let climbs = path.components().any(|part| part == Component::ParentDir);
-        if !path.is_absolute() || climbs {
-            return wrong(format!("the path {} is not absolute or has `..` in it", path.display()));
-        }
-    }
-    if spec.program.is_empty() {
-        return wrong("it has no program".to_owned());
-    }
-    Ok(())
 }

@@ -1,9 +1,10 @@
 //! What a box is: the program, what it sees of the host, and what it may use.
 
+use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use sluice_types::Network;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, PathBuf};
 
 /// Most descriptors that can be passed to one box, its standard streams included.
 pub const DESCRIPTORS_MAX: usize = 128;
@@ -64,6 +65,32 @@ impl BoxSpec {
     }
 }
 
+impl BoxSpec {
+    /// Refuses what cannot be; `numbers` are those under which descriptors are passed.
+    pub(crate) fn check(&self, numbers: impl ExactSizeIterator<Item = i32>) -> Result<(), Error> {
+        let wrong = |what: String| Err(Error::Spec(what));
+        if numbers.len() > DESCRIPTORS_MAX {
+            return wrong(format!("{} descriptors are more than {DESCRIPTORS_MAX}", numbers.len()));
+        }
+        let mut seen = BTreeSet::new();
+        for number in numbers {
+            if !(0..=DESCRIPTOR_NUMBER_MAX).contains(&number) || !seen.insert(number) {
+                return wrong(format!("descriptor {number} is out of range or there twice"));
+            }
+        }
+        for path in self.binds.iter().flat_map(|bind| [&bind.host, &bind.inside]).chain([&self.cwd]) {
+            let climbs = path.components().any(|part| part == Component::ParentDir);
+            if !path.is_absolute() || climbs {
+                return wrong(format!("the path {} is not absolute or has `..` in it", path.display()));
+            }
+        }
+        if self.program.is_empty() {
+            return wrong("it has no program".to_owned());
+        }
+        Ok(())
+    }
+}
+
 /// A file or directory of the host that appears in a box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bind {
@@ -113,6 +140,6 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// cpu, in thousandths of a core.
     pub cpu_millis: u32,
-    /// Processes and threads.
+    /// Processes and threads, init and the ending launcher included: less than 4 lets no box start.
     pub pids_max: u32,
 }

@@ -38,6 +38,32 @@ pub enum Command {
     Shutdown,
 }
 
+impl Command {
+    /// Answers with a problem.
+    pub fn refuse(self, problem: &Problem) {
+        fn no<T>(answer: Answer<T>, problem: &Problem) {
+            // A receiver that has gone away wants no answer.
+            drop(answer.send(Err(problem.clone())));
+        }
+        match self {
+            Self::Deploy(_, answer) => no(answer, problem),
+            Self::Apps(answer) => no(answer, problem),
+            Self::App(_, answer) => no(answer, problem),
+            Self::Start(_, answer) | Self::Retry(_, answer) => no(answer, problem),
+            Self::Put { answer, .. } => no(answer, problem),
+            Self::Seal(_, answer) | Self::Cancel { answer, .. } => no(answer, problem),
+            Self::Run(_, answer) | Self::Wait(_, answer) => no(answer, problem),
+            Self::List(_, answer) => no(answer, problem),
+            Self::History { answer, .. } => no(answer, problem),
+            Self::Logs { answer, .. } => no(answer, problem),
+            Self::Object { answer, .. } => no(answer, problem),
+            Self::Events(_, answer) => no(answer, problem),
+            Self::Stats(answer) => no(answer, problem),
+            Self::Shutdown => {}
+        }
+    }
+}
+
 /// How commands reach the shard: the queue and what wakes it.
 pub trait Submit: Send + Sync {
     /// Queues a command and wakes the shard. False when the node is gone.

@@ -8,9 +8,11 @@ pub mod api;
 pub mod bundles;
 pub mod handle;
 mod known;
+pub mod node;
 pub mod ports;
 pub mod shard;
 pub mod time;
 
 pub use handle::{Command, NodeHandle};
+pub use node::{Node, NodeConfig};
 pub use shard::{Opened, Shard, ShardOptions};

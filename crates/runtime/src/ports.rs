@@ -92,6 +92,8 @@ pub trait Sandboxes<O> {
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt);
     /// Appends what happened since the last call.
     fn poll(&mut self, objects: &mut O, reports: &mut Vec<Report>);
+    /// When `poll` has something to do without anybody saying so, in milliseconds from now; `None` for never.
+    fn next_poll_ms(&self) -> Option<u64>;
     /// Attempts that are queued or running.
     fn load(&self) -> usize;
 }
@@ -101,7 +103,7 @@ pub trait Objects {
     /// Keeps bytes for an app: in the payload itself when small, else outside.
     fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem>;
     /// The bytes of a payload.
-    fn read(&self, payload: &Payload) -> Result<Bytes, Problem>;
+    fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem>;
     /// Puts a payload on disk, so that a record may name it, and computes its digest.
     fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem>;
     /// Computes the digest of a payload that lacks one.

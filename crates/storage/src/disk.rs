@@ -17,8 +17,8 @@ pub use real::RealDisk;
 use std::io;
 use std::path::Path;
 
-/// A file system. Handles are cheap to clone and refer to the same disk.
-pub trait Disk: Clone {
+/// A file system.
+pub trait Disk {
     /// An open file.
     type File: DiskFile;
     /// Creates a file for reading and writing. Fails if the name is taken.

@@ -79,7 +79,8 @@ impl<D: Disk> Log<D> {
         Ok(lsn)
     }
 
-    /// Makes every appended record durable; returns the last durable lsn.
+    /// Makes every appended record durable; returns the last durable lsn. Also looks how much space there is,
+    /// so after [`Error::DiskFull`] it is worth calling with nothing to write.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`]: some records still wait; sync again when there is space.
@@ -135,7 +136,12 @@ impl<D: Disk> Log<D> {
     /// [`Error::Io`]: some may have been released; the log goes on. [`Error::OutcomeUnknown`]: see [`Log::sync`].
     pub fn truncate_before(&mut self, lsn: Lsn) -> Result<(), Error> {
         self.check()?;
-        while self.extents.get(1).is_some_and(|next| next.base <= lsn) {
+        let is_released = |extents: &VecDeque<Extent>| extents.get(1).is_some_and(|next| next.base <= lsn);
+        if is_released(&self.extents) {
+            // A segment may go only when the header of the next, which makes it void, is durable.
+            self.active.file.sync_data().map_err(|error| self.fail(&error))?;
+        }
+        while is_released(&self.extents) {
             let number = self.extents[0].number;
             self.release(number)?;
             self.extents.pop_front();

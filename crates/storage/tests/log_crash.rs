@@ -1,5 +1,7 @@
 //! Exhaustive: a small log damaged at every byte, and every outcome of a crash during a sync.
 
+#![allow(clippy::unwrap_used, reason = "helpers may fail a test")]
+
 mod support;
 
 use sluice_storage::disk::mem::Fault;
@@ -50,28 +52,25 @@ fn recovers(disk: &MemDisk, count: u64, what: &str) {
     assert_eq!(payloads(&open(disk, small()), 0), expected, "{what}, after going on");
 }
 
+/// Records that end within the first `bytes` of the segment.
+fn whole_records(bytes: usize) -> u64 {
+    ((bytes - SEGMENT_HEADER_BYTES) / RECORD_BYTES) as u64
+}
+
 #[test]
 fn a_tail_cut_at_any_byte_leaves_the_records_before_it() {
     let (disk, path) = written_log();
     let bytes = disk.contents(&path).unwrap();
     let end = SEGMENT_HEADER_BYTES + RECORDS as usize * RECORD_BYTES;
     for cut in SEGMENT_HEADER_BYTES..=end {
-        let count = ((cut - SEGMENT_HEADER_BYTES) / RECORD_BYTES) as u64;
         for fill in [0x00, 0xFF, 0x5A] {
             let mut torn = bytes.clone();
             torn[cut..].fill(fill);
-            // The cut may happen to keep the byte that was there.
-            let count = if torn[..end] == bytes[..end] { RECORDS } else { count };
-            let intact = torn[SEGMENT_HEADER_BYTES..].chunks(RECORD_BYTES);
-            let intact = intact.zip(bytes[SEGMENT_HEADER_BYTES..].chunks(RECORD_BYTES));
-            let same = intact.take_while(|(a, b)| a == b).count() as u64;
-            recovers(
-                &disk_with(&path, &torn),
-                same.min(RECORDS).max(count),
-                &format!("{fill:#x} from {cut}"),
-            );
+            // The fill may happen to be what was there.
+            let same = torn.iter().zip(&bytes[..end]).take_while(|(a, b)| a == b).count();
+            recovers(&disk_with(&path, &torn), whole_records(same), &format!("{fill:#x} from {cut}"));
         }
-        recovers(&disk_with(&path, &bytes[..cut]), count, &format!("cut at {cut}"));
+        recovers(&disk_with(&path, &bytes[..cut]), whole_records(cut), &format!("cut at {cut}"));
     }
 }
 
@@ -206,4 +205,83 @@ fn a_failed_sync_ends_the_handle_and_a_later_one_is_not_believed() {
     drop(log);
     disk.crash(&mut |_| 0);
     assert_eq!(payloads(&open(&disk, small()), 0), [1, 2]);
+}
+
+#[test]
+fn a_damaged_header_among_old_segments_is_refused_and_the_segment_is_kept() {
+    for damaged in 0..3 {
+        let disk = MemDisk::new();
+        let mut log = open(&disk, small());
+        for n in 1..=250 {
+            append(&mut log, n);
+            log.sync().unwrap();
+        }
+        // So that the oldest segment is not the first of the log.
+        log.truncate_before(Lsn(60)).unwrap();
+        drop(log);
+        let names = disk.list(support::dir()).unwrap();
+        let path = support::dir().join(&names[damaged]);
+        disk.rot(&path, 33, 1);
+        let before = disk.contents(&path);
+        let options = Options { checkpoint_lsn: Lsn(250), ..small() };
+        let refused = Log::open(disk.clone(), support::dir(), options).map(|log| log.oldest());
+        assert!(matches!(refused, Err(Error::Corrupt { .. })), "{damaged}: {refused:?}");
+        assert_eq!(disk.contents(&path), before);
+    }
+}
+
+/// The worst that a recycled segment can hold: an intact record of a time that a crash has undone, at the very
+/// place where the next record would be, with the very lsn that it would have.
+#[test]
+fn a_recycled_segment_never_gives_back_what_a_crash_took() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, small());
+    for n in 1..=40 {
+        append(&mut log, n);
+        if n == 2 {
+            log.sync().unwrap();
+        }
+    }
+    disk.fail_next_sync(Fault::Io);
+    assert!(log.sync().is_err());
+    // The second sector is lost, so the log ends in it; record 30, at byte 1224, survives behind it.
+    // The choices are: the length of the file, then its sectors.
+    let mut choice = 0;
+    disk.crash(&mut |bound| {
+        choice += 1;
+        if choice == 3 { 0 } else { bound - 1 }
+    });
+    let mut log = open(&disk, small());
+    let ends = log.durable().0;
+    assert!((3..20).contains(&ends), "{ends}");
+    log.truncate_before(Lsn(3)).unwrap();
+
+    let pad = |log: &mut Log<MemDisk>, n: u64, bytes: usize| {
+        let payload = |buffer: &mut Vec<u8>| {
+            buffer.extend_from_slice(&n.to_le_bytes());
+            buffer.resize(buffer.len() + bytes - 8, 0);
+        };
+        assert_eq!(log.append(Default::default(), payload).unwrap(), Lsn(n));
+    };
+    // Up to record 19 the segment is filled; records 20 to 29 take the bytes up to 1224 of the recycled one.
+    for n in ends + 1..=18 {
+        append(&mut log, n);
+    }
+    let left = 2048 - SEGMENT_HEADER_BYTES - 16 * RECORD_BYTES;
+    pad(&mut log, 19, left - HEADER_BYTES);
+    for n in 20..=28 {
+        pad(&mut log, n, 120 - HEADER_BYTES);
+    }
+    pad(&mut log, 29, 80 - HEADER_BYTES);
+    log.sync().unwrap();
+    let names = disk.list(support::dir()).unwrap();
+    let stale = names.iter().any(|name| {
+        let bytes = disk.contents(&support::dir().join(name)).unwrap();
+        bytes.get(1232..1240) == Some(&30u64.to_le_bytes()[..])
+            && bytes[64 + 8..64 + 16] == 20u64.to_le_bytes()[..]
+    });
+    assert!(stale, "the scene is not set: record 30 of old should follow record 29 of now");
+    drop(log);
+    let checkpoint = Options { checkpoint_lsn: Lsn(3), ..small() };
+    assert_eq!(open(&disk, checkpoint).durable(), Lsn(29));
 }

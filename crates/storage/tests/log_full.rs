@@ -1,5 +1,7 @@
 //! A full disk: new work is refused, work under way goes on, nothing accepted is lost.
 
+#![allow(clippy::unwrap_used, reason = "helpers may fail a test")]
+
 mod support;
 
 use sluice_storage::disk::{Disk, MemDisk};
@@ -52,11 +54,12 @@ fn new_work_is_refused_first_and_progress_has_the_reserve() {
     let (disk, mut log) = nearly_full();
     let accepted = fill(&mut log, NEW);
     assert!(accepted > 20, "{accepted}");
-    assert!(disk.free_bytes(dir()).unwrap() < RESERVE_BYTES);
+    let free = disk.free_bytes(dir()).unwrap();
+    assert!(free < RESERVE_BYTES && free + 2 * options().growth_bytes > RESERVE_BYTES, "{free}");
 
     let all = fill(&mut log, PROGRESS);
     let progress_bytes = (all - accepted) * 40;
-    assert!(progress_bytes > RESERVE_BYTES, "the reserve took only {progress_bytes} bytes");
+    assert!(progress_bytes > RESERVE_BYTES * 3 / 2, "the reserve took only {progress_bytes} bytes");
     assert!(matches!(try_append(&mut log, NEW, 0), Err(Error::DiskFull)));
 
     // What was taken but found no room waits, and is written when there is.
@@ -90,6 +93,52 @@ fn a_full_disk_can_be_opened_and_released() {
     log.sync().unwrap();
 }
 
+/// A segment is released when the next one makes it void, and that one's header is on disk.
+#[test]
+fn releasing_while_a_roll_waits_for_space_survives_a_crash() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, small());
+    let filler = [1; 1800];
+    log.append(Head::default(), |bytes| bytes.extend_from_slice(&filler)).unwrap();
+    log.sync().unwrap();
+    disk.set_capacity(Some(disk.used_bytes() + 64));
+    log.append(Head::default(), |bytes| bytes.extend_from_slice(&filler)).unwrap();
+    assert!(matches!(log.sync(), Err(Error::DiskFull)));
+    log.truncate_before(Lsn(2)).unwrap();
+    drop(log);
+    disk.crash(&mut |_| 0);
+    disk.set_capacity(None);
+    assert_eq!(open(&disk, Options { checkpoint_lsn: Lsn(1), ..small() }).durable(), Lsn(1));
+}
+
+#[test]
+fn opening_on_a_disk_without_a_free_byte_takes_the_reserve() {
+    let (disk, mut log) = nearly_full();
+    try_append(&mut log, NEW, 1).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    disk.set_capacity(Some(disk.used_bytes()));
+    let log = open(&disk, options());
+    assert_eq!(payloads(&log, 0), [1]);
+    assert!(disk.contents(&dir().join("reserve")).is_none());
+}
+
+#[test]
+fn released_segments_take_records_when_nothing_is_free() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, small());
+    for n in 1..=150 {
+        try_append(&mut log, NEW, n).unwrap();
+        log.sync().unwrap();
+    }
+    log.truncate_before(Lsn(149)).unwrap();
+    disk.set_capacity(Some(disk.used_bytes()));
+    log.sync().unwrap();
+    let last = fill(&mut log, NEW);
+    assert!(last >= 150 + 2 * 40, "two spares took only {} records", last - 150);
+    assert!(last - log.durable().0 <= 1);
+}
+
 #[test]
 fn the_reserve_is_built_again_when_there_is_space() {
     let (disk, mut log) = nearly_full();
@@ -102,6 +151,16 @@ fn the_reserve_is_built_again_when_there_is_space() {
     disk.set_capacity(None);
     while log.prepare(1000).unwrap() > 0 {}
     assert_eq!(disk.contents(&reserve).unwrap().len() as u64, RESERVE_BYTES);
+}
+
+#[test]
+fn preparation_leaves_the_reserve_free() {
+    let disk = MemDisk::new();
+    let mut log = open(&disk, options());
+    disk.set_capacity(Some(disk.used_bytes() + RESERVE_BYTES + 300));
+    while log.prepare(1000).unwrap() > 0 {}
+    assert_eq!(disk.free_bytes(dir()).unwrap(), RESERVE_BYTES);
+    assert!(try_append(&mut log, NEW, 1).is_ok(), "what was prepared is there for new work");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Checked after every opening: what was acknowledged is there; what is there is a prefix of what was
 //! appended, without a gap; nothing that a crash took away ever comes back.
 
+#![allow(clippy::unwrap_used, reason = "helpers may fail a test")]
+
 mod support;
 
 use proptest::prelude::*;
@@ -19,8 +21,8 @@ enum Step {
     Sync,
     Prepare(u64),
     Release(u8),
-    FailWrite(bool),
-    FailSync,
+    FailWrite { after: u64, is_full: bool },
+    FailSync { after: u64 },
     Reopen,
     Crash(u64),
     Capacity(Option<u64>),
@@ -33,8 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Sync),
         2 => (1u64..4000).prop_map(Step::Prepare),
         1 => any::<u8>().prop_map(Step::Release),
-        1 => any::<bool>().prop_map(Step::FailWrite),
-        1 => Just(Step::FailSync),
+        1 => (0u64..6, any::<bool>()).prop_map(|(after, is_full)| Step::FailWrite { after, is_full }),
+        1 => (0u64..4).prop_map(|after| Step::FailSync { after }),
         1 => Just(Step::Reopen),
         2 => any::<u64>().prop_map(Step::Crash),
         1 => prop::option::of(3_000u64..40_000).prop_map(Step::Capacity),
@@ -76,10 +78,10 @@ impl Model {
                 let released = self.log().truncate_before(before);
                 self.tolerate(released);
             }
-            Step::FailWrite(is_full) => {
-                self.disk.fail_next_write(if *is_full { Fault::Full } else { Fault::Io })
+            Step::FailWrite { after, is_full } => {
+                self.disk.fail_write(*after, if *is_full { Fault::Full } else { Fault::Io });
             }
-            Step::FailSync => self.disk.fail_next_sync(Fault::Io),
+            Step::FailSync { after } => self.disk.fail_sync(*after, Fault::Io),
             Step::Reopen => self.reopen(),
             Step::Crash(seed) => {
                 self.log = None;
@@ -173,7 +175,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(support::cases(400))]
 
     #[test]
     fn nothing_acknowledged_is_lost(steps in prop::collection::vec(step(), 1..150)) {
@@ -191,8 +193,8 @@ proptest! {
     ) {
         let mut model = Model::new();
         steps.iter().for_each(|step| model.run(step));
-        model.reopen();
         model.disk.set_capacity(None);
+        model.run(&Step::Crash(1));
         model.log = None;
         model.checkpoint = model.acknowledged;
         let (names, options) = (sluice_storage::disk::Disk::list(&model.disk, dir()).unwrap(), &model.options);

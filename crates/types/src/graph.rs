@@ -3,7 +3,7 @@
 //! Closing (see `engine`) walks these components; `explain` draws them.
 
 use crate::id::{BucketIx, FunctionIx};
-use crate::program::{Action, Condition, Program, Scope};
+use crate::program::{Action, Condition, Program, Scope, Trigger};
 
 /// A vertex of the data graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,7 +30,8 @@ pub struct DataGraph {
 impl DataGraph {
     /// Builds the graph. An edge leads from a bucket to every function that a run-scoped trigger on it calls, from
     /// the `of` of a join or group to that function, from a function to the buckets it may put to, and from every
-    /// function that is not downstream of an event-triggered function to that function (it may emit the event).
+    /// function, and every bucket watched by a trigger that emits, to every event-triggered function of which it is
+    /// not downstream (it may cause the event).
     pub fn new(program: &Program) -> Self {
         let buckets = program.buckets.len();
         let mut edges = data_edges(program);
@@ -128,17 +129,32 @@ fn data_edges(program: &Program) -> Edges {
 
 fn add_event_edges(program: &Program, edges: &mut Edges) {
     let buckets = program.buckets.len();
+    let emitters = emitting_sources(program);
     let mut added = Vec::new();
     for trigger in program.triggers.iter().filter(|t| t.scope == Scope::Run && t.condition.has_event()) {
         for target in invoked(&trigger.actions) {
             let target = buckets + target.index();
             let downstream = reachable(edges, target);
-            added.extend((buckets..edges.len()).filter(|f| !downstream[*f]).map(|f| (f, target)));
+            let causes = (buckets..edges.len()).chain(emitters.iter().copied());
+            added.extend(causes.filter(|cause| !downstream[*cause]).map(|cause| (cause, target)));
         }
     }
     for (from, to) in added {
         edges[from].push(to);
     }
+}
+
+/// The buckets watched by run-scoped triggers that emit an event: closing one may flush a batch, and so emit.
+fn emitting_sources(program: &Program) -> Vec<usize> {
+    let mut sources = Vec::new();
+    let emits =
+        |trigger: &&Trigger| trigger.actions.iter().any(|action| matches!(action, Action::Emit { .. }));
+    for trigger in program.triggers.iter().filter(|t| t.scope == Scope::Run).filter(emits) {
+        trigger
+            .condition
+            .each_leaf(&mut |leaf| sources.extend(leaf.source().map(|source| source.bucket.index())));
+    }
+    sources
 }
 
 fn invoked(actions: &[Action]) -> impl Iterator<Item = FunctionIx> + '_ {

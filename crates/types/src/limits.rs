@@ -59,6 +59,11 @@ pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
 /// Most cpu of an attempt, in thousandths of a core.
 pub const CPU_MILLIS_MAX: u32 = 1_024_000;
 /// Longest expression, in bytes.
-pub const EXPRESSION_BYTES_MAX: usize = 16 * 1024;
+pub const EXPRESSION_BYTES_MAX: usize = 2048;
+/// Most levels of the syntax tree of an expression.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
 /// Most compiled expressions that one evaluator keeps.
 pub const EXPRESSIONS_COMPILED_MAX: usize = 10_000;
+/// Deepest chain of events that cause one another within one step of a run (a trigger that emits an event which fires a
+/// trigger that emits); past it the run fails.
+pub const EMIT_NESTING_MAX: u32 = 64;

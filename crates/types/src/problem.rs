@@ -1,5 +1,6 @@
 //! What a user is told when something is wrong: a code, what happened, where, and what to do.
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,7 +35,7 @@ impl<'de> Deserialize<'de> for Code {
 }
 
 /// One problem, as a person and as a program read it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Problem {
     /// The stable code.
@@ -48,8 +49,25 @@ pub struct Problem {
     #[serde(default)]
     pub fix: String,
     /// The user's own exception behind it, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub cause: Option<Cause>,
+}
+
+/// In JSON a problem without a cause has no such field; in the binary format of log and store every field has its place.
+impl Serialize for Problem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let skips = self.cause.is_none() && serializer.is_human_readable();
+        let mut fields = serializer.serialize_struct("Problem", if skips { 4 } else { 5 })?;
+        fields.serialize_field("code", &self.code)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("where", &self.place)?;
+        fields.serialize_field("fix", &self.fix)?;
+        match skips {
+            true => fields.skip_field("cause")?,
+            false => fields.serialize_field("cause", &self.cause)?,
+        }
+        fields.end()
+    }
 }
 
 /// An exception of user code.

@@ -1,6 +1,6 @@
-//! `join` and `group`: what one function put, passed on when that function is closed; lists are in key order.
+//! `join` and `group`: what one function put, passed on once, when that function is closed; lists are in key order.
 
-use super::{Arrival, Firing, Firings};
+use super::{Arrival, Collected, Firing};
 use serde::{Deserialize, Serialize};
 use sluice_types::{Evaluator, Expr, FunctionIx};
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 /// The objects so far; the group of each for `group`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatherState {
-    items: Vec<(Option<Arc<str>>, u32)>,
+    pub(super) items: Vec<(Option<Arc<str>>, u32)>,
+    /// Whether it has been passed on.
+    pub(super) concluded: bool,
 }
 
 impl GatherState {
@@ -19,46 +21,47 @@ impl GatherState {
         by: Option<&Option<Expr>>,
         arrival: &Arrival<'_>,
         eval: &mut dyn Evaluator,
-    ) -> u32 {
-        if arrival.from != Some(of) {
-            return 0;
+        out: &mut Collected,
+    ) {
+        if arrival.from != Some(of) || self.concluded {
+            return;
         }
         let group = match by {
             None => None,
             Some(Some(by)) => match eval.object_text(by, arrival.bucket_name, arrival.object) {
                 Ok(text) => Some(Arc::from(text)),
-                Err(_) => return 0,
+                Err(_) => return,
             },
             Some(None) => Some(arrival.object.group.clone().unwrap_or_else(|| arrival.object.key.clone())),
         };
         self.items.push((group, arrival.item));
-        1
+        out.held += 1;
     }
 
-    pub(super) fn close_join(&mut self, key_of: &dyn Fn(u32) -> Arc<str>, firings: &mut Firings) {
-        firings.push(Firing::list(sorted(self.take(), key_of)));
+    pub(super) fn close_join<'a>(&mut self, key_of: &dyn Fn(u32) -> &'a str, out: &mut Collected) {
+        if !std::mem::replace(&mut self.concluded, true) {
+            let items = std::mem::take(&mut self.items);
+            out.firings.push(Firing::list(in_key_order(items, key_of)));
+        }
     }
 
-    pub(super) fn close_group(&mut self, key_of: &dyn Fn(u32) -> Arc<str>, firings: &mut Firings) {
-        let mut items = std::mem::take(&mut self.items);
-        if items.is_empty() {
-            firings.push(Firing::list(Vec::new()));
+    pub(super) fn close_group<'a>(&mut self, key_of: &dyn Fn(u32) -> &'a str, out: &mut Collected) {
+        if std::mem::replace(&mut self.concluded, true) {
             return;
         }
-        // Stable, so that within a group the order of arrival is kept until the keys are sorted.
-        items.sort_by(|a, b| a.0.cmp(&b.0));
-        for chunk in items.chunk_by(|a, b| a.0 == b.0) {
-            let members = chunk.iter().map(|(_, item)| *item).collect();
-            firings.push(Firing { group: chunk[0].0.clone(), ..Firing::list(sorted(members, key_of)) });
+        let mut items = std::mem::take(&mut self.items);
+        if items.is_empty() {
+            return out.firings.push(Firing::list(Vec::new()));
         }
-    }
-
-    fn take(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.items).into_iter().map(|(_, item)| item).collect()
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        for members in items.chunk_by(|a, b| a.0 == b.0) {
+            let group = members[0].0.clone();
+            out.firings.push(Firing { group, ..Firing::list(in_key_order(members.to_vec(), key_of)) });
+        }
     }
 }
 
-fn sorted(mut items: Vec<u32>, key_of: &dyn Fn(u32) -> Arc<str>) -> Vec<u32> {
-    items.sort_by_cached_key(|item| key_of(*item));
-    items
+fn in_key_order<'a>(mut items: Vec<(Option<Arc<str>>, u32)>, key_of: &dyn Fn(u32) -> &'a str) -> Vec<u32> {
+    items.sort_by(|a, b| key_of(a.1).cmp(key_of(b.1)));
+    items.into_iter().map(|(_, item)| item).collect()
 }

@@ -1,7 +1,7 @@
 //! `window`: the objects that arrived within a stretch of time. Windows start at multiples of the slide since the
 //! Unix epoch and fire at their end; an empty window does not fire.
 
-use super::{Arrival, Firing, Firings, Items};
+use super::{Arrival, Collected, Firing};
 use serde::{Deserialize, Serialize};
 use sluice_types::{Evaluator, Expr};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Objects by (start of the window in milliseconds, key of the window).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WindowState(BTreeMap<(u64, Option<Arc<str>>), Vec<u32>>);
+pub struct WindowState(pub(super) BTreeMap<(u64, Option<Arc<str>>), Vec<u32>>);
 
 impl WindowState {
     pub(super) fn arrive(
@@ -19,42 +19,42 @@ impl WindowState {
         by: Option<&Expr>,
         arrival: &Arrival<'_>,
         eval: &mut dyn Evaluator,
-    ) -> u32 {
-        let key = match by.map(|by| eval.object_text(by, arrival.bucket_name, arrival.object)) {
-            None => None,
-            Some(Ok(text)) => Some(Arc::from(text)),
-            Some(Err(_)) => return 0,
-        };
+        out: &mut Collected,
+    ) {
+        let key: Option<Arc<str>> =
+            match by.map(|by| eval.object_text(by, arrival.bucket_name, arrival.object)) {
+                None => None,
+                Some(Ok(text)) => Some(Arc::from(text)),
+                Some(Err(_)) => return,
+            };
         let mut start = arrival.now_ms - arrival.now_ms % slide_ms;
-        let mut held = 0;
         while start.saturating_add(size_ms) > arrival.now_ms {
             self.0.entry((start, key.clone())).or_default().push(arrival.item);
-            held += 1;
+            out.held += 1;
             match start.checked_sub(slide_ms) {
                 Some(earlier) => start = earlier,
                 None => break,
             }
         }
-        held
     }
 
     pub(super) fn deadline(&self, size_ms: u64) -> Option<u64> {
-        self.0.first_key_value().map(|((start, _), _)| start + size_ms)
+        self.0.first_key_value().map(|((start, _), _)| start.saturating_add(size_ms))
     }
 
-    pub(super) fn due(&mut self, size_ms: u64, now_ms: u64, firings: &mut Firings) {
+    pub(super) fn due(&mut self, size_ms: u64, now_ms: u64, out: &mut Collected) {
         while let Some(entry) = self.0.first_entry() {
-            if entry.key().0 + size_ms > now_ms {
+            if entry.key().0.saturating_add(size_ms) > now_ms {
                 return;
             }
             let ((_, group), items) = entry.remove_entry();
-            firings.push(Firing { items: Items::List(items), group, numbered: true });
+            out.firings.push(Firing::numbered(items, group));
         }
     }
 
-    pub(super) fn flush(&mut self, firings: &mut Firings) {
+    pub(super) fn flush(&mut self, out: &mut Collected) {
         for ((_, group), items) in std::mem::take(&mut self.0) {
-            firings.push(Firing { items: Items::List(items), group, numbered: true });
+            out.firings.push(Firing::numbered(items, group));
         }
     }
 }

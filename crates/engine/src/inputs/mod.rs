@@ -5,9 +5,11 @@ mod deploy;
 mod events;
 mod forget;
 mod start;
+mod timers;
 
 pub(crate) use completed::completed;
 pub(crate) use deploy::deploy;
 pub(crate) use events::events;
 pub(crate) use forget::forget;
 pub(crate) use start::start;
+pub(crate) use timers::timers;

@@ -4,7 +4,6 @@ use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::input::{Origin, Start};
 use crate::run::Run;
-use crate::timers::Entity;
 use sluice_types::{Code, Lsn, Problem};
 
 pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, effects: &mut Vec<Effect>) {
@@ -16,7 +15,10 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, ef
         // Replay over a checkpoint that holds the run already.
         return;
     }
-    let Some(compiled) = engine.compiled(start.app, start.version) else {
+    // A version that a later record deployed is not there yet, whatever a newer checkpoint of the app says.
+    let version = engine.app(start.app).and_then(|app| app.version(start.version));
+    let deployed = version.is_some_and(|version| version.deployed_at < lsn);
+    let Some(compiled) = engine.compiled(start.app, start.version).filter(|_| deployed) else {
         start.objects.iter().for_each(|object| crate::run::discard(&object.payload, effects));
         let problem = Problem::new(
             Code::UNKNOWN_NAME,
@@ -29,13 +31,11 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, ef
     let run = Run::new(&start, compiled, now_ms, delegated);
     engine.ids.insert(Engine::fingerprint(&start.namespace, &start.id), key);
     engine.runs.insert(key, Box::new(run));
-    engine.mark_dirty(Entity::Run(key));
     engine.with_run(lsn, now_ms, key, effects, |run, cx| {
         run.begin(cx, start);
         cx.effects.push(Effect::Reply(Reply::Accepted));
     });
     if let Some(run) = engine.run(key).filter(|run| run.listens()) {
-        let app = run.app();
-        engine.listening.entry(app).or_default().insert(key);
+        engine.listening.insert(run.app(), key);
     }
 }

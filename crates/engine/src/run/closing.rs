@@ -1,9 +1,9 @@
 //! Closing: what happens when nothing more can arrive somewhere, and when a run ends.
 
-use super::invocations::name_keys;
+use super::failing::name_keys;
 use super::{Cx, Run, Status};
-use crate::condition::{Firings, Incomplete};
-use sluice_types::{Code, Condition, FunctionIx, Problem, Trigger, TriggerIx};
+use crate::condition::Incomplete;
+use sluice_types::{Code, Condition, FunctionIx, Problem, Trigger};
 use std::sync::Arc;
 
 impl Run {
@@ -22,73 +22,87 @@ impl Run {
         self.ready.extend((0..self.closed.len() as u32).rev());
     }
 
-    /// Closes what can be closed; ends the run when all is.
+    /// Closes what can be closed; ends the run when all is. Every step on a run ends with this.
     pub(super) fn settle(&mut self, cx: &mut Cx<'_>) {
+        if let Some(problem) = self.exceeded.take().filter(|_| self.is_running()) {
+            self.end(cx, Status::Failed, Some(*problem));
+        }
         if !self.sealed || self.delegated {
             self.ready.clear();
             return;
         }
         while let Some(component) = self.ready.pop() {
             let at = component as usize;
-            if self.is_running() && !self.closed[at] && self.active[at] == 0 && self.open_predecessors[at] == 0 {
+            let is_open = self.is_running() && !self.closed[at];
+            if is_open && self.active[at] == 0 && self.open_predecessors[at] == 0 {
                 self.close(cx, component);
             }
         }
         if self.is_running() && self.open == 0 {
-            match self.unfinished_all(cx) {
-                Some(problem) => self.end(cx, Status::Failed, Some(problem)),
-                None => self.end(cx, Status::Succeeded, None),
-            }
+            self.end(cx, Status::Succeeded, None);
         }
     }
 
-    /// Flushes buffers first: that may start work within the component, which then is not closed yet. Only when
-    /// nothing was flushed do the conditions fire (or fail) that wait for the component to be closed.
+    /// Flushes remainders first, then passes on joins and groups. Either may start work within the component itself,
+    /// which then is not closed yet; it comes back here when that work is done.
     fn close(&mut self, cx: &mut Cx<'_>, component: u32) {
-        if self.close_conditions(cx, component, true) && self.active[component as usize] == 0 {
-            if !self.close_conditions(cx, component, false) {
+        for phase in [Phase::Flush, Phase::Conclude] {
+            if !self.close_conditions(cx, component, phase) {
                 return;
             }
-            assert_eq!(self.active[component as usize], 0, "closing a component starts work only downstream");
-            self.closed[component as usize] = true;
-            self.open -= 1;
-            for index in 0..cx.compiled.graph.successors(component).len() {
-                let next = cx.compiled.graph.successors(component)[index];
-                let waiting = &mut self.open_predecessors[next as usize];
-                *waiting -= 1;
-                if *waiting == 0 {
-                    self.ready.push(next);
-                }
+        }
+        if let Some(problem) = self.lacking(cx, component) {
+            return self.end(cx, Status::Failed, Some(problem));
+        }
+        self.closed[component as usize] = true;
+        self.open -= 1;
+        for &next in cx.compiled.graph.successors(component) {
+            let waiting = &mut self.open_predecessors[next as usize];
+            *waiting -= 1;
+            if *waiting == 0 {
+                self.ready.push(next);
             }
         }
     }
 
-    /// Closes the flushing or the concluding conditions of a component. False when the run failed over it.
-    fn close_conditions(&mut self, cx: &mut Cx<'_>, component: u32, flushing: bool) -> bool {
-        for index in 0..cx.compiled.closing(component).len() {
-            let trigger = cx.compiled.closing(component)[index];
-            let declared = &cx.compiled.program.triggers[trigger.index()];
-            if let Some(problem) = self.lost_join(cx, declared, component).filter(|_| !flushing) {
+    /// False when the component turned out to be still active, or the run failed.
+    fn close_conditions(&mut self, cx: &mut Cx<'_>, component: u32, phase: Phase) -> bool {
+        let compiled = cx.compiled;
+        for &trigger in compiled.closing(component) {
+            let declared = &compiled.program.triggers[trigger.index()];
+            if let Some(problem) =
+                self.lost_join(cx, declared, component).filter(|_| phase == Phase::Conclude)
+            {
                 self.end(cx, Status::Failed, Some(problem));
                 return false;
             }
-            let closes = |leaf: &Condition| {
-                let flushes = matches!(leaf, Condition::Batch { .. } | Condition::Window { .. });
-                flushes == flushing && cx.compiled.closes_with(leaf) == Some(component)
-            };
-            let objects = &self.objects;
-            let key_of = |item: u32| objects.slot(item).object.key.clone();
-            let mut firings = Firings::new();
-            let state = &mut self.triggers[trigger.index()].state;
-            let closed = state.close(&declared.condition, &closes, &key_of, &mut firings);
-            self.fire_all(cx, trigger, firings);
-            if let (Err(lacking), false) = (closed, declared.optional) {
-                let problem = incomplete(declared, cx, &lacking);
-                self.end(cx, Status::Failed, Some(problem));
+            let closes =
+                |leaf: &Condition| Phase::of(leaf) == phase && compiled.closes_with(leaf) == Some(component);
+            self.step_trigger(cx, trigger, None, |state, condition, objects, _, out| {
+                state.close(condition, &closes, &|item| &*objects.slot(item).object.key, out);
+            });
+            if self.active[component as usize] > 0 {
                 return false;
             }
         }
         true
+    }
+
+    /// What keeps a trigger from ever firing once a component is closed.
+    fn lacking(&self, cx: &Cx<'_>, component: u32) -> Option<Problem> {
+        let closed = |leaf: &Condition| {
+            let with = cx.compiled.closes_with(leaf);
+            with.is_some_and(|with| with == component || self.closed[with as usize])
+        };
+        cx.compiled.closing(component).iter().find_map(|trigger| {
+            let declared = &cx.compiled.program.triggers[trigger.index()];
+            let state = &self.triggers[trigger.index()];
+            let lacking = match state.fired == 0 && !declared.optional {
+                true => state.state.lacking(&declared.condition, &closed),
+                false => None,
+            };
+            lacking.map(|lacking| incomplete(declared, cx, &lacking))
+        })
     }
 
     /// Whether a join or group of this trigger waits for invocations that are out of attempts.
@@ -127,32 +141,30 @@ impl Run {
         })
     }
 
-    /// An `all` of which a part never fired.
-    fn unfinished_all(&self, cx: &Cx<'_>) -> Option<Problem> {
-        let triggers = cx.program().triggers.iter().zip(&self.triggers);
-        for (declared, state) in triggers.filter(|(d, s)| s.fired == 0 && !d.optional && is_run_scoped(d)) {
-            if let Some(parts) = state.state.unfired() {
-                return Some(incomplete(declared, cx, &Incomplete::All(parts)));
-            }
-        }
-        None
-    }
-
-    /// Whether a trigger's timer is due.
-    pub(crate) fn trigger_due(&mut self, cx: &mut Cx<'_>, trigger: TriggerIx) {
-        let condition = &cx.compiled.program.triggers[trigger.index()].condition;
-        let mut firings = Firings::new();
-        let state = &mut self.triggers[trigger.index()];
-        // The queue gave the timer up when it came due.
-        state.deadline_ms = None;
-        state.state.due(condition, cx.now_ms, &mut firings);
-        self.fire_all(cx, trigger, firings);
-        self.settle(cx);
+    /// A named limit was met: the run fails over it at the end of this step.
+    pub(super) fn exceed(&mut self, what: &str, most: u64) {
+        let message = format!("run {} met a limit: at most {most} {what}", self.id);
+        let problem = Problem::new(Code::RUN_LIMIT, message, "look for a loop of triggers, or split the run");
+        self.exceeded.get_or_insert_with(|| Box::new(problem.at(format!("run {}", self.id))));
     }
 }
 
-fn is_run_scoped(trigger: &Trigger) -> bool {
-    trigger.scope == sluice_types::Scope::Run
+/// The two steps of closing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Remainders of batches and windows.
+    Flush,
+    /// All else.
+    Conclude,
+}
+
+impl Phase {
+    fn of(leaf: &Condition) -> Self {
+        match leaf {
+            Condition::Batch { .. } | Condition::Window { .. } => Self::Flush,
+            _ => Self::Conclude,
+        }
+    }
 }
 
 fn incomplete(trigger: &Trigger, cx: &Cx<'_>, lacking: &Incomplete) -> Problem {
@@ -165,11 +177,13 @@ fn incomplete(trigger: &Trigger, cx: &Cx<'_>, lacking: &Incomplete) -> Problem {
         }
         Incomplete::First { arrived, needed } => (
             Code::FIRST_INCOMPLETE,
-            format!("trigger {name:?} needs {needed} objects, but only {arrived} arrived before its bucket closed"),
+            format!(
+                "trigger {name:?} needs {needed} objects, but only {arrived} arrived before its bucket closed"
+            ),
         ),
         Incomplete::All(parts) => {
             let parts: Vec<String> = parts.iter().map(|part| (part + 1).to_string()).collect();
-            (Code::SET_INCOMPLETE, format!("part {} of trigger {name:?} never fired", parts.join(", ")))
+            (Code::SET_INCOMPLETE, format!("part {} of trigger {name:?} can never fire", parts.join(", ")))
         }
     };
     Problem::new(code, message, "put what is missing, or declare the trigger optional=True")

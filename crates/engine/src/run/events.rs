@@ -1,10 +1,11 @@
 //! Events: those that reach a run, those that it emits, and the one that announces a failed invocation.
 
 use super::{Cx, HistoryKind, Outgoing, Pending, Run};
-use crate::condition::{Firing, Firings, Items};
+use crate::compiled::Compiled;
+use crate::condition::{Items, event_matches};
 use bytes::Bytes;
 use sluice_types::invocation::Emission;
-use sluice_types::{Action, Condition, ContentType, Event, Problem, Scope, Trigger, TriggerIx};
+use sluice_types::{Action, Condition, ContentType, Event, Problem, Scope, Trigger, TriggerIx, limits};
 use std::sync::Arc;
 
 /// Type of the event that announces an invocation that is out of attempts; its subject is the function's name.
@@ -27,26 +28,37 @@ impl Run {
         self.settle(cx);
     }
 
-    /// Shows an event to the run's triggers. Returns whether one fired.
+    /// Shows an event to the run's triggers. Returns whether one fired or took it for later.
     fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
-        let mut fired = false;
-        for index in 0..cx.compiled.event_triggers(Scope::Run).len() {
-            let trigger = cx.compiled.event_triggers(Scope::Run)[index];
-            let declared = &cx.compiled.program.triggers[trigger.index()];
-            if !self.is_running() || self.is_closed(cx, declared) {
-                continue;
+        let mut handled = false;
+        let compiled = cx.compiled;
+        for &trigger in compiled.event_triggers(Scope::Run) {
+            let declared = &compiled.program.triggers[trigger.index()];
+            let is_closed = self.is_closed(cx, declared);
+            let mut matched = false;
+            if self.is_running() && !is_closed {
+                self.step_trigger(cx, trigger, None, |state, condition, _, eval, out| {
+                    let mut matches = |leaf: &Condition| {
+                        let is_match = matches!(leaf, Condition::Event(p) if event_matches(p, event, eval));
+                        matched |= is_match;
+                        is_match
+                    };
+                    state.occur(condition, event, &mut matches, out);
+                });
+            } else if is_closed && self.would_match(cx, &declared.condition, event) {
+                self.record(cx, HistoryKind::EventIgnored { r#type: event.r#type.clone() });
             }
-            let before = self.triggers[trigger.index()].fired;
-            let mut firings = Firings::new();
-            let state = &mut self.triggers[trigger.index()].state;
-            state.event(&declared.condition, event, cx.eval, &mut firings);
-            self.fire_all(cx, trigger, firings);
-            fired |= self.triggers[trigger.index()].fired > before;
+            handled |= matched;
         }
-        if !fired {
-            self.record(cx, HistoryKind::EventIgnored { r#type: event.r#type.clone() });
-        }
-        fired
+        handled
+    }
+
+    fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: &Event) -> bool {
+        let mut matched = false;
+        condition.each_leaf(&mut |leaf| {
+            matched |= matches!(leaf, Condition::Event(pattern) if event_matches(pattern, event, cx.eval));
+        });
+        matched
     }
 
     /// Whether a function that the trigger calls is closed: it can be called no more.
@@ -56,11 +68,18 @@ impl Run {
 
     /// A waiting event trigger keeps the functions it calls open until it has fired once.
     pub(super) fn arm(&mut self, cx: &Cx<'_>) {
-        for trigger in cx.compiled.program.triggers.iter().filter(|t| holds_open(t)) {
-            for function in functions(trigger) {
-                self.active[cx.compiled.component_of(function) as usize] += 1;
+        self.active = self.armed(cx.compiled);
+    }
+
+    /// By component, the calls that triggers waiting for their first event may still make.
+    pub(super) fn armed(&self, compiled: &Compiled) -> Vec<u32> {
+        let mut armed = vec![0; compiled.graph.len()];
+        for (declared, state) in compiled.program.triggers.iter().zip(&self.triggers) {
+            if holds_open(declared) && state.fired == 0 {
+                functions(declared).for_each(|function| armed[compiled.component_of(function) as usize] += 1);
             }
         }
+        armed
     }
 
     pub(super) fn disarm(&mut self, cx: &Cx<'_>, trigger: TriggerIx) {
@@ -86,14 +105,13 @@ impl Run {
         trigger: TriggerIx,
         r#type: &Arc<str>,
         subject: Option<Arc<str>>,
-        firing: &Firing,
+        items: &Items,
     ) {
         let ordinal = self.triggers[trigger.index()].fired;
         let id = format!("{}/{}/{ordinal}", self.id, cx.program().triggers[trigger.index()].name);
-        let keys: Vec<String> = match &firing.items {
-            Items::One(at) => vec![json_text(&self.objects.slot(*at).object.key)],
-            Items::List(list) => list.iter().map(|at| json_text(&self.objects.slot(*at).object.key)).collect(),
+        let keys: Vec<String> = match items {
             Items::Event(event) => vec![json_text(&event.id)],
+            items => self.keys(items).iter().map(|key| json_text(key)).collect(),
         };
         let data = Bytes::from(format!("{{\"keys\":[{}]}}", keys.join(",")));
         self.emit(cx, id, r#type.clone(), subject, ContentType::Json, data);
@@ -110,13 +128,27 @@ impl Run {
     ) {
         let source = Arc::from(format!("/sluice/{}/runs/{}", cx.program().app, self.id));
         let time_ms = cx.now_ms;
-        let event =
-            Arc::new(Event { id: id.into(), source, r#type, subject, time_ms, content_type, data, run: None });
+        let event = Arc::new(Event {
+            id: id.into(),
+            source,
+            r#type,
+            subject,
+            time_ms,
+            content_type,
+            data,
+            run: None,
+        });
         self.record(cx, HistoryKind::EventEmitted { r#type: event.r#type.clone() });
         self.send(cx, Outgoing::Event(event.clone()));
-        if !cx.compiled.event_triggers(Scope::Run).is_empty() {
-            self.see(cx, &event);
+        if cx.compiled.event_triggers(Scope::Run).is_empty() {
+            return;
         }
+        if self.emitting == limits::EMIT_NESTING_MAX {
+            return self.exceed("events that cause one another in one step", u64::from(self.emitting));
+        }
+        self.emitting += 1;
+        self.see(cx, &event);
+        self.emitting -= 1;
     }
 
     /// Tells the run's own triggers that an invocation is out of attempts. Returns whether one handles it.
@@ -131,8 +163,7 @@ impl Run {
             return false;
         }
         let function = &cx.compiled.program.functions[pending.function.index()].name;
-        let arguments = self.arguments(&pending.items);
-        let keys: Vec<String> = arguments.objects().iter().map(|object| json_text(&object.key)).collect();
+        let keys: Vec<String> = self.keys(&pending.items).iter().map(|key| json_text(key)).collect();
         let data = format!(
             "{{\"function\":{},\"keys\":[{}],\"attempts\":{},\"code\":\"{}\",\"message\":{}}}",
             json_text(function),

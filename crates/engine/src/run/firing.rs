@@ -1,47 +1,17 @@
 //! From firings of conditions to invocations and events.
 
-use super::{Cx, HistoryKind, Pending, Run};
-use crate::condition::{Firing, Firings, Items};
+use super::pending::{Pending, PendingState};
+use super::{Cx, HistoryKind, Run};
+use crate::condition::{Firing, Items};
 use crate::effect::Effect;
-use crate::timers::TimerId;
+use crate::objects::Owner;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Action, Attempt, FunctionIx, TriggerIx};
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 impl Run {
-    /// Performs all firings of a trigger and keeps its timer in step with its state.
-    pub(super) fn fire_all(&mut self, cx: &mut Cx<'_>, trigger: TriggerIx, firings: Firings) {
-        for firing in firings {
-            self.fire(cx, trigger, firing);
-        }
-        let condition = &cx.compiled.program.triggers[trigger.index()].condition;
-        if let Some(parts) = self.triggers[trigger.index()].state.take_all() {
-            let items = self.flatten(parts);
-            self.fire(cx, trigger, Firing { items: Items::List(items), group: None, numbered: false });
-        }
-        let state = &mut self.triggers[trigger.index()];
-        let deadline_ms = state.state.deadline(condition);
-        let before_ms = std::mem::replace(&mut state.deadline_ms, deadline_ms);
-        cx.timers.update(self.entity(), TimerId::Trigger(trigger), before_ms, deadline_ms);
-    }
-
-    /// The parts of an `all` as one list; an event takes part as an object that holds its data.
-    fn flatten(&mut self, parts: Vec<Items>) -> Vec<u32> {
-        let mut items = Vec::new();
-        for part in parts {
-            match part {
-                Items::One(item) => items.push(item),
-                Items::List(list) => items.extend(list),
-                Items::Event(event) => {
-                    let at = self.adopt(crate::condition::event_object(&event));
-                    self.objects.hold(at);
-                    items.push(at);
-                }
-            }
-        }
-        items
-    }
-
-    /// Performs one firing. Its references go to the invocations it starts.
+    /// Performs one firing. Its references go to the invocation that its last action starts.
     pub(super) fn fire(&mut self, cx: &mut Cx<'_>, trigger: TriggerIx, firing: Firing) {
         let state = &mut self.triggers[trigger.index()];
         let ordinal = state.fired;
@@ -49,27 +19,52 @@ impl Run {
         if ordinal == 0 {
             self.disarm(cx, trigger);
         }
-        let objects = match &firing.items {
-            Items::List(items) => items.len() as u32,
-            Items::One(_) => 1,
-            Items::Event(_) => 0,
-        };
-        self.record(cx, HistoryKind::TriggerFired { trigger, objects });
-        let compiled = cx.compiled;
-        for action in &compiled.program.triggers[trigger.index()].actions {
+        let Firing { items, group, numbered } = firing;
+        let items = self.flatten(items);
+        self.record_fired(cx, trigger, &items);
+        let numbered = numbered.then_some(ordinal);
+        let (last, others) = cx.compiled.program.triggers[trigger.index()].actions.split_last().unzip();
+        for action in others.unwrap_or_default() {
             match action {
                 Action::Invoke(function) => {
-                    self.hold_items(&firing.items);
-                    let numbered = firing.numbered.then_some(ordinal);
-                    self.invoke(cx, *function, firing.items.clone(), firing.group.clone(), numbered);
+                    items.each(&mut |item| self.objects.hold(item, 1));
+                    self.invoke(cx, *function, items.clone(), group.clone(), numbered);
                 }
                 Action::Emit { r#type, subject } => {
-                    self.emit_firing(cx, trigger, r#type, subject.clone(), &firing);
+                    self.emit_firing(cx, trigger, r#type, subject.clone(), &items)
                 }
             }
         }
-        self.let_go_items(cx, &firing.items);
+        match last {
+            Some(Action::Invoke(function)) => self.invoke(cx, *function, items, group, numbered),
+            Some(Action::Emit { r#type, subject }) => {
+                self.emit_firing(cx, trigger, r#type, subject.clone(), &items);
+                self.let_go_items(cx, &items);
+            }
+            None => self.let_go_items(cx, &items),
+        }
         self.cancel_stragglers(cx, trigger);
+    }
+
+    fn record_fired(&mut self, cx: &Cx<'_>, trigger: TriggerIx, items: &Items) {
+        let mut objects = 0;
+        items.each(&mut |_| objects += 1);
+        self.record(cx, HistoryKind::TriggerFired { trigger, objects });
+    }
+
+    /// The parts of an `all` as one list; an event takes part as an object that holds its data.
+    fn flatten(&mut self, items: Items) -> Items {
+        let Items::Parts(parts) = items else { return items };
+        let mut list = Vec::new();
+        for part in parts {
+            match self.flatten(part) {
+                Items::One(item) => list.push(item),
+                Items::List(items) => list.extend(items),
+                Items::Event(event) => list.push(self.adopt(crate::condition::event_object(&event))),
+                Items::Parts(_) => unreachable!("flatten leaves no parts"),
+            }
+        }
+        Items::List(list)
     }
 
     fn invoke(
@@ -77,7 +72,7 @@ impl Run {
         cx: &mut Cx<'_>,
         function: FunctionIx,
         items: Items,
-        group: Option<std::sync::Arc<str>>,
+        group: Option<Arc<str>>,
         ordinal: Option<u32>,
     ) {
         let seq = self.next_invocation;
@@ -85,9 +80,21 @@ impl Run {
         self.active[cx.compiled.component_of(function) as usize] += 1;
         self.tallies[function.index()].started += 1;
         self.record(cx, HistoryKind::InvocationCreated { invocation: seq, function });
-        let pending = Pending::new(function, Attempt(1), items, group, ordinal);
+        let pending = Pending {
+            function,
+            attempt: Attempt(1),
+            state: PendingState::Running,
+            items,
+            group,
+            ordinal,
+            puts: SmallVec::new(),
+            held: Vec::new(),
+        };
         cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));
         self.pending.insert(seq, pending);
+        if seq == sluice_types::limits::RUN_INVOCATIONS_MAX {
+            self.exceed("invocations in one run", u64::from(seq));
+        }
     }
 
     pub(super) fn arguments(&self, items: &Items) -> Arguments {
@@ -96,35 +103,27 @@ impl Run {
             Items::One(at) => Arguments::One(object(at)),
             Items::List(list) => Arguments::List(list.iter().map(object).collect()),
             Items::Event(event) => Arguments::Event(event.clone()),
+            Items::Parts(_) => unreachable!("a firing is flattened before it is performed"),
         }
     }
 
-    fn hold_items(&mut self, items: &Items) {
-        match items {
-            Items::One(at) => self.objects.hold(*at),
-            Items::List(list) => list.iter().for_each(|at| self.objects.hold(*at)),
-            Items::Event(_) => {}
-        }
+    /// The keys of what an invocation was called with.
+    pub(super) fn keys(&self, items: &Items) -> Vec<Arc<str>> {
+        let mut keys = Vec::new();
+        items.each(&mut |at| keys.push(self.objects.slot(at).object.key.clone()));
+        keys
     }
 
     pub(super) fn let_go_items(&mut self, cx: &mut Cx<'_>, items: &Items) {
-        match items {
-            Items::One(at) => self.let_go(cx, *at),
-            Items::List(list) => list.iter().for_each(|at| self.let_go(cx, *at)),
-            Items::Event(_) => {}
-        }
+        items.each(&mut |at| self.let_go(cx, at));
     }
 
     /// One holder less of an object.
     pub(super) fn let_go(&mut self, cx: &mut Cx<'_>, at: u32) {
-        let owner_done = self.owner_done(at);
+        let owner_done = match self.objects.slot(at).owner {
+            Owner::Client | Owner::Firing => true,
+            Owner::Invocation(seq) => self.pending.get(seq).is_none(),
+        };
         self.objects.drop_use(at, owner_done, cx.effects);
-    }
-
-    pub(super) fn owner_done(&self, at: u32) -> bool {
-        match self.objects.slot(at).owner {
-            crate::objects::Owner::Client => true,
-            crate::objects::Owner::Invocation(seq) => !self.pending.contains_key(&seq),
-        }
     }
 }

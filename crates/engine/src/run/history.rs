@@ -92,10 +92,13 @@ impl super::Run {
     pub(super) fn record(&mut self, cx: &super::Cx<'_>, kind: HistoryKind) {
         let lifecycle = matches!(
             kind,
-            HistoryKind::RunStarted | HistoryKind::RunEnded | HistoryKind::Reincarnated { .. }
+            HistoryKind::RunStarted
+                | HistoryKind::RunEnded
+                | HistoryKind::Reincarnated { .. }
                 | HistoryKind::AttemptFailed { .. }
         );
-        if lifecycle || (!self.is_express() && self.history.len() < sluice_types::limits::HISTORY_EVENTS_MAX) {
+        if lifecycle || (!self.is_express() && self.history.len() < sluice_types::limits::HISTORY_EVENTS_MAX)
+        {
             self.history.push(HistoryEntry { lsn: cx.lsn, at_ms: cx.now_ms, kind });
         }
     }

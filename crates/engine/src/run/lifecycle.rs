@@ -1,12 +1,13 @@
 //! Start, seal, cancel, end.
 
+use super::pending::PendingTable;
 use super::{Cx, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
 use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
 use crate::input::{ExpressEnded, Origin, Start};
-use crate::objects::{Inserted, ObjectTable, Owner, Slot};
+use crate::objects::{ObjectTable, Owner, Slot};
 use sluice_types::invocation::Arguments;
-use sluice_types::{Code, Condition, Lsn, Object, Problem, Program, Scope, TriggerIx};
+use sluice_types::{Code, Condition, Lsn, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,11 +15,7 @@ impl Run {
     /// A run with nothing in it yet; `begin` gives it its inputs.
     pub(crate) fn new(start: &Start, compiled: Arc<crate::Compiled>, now_ms: u64, delegated: bool) -> Self {
         let components = compiled.graph.len();
-        let fresh = |condition: &Condition| TriggerState {
-            state: State::new(condition),
-            fired: 0,
-            deadline_ms: None,
-        };
+        let fresh = |t: &Trigger| TriggerState { state: State::new(&t.condition, t.scope), fired: 0 };
         Self {
             key: start.run,
             namespace: start.namespace.clone(),
@@ -39,8 +36,8 @@ impl Run {
             applied: Lsn(0),
             objects: ObjectTable::default(),
             next_invocation: 0,
-            pending: BTreeMap::new(),
-            triggers: compiled.program.triggers.iter().map(|t| fresh(&t.condition)).collect(),
+            pending: PendingTable::default(),
+            triggers: compiled.program.triggers.iter().map(fresh).collect(),
             active: vec![0; components],
             open_predecessors: compiled.graph.predecessor_counts().to_vec(),
             closed: vec![false; components],
@@ -51,6 +48,8 @@ impl Run {
             next_outgoing: 0,
             history: Vec::new(),
             ready: Vec::new(),
+            emitting: 0,
+            exceeded: None,
             compiled: Some(compiled),
             dirty: false,
         }
@@ -92,19 +91,19 @@ impl Run {
         group: Option<Arc<str>>,
         ordinal: u32,
     ) {
-        let mut adopt = |object: Object| {
-            let at = self.adopt(object);
-            self.objects.hold(at);
-            at
-        };
         let items = match arguments {
-            Arguments::One(object) => Items::One(adopt(object)),
-            Arguments::List(objects) => Items::List(objects.into_iter().map(adopt).collect()),
+            Arguments::One(object) => Items::One(self.adopt(object)),
+            Arguments::List(objects) => {
+                Items::List(objects.into_iter().map(|object| self.adopt(object)).collect())
+            }
             Arguments::Event(event) => Items::Event(event),
         };
         self.triggers[trigger.index()].fired = ordinal;
-        let condition = &cx.compiled.program.triggers[trigger.index()].condition;
-        let numbered = matches!(condition, Condition::Batch { .. } | Condition::Window { .. });
+        let mut numbered = false;
+        cx.compiled.program.triggers[trigger.index()].condition.each_leaf(&mut |leaf| {
+            numbered |= matches!(leaf, Condition::Batch { .. } | Condition::Window { .. });
+        });
+        numbered &= matches!(items, Items::List(_));
         self.fire(cx, trigger, Firing { items, group, numbered });
     }
 
@@ -143,20 +142,21 @@ impl Run {
 
     /// Ends the run: stops what still runs, frees intermediates, tells who waits.
     pub(super) fn end(&mut self, cx: &mut Cx<'_>, status: Status, error: Option<Problem>) {
-        for (seq, pending) in std::mem::take(&mut self.pending) {
-            self.stop(cx, seq, &pending);
+        let pending = std::mem::take(&mut self.pending);
+        for (seq, pending) in pending.iter() {
+            self.stop(cx, seq, pending);
             pending.held.iter().for_each(|put| super::put::discard(&put.payload, cx.effects));
         }
-        for index in 0..self.triggers.len() {
-            let before_ms = self.triggers[index].deadline_ms.take();
-            let id = crate::timers::TimerId::Trigger(TriggerIx(index as u16));
-            cx.timers.update(self.entity(), id, before_ms, None);
+        for (id, due_ms) in self.deadlines() {
+            cx.timers.update(self.entity(), id, Some(due_ms), None);
         }
+        self.triggers.clear();
+        (self.active, self.open_predecessors, self.closed) = (Vec::new(), Vec::new(), Vec::new());
+        (self.open, self.lost, self.ready) = (0, Vec::new(), Vec::new());
         self.sealed = true;
         self.status = status;
         self.ended_ms = Some(cx.now_ms);
         self.error = error.map(Box::new);
-        self.ready.clear();
         self.release_intermediates(cx);
         self.record(cx, HistoryKind::RunEnded);
         cx.effects.push(Effect::Ended(self.key));
@@ -175,11 +175,10 @@ impl Run {
             return;
         }
         for object in ended.outputs {
-            debug_assert_eq!(object.bucket, Program::OUTPUT);
-            let owner = Owner::Invocation(0);
-            let slot = Slot { object, owner, function: None, uses: 0, keep: true, released: false };
-            let inserted = self.objects.insert(slot);
-            assert!(matches!(inserted, Inserted::New(_)), "the express engine keeps keys unique");
+            // What a client put into `output` is here already, with the same payload.
+            if self.objects.find(object.bucket, &object.key).is_none() {
+                self.objects.push(Slot::new(object, Owner::Invocation(0), None, true));
+            }
         }
         self.tallies = ended.tallies;
         let status = match (&ended.error, ended.cancelled) {
@@ -206,6 +205,6 @@ impl Run {
 
     /// Whether this run listens to events from outside.
     pub(crate) fn listens(&self) -> bool {
-        self.is_running() && !self.compiled().event_triggers(Scope::Run).is_empty()
+        self.is_running() && !self.delegated && !self.compiled().event_triggers(Scope::Run).is_empty()
     }
 }

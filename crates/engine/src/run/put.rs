@@ -1,11 +1,11 @@
-//! Objects arriving in a run.
+//! Objects that clients and functions put into a run.
 
-use super::{Cx, HistoryKind, Outgoing, Pending, Run};
-use crate::condition::{Arrival, Firings};
+use super::{Cx, HistoryKind, Run};
 use crate::effect::{Effect, Reply};
-use crate::objects::{Inserted, Owner, Slot};
+use crate::objects::{Inserted, Owner, Slot, same_bytes};
 use sluice_types::{
-    Code, Failure, FailureKind, FunctionIx, Object, Payload, Problem, Program, Put, Scope, Visibility, limits,
+    Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Payload, Problem, Program, Put,
+    Visibility, limits,
 };
 
 impl Run {
@@ -16,15 +16,16 @@ impl Run {
             return Reply::Rejected(problem);
         }
         let payload = object.payload.clone();
-        let slot = Slot { object, owner: Owner::Client, function: None, uses: 0, keep: true, released: false };
-        match self.objects.insert(slot) {
+        match self.objects.insert(Slot::new(object, Owner::Client, None, true)) {
             Inserted::New(at) => {
                 self.arrived(cx, at);
                 self.settle(cx);
                 Reply::Accepted
             }
-            Inserted::Same => {
-                discard(&payload, cx.effects);
+            Inserted::Same { shares_payload } => {
+                if !shares_payload {
+                    discard(&payload, cx.effects);
+                }
                 Reply::Unchanged
             }
             Inserted::Differs | Inserted::Taken => {
@@ -39,154 +40,166 @@ impl Run {
     }
 
     fn accepts_puts(&self, object: &Object) -> Result<(), Problem> {
-        if self.sealed && self.objects.find(object.bucket, &object.key).is_none() {
-            return Err(match self.is_running() {
-                true => Problem::new(
-                    Code::RUN_SEALED,
-                    format!("run {} is sealed: it has all its inputs", self.id),
-                    "start the run with \"seal\": false and seal it when the last object is in",
-                ),
-                false => Problem::new(
-                    Code::RUN_ENDED,
-                    format!("run {} has ended", self.id),
-                    "start another run for this object",
-                ),
-            });
+        let is_new = self.objects.find(object.bucket, &object.key).is_none();
+        match (is_new, self.is_running(), self.sealed) {
+            (false, ..) => Ok(()),
+            (true, false, _) => Err(Problem::new(
+                Code::RUN_ENDED,
+                format!("run {} has ended", self.id),
+                "start another run for this object",
+            )),
+            (true, true, true) => Err(Problem::new(
+                Code::RUN_SEALED,
+                format!("run {} is sealed: it has all its inputs", self.id),
+                "start the run with \"seal\": false and seal it when the last object is in",
+            )),
+            (true, true, false) if self.objects.slots().len() >= limits::RUN_OBJECTS_MAX => {
+                Err(Problem::new(
+                    Code::LIMIT_EXCEEDED,
+                    format!(
+                        "run {} holds {} objects, the most that a run may",
+                        self.id,
+                        limits::RUN_OBJECTS_MAX
+                    ),
+                    "spread the objects over several runs",
+                ))
+            }
+            (true, true, false) => Ok(()),
+        }
+    }
+
+    /// Takes an object that a firing brings into the run, held once by that firing. Nobody finds it by its key: it
+    /// comes from another run, or is an event.
+    pub(super) fn adopt(&mut self, object: Object) -> u32 {
+        let at = self.objects.push(Slot::new(object, Owner::Firing, None, true));
+        self.objects.hold(at, 1);
+        at
+    }
+
+    /// An attempt puts an object while it runs.
+    pub(crate) fn put_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
+        let current = self.pending.get(seq).filter(|pending| pending.is_current(attempt));
+        let Some(function) = current.map(|pending| pending.function) else {
+            discard(&put.payload, cx.effects);
+            self.record(cx, HistoryKind::PutDiscarded { invocation: seq });
+            return;
+        };
+        let placed = match self.check_put(cx, function, &put) {
+            Ok(()) if commits(cx, function) => {
+                self.pending.get_mut(seq).expect("it is current").held.push(put);
+                Ok(None)
+            }
+            Ok(()) => self.place(cx, seq, function, put),
+            Err(failure) => {
+                discard(&put.payload, cx.effects);
+                Err(failure)
+            }
+        };
+        match placed {
+            Ok(None) => {}
+            Ok(Some(at)) => {
+                self.pending.get_mut(seq).expect("it is current").puts.push(at);
+                self.arrived(cx, at);
+            }
+            Err(failure) => {
+                cx.effects.push(Effect::Stop { invocation: InvocationId { run: self.key, seq }, attempt });
+                let pending = self.pending.remove(seq).expect("it is current");
+                self.failed(cx, seq, pending, failure);
+            }
+        }
+        self.settle(cx);
+    }
+
+    /// Gives an object its slot, but does not show it to anybody yet. `None` when it had one already.
+    pub(super) fn place(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seq: u32,
+        function: FunctionIx,
+        put: Put,
+    ) -> Result<Option<u32>, Failure> {
+        let bucket = &cx.compiled.program.buckets[put.bucket.index()];
+        let keep = put.bucket == Program::OUTPUT || bucket.keep;
+        let (key, payload) = (put.key.clone(), put.payload.clone());
+        let inserted =
+            self.objects.insert(Slot::new(put.into(), Owner::Invocation(seq), Some(function), keep));
+        match inserted {
+            Inserted::New(at) => return Ok(Some(at)),
+            Inserted::Same { shares_payload: true } => return Ok(None),
+            _ => discard(&payload, cx.effects),
+        }
+        match inserted {
+            Inserted::Differs => Err(unrepeatable(&key, &bucket.name)),
+            Inserted::Taken => Err(taken(&key, &bucket.name)),
+            Inserted::New(_) | Inserted::Same { .. } => Ok(None),
+        }
+    }
+
+    /// Whether a function may put this at all.
+    pub(super) fn check_put(&self, cx: &Cx<'_>, function: FunctionIx, put: &Put) -> Result<(), Failure> {
+        let program = cx.program();
+        if put.bucket.index() >= program.buckets.len() {
+            let message = "the worker named a bucket that is not there";
+            return Err(failure(FailureKind::Protocol, "UnknownBucket", message));
+        }
+        if !cx.compiled.may_put(function, put.bucket) {
+            let bucket = &program.buckets[put.bucket.index()].name;
+            let name = &program.functions[function.index()].name;
+            let message = format!(
+                "function {name:?} put to bucket {bucket:?}, which its into= does not name; add it to into="
+            );
+            return Err(failure(FailureKind::UndeclaredPut, "UndeclaredPut", message));
+        }
+        if put.key.is_empty() || put.key.len() > limits::KEY_BYTES_MAX {
+            let message =
+                format!("a key has 1 to {} bytes, this one {}", limits::KEY_BYTES_MAX, put.key.len());
+            return Err(failure(FailureKind::Limit, "KeyLength", message));
+        }
+        if self.objects.slots().len() >= limits::RUN_OBJECTS_MAX {
+            let message = format!("a run holds at most {} objects", limits::RUN_OBJECTS_MAX);
+            return Err(failure(FailureKind::Limit, "RunObjects", message));
         }
         Ok(())
     }
 
-    /// Takes an object as an input of the run, without asking whether its key is free.
-    pub(super) fn adopt(&mut self, object: Object) -> u32 {
-        self.objects.push(Slot {
-            object,
-            owner: Owner::Client,
-            function: None,
-            uses: 0,
-            keep: true,
-            released: false,
-        })
-    }
-
-    /// An invocation puts an object. A failure is about the invocation and final.
-    pub(super) fn output(
-        &mut self,
-        cx: &mut Cx<'_>,
-        seq: u32,
-        pending: &mut Pending,
-        put: Put,
-    ) -> Result<(), Failure> {
-        let function = pending.function;
-        let checked = check_put(cx, function, &put);
-        if checked.is_err() {
-            discard(&put.payload, cx.effects);
-            return checked;
-        }
-        if cx.program().functions[function.index()].visibility == Visibility::Commit {
-            pending.held.push(put);
-            return Ok(());
-        }
-        self.publish(cx, seq, pending, put)
-    }
-
-    /// Makes a put visible.
-    pub(super) fn publish(
-        &mut self,
-        cx: &mut Cx<'_>,
-        seq: u32,
-        pending: &mut Pending,
-        put: Put,
-    ) -> Result<(), Failure> {
-        let (bucket, key, payload) = (put.bucket, put.key.clone(), put.payload.clone());
-        let keep = bucket == Program::OUTPUT || cx.program().buckets[bucket.index()].keep;
-        let inserted = self.objects.insert(Slot {
-            object: put.into(),
-            owner: Owner::Invocation(seq),
-            function: Some(pending.function),
-            uses: 0,
-            keep,
-            released: false,
-        });
-        match inserted {
-            Inserted::New(at) => {
-                pending.puts.push(at);
-                self.arrived(cx, at);
-                return Ok(());
+    /// Whether all that an attempt held back can become visible: all of it does, or nothing.
+    pub(super) fn check_commit(&self, cx: &Cx<'_>, seq: u32, puts: &[&Put]) -> Result<(), Failure> {
+        let name = |put: &Put| &cx.compiled.program.buckets[put.bucket.index()].name;
+        let mut sorted: Vec<&Put> = puts.to_vec();
+        sorted.sort_by(|a, b| (a.bucket, &a.key).cmp(&(b.bucket, &b.key)));
+        for pair in sorted.windows(2) {
+            let same_key = pair[0].bucket == pair[1].bucket && pair[0].key == pair[1].key;
+            if same_key && !same_bytes(&pair[0].payload, &pair[1].payload) {
+                return Err(unrepeatable(&pair[0].key, name(pair[0])));
             }
-            Inserted::Same => {
-                discard(&payload, cx.effects);
-                return Ok(());
-            }
-            Inserted::Differs | Inserted::Taken => discard(&payload, cx.effects),
         }
-        let bucket = &cx.program().buckets[bucket.index()].name;
-        let message = match inserted {
-            Inserted::Differs => format!(
-                "output not repeatable: an earlier attempt put other bytes under key {key:?} of bucket {bucket:?}; \
-                 make the function deterministic or give it visibility=\"commit\""
-            ),
-            _ => format!(
-                "key {key:?} of bucket {bucket:?} belongs to another invocation of this run; \
-                 put under a key of its own, for example one made from the input's key"
-            ),
+        let foreign = |put: &&&Put| {
+            let found = self.objects.find(put.bucket, &put.key);
+            found.is_some_and(|at| self.objects.slot(at).owner != Owner::Invocation(seq))
         };
-        Err(failure(FailureKind::Conflict, "OutputConflict", message))
-    }
-
-    /// Shows an object that has just got its slot to everything that listens to its bucket.
-    pub(super) fn arrived(&mut self, cx: &mut Cx<'_>, at: u32) {
-        if self.delegated {
-            return;
-        }
-        self.record(cx, HistoryKind::ObjectPut { slot: at });
-        let bucket = self.objects.slot(at).object.bucket;
-        if !cx.compiled.listeners(Scope::App, bucket).is_empty() {
-            self.objects.hold(at);
-            self.send(cx, Outgoing::Object(at));
-        }
-        for index in 0..cx.compiled.listeners(Scope::Run, bucket).len() {
-            let trigger_ix = cx.compiled.listeners(Scope::Run, bucket)[index];
-            let condition = &cx.compiled.program.triggers[trigger_ix.index()].condition;
-            let slot = self.objects.slot(at);
-            let arrival = Arrival {
-                item: at,
-                object: &slot.object,
-                bucket_name: &cx.compiled.program.buckets[bucket.index()].name,
-                from: slot.function,
-                now_ms: cx.now_ms,
-                scope: Scope::Run,
-            };
-            let mut firings = Firings::new();
-            let state = &mut self.triggers[trigger_ix.index()].state;
-            let held = state.arrive(condition, &arrival, cx.eval, &mut firings);
-            (0..held).for_each(|_| self.objects.hold(at));
-            self.fire_all(cx, trigger_ix, firings);
-        }
+        sorted.iter().find(foreign).map_or(Ok(()), |put| Err(taken(&put.key, name(put))))
     }
 }
 
-fn check_put(cx: &Cx<'_>, function: FunctionIx, put: &Put) -> Result<(), Failure> {
-    let program = cx.program();
-    let name = &program.functions[function.index()].name;
-    if put.bucket.index() >= program.buckets.len() {
-        return Err(failure(FailureKind::Protocol, "UnknownBucket", "the worker named a bucket that is not there"));
-    }
-    if !cx.compiled.may_put(function, put.bucket) {
-        let bucket = &program.buckets[put.bucket.index()].name;
-        return Err(failure(
-            FailureKind::UndeclaredPut,
-            "UndeclaredPut",
-            format!("function {name:?} put to bucket {bucket:?}, which its into= does not name; add it to into="),
-        ));
-    }
-    if put.key.is_empty() || put.key.len() > limits::KEY_BYTES_MAX {
-        return Err(failure(
-            FailureKind::Limit,
-            "KeyLength",
-            format!("a key has 1 to {} bytes, this one {}", limits::KEY_BYTES_MAX, put.key.len()),
-        ));
-    }
-    Ok(())
+/// Whether a function's puts stay hidden until the attempt succeeds.
+pub(super) fn commits(cx: &Cx<'_>, function: FunctionIx) -> bool {
+    cx.program().functions[function.index()].visibility == Visibility::Commit
+}
+
+fn unrepeatable(key: &str, bucket: &str) -> Failure {
+    let message = format!(
+        "output not repeatable: other bytes were put before under key {key:?} of bucket {bucket:?}; \
+         make the function deterministic or give it visibility=\"commit\""
+    );
+    failure(FailureKind::Conflict, "OutputNotRepeatable", message)
+}
+
+fn taken(key: &str, bucket: &str) -> Failure {
+    let message = format!(
+        "key {key:?} of bucket {bucket:?} belongs to another invocation or to a client of this run; \
+         put under a key of its own, for example one made from the input's key"
+    );
+    failure(FailureKind::Conflict, "OutputKeyTaken", message)
 }
 
 pub(super) fn failure(kind: FailureKind, r#type: &str, message: impl Into<String>) -> Failure {

@@ -45,7 +45,7 @@ pub struct From {
 
 /// Which events are meant; what is absent matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "{type, source, subject, when}")]
 pub struct EventPattern {
     /// Pattern for the type.
     pub r#type: Option<String>,

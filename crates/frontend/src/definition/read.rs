@@ -17,30 +17,22 @@ impl Definition {
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
         let root = yaml::parse(text).map_err(|e| {
             let fault = Diagnostic::error(Code::APP_SYNTAX, "", format!("this is not YAML: {}", e.message));
-            vec![Diagnostic { at: Some(e.at), file: file.to_owned(), ..fault }]
+            vec![Diagnostic { at: Some(e.at), file: file.into(), ..fault }]
         })?;
-        let mut places = Places { file: file.to_owned(), ..Places::default() };
+        let mut places = Places { file: file.into(), ..Places::default() };
         root.positions(&mut |path, at| {
-            places.positions.insert(path.to_owned(), at);
+            places.positions.insert(path.to_owned(), (places.file.clone(), at));
         });
         Reader { places, findings: Vec::new() }.definition(&root)
     }
 
-    /// Reads the JSON form, in which `source` may tell the places: `{"file": F, "lines": {PATH: LINE}}`.
+    /// Reads the JSON form, in which `source` may tell the places: `{PATH: "FILE:LINE"}`, that of `app` naming the
+    /// file of the whole.
     pub fn from_json(text: &str) -> Result<Self, Vec<Diagnostic>> {
         let root: Node = serde_json::from_str(text)
             .map_err(|e| vec![Diagnostic::error(Code::APP_SYNTAX, "", format!("this is not JSON: {e}"))])?;
         Reader { places: Places::default(), findings: Vec::new() }.definition(&root)
     }
-}
-
-/// Positions as the Python SDK tells them.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Source {
-    file: String,
-    #[serde(default)]
-    lines: BTreeMap<String, usize>,
 }
 
 struct Reader {
@@ -58,13 +50,12 @@ impl Reader {
             let fix =
                 did_you_mean(&entry.key, SECTIONS).unwrap_or(format!("known are: {}", SECTIONS.join(", ")));
             let message = format!("`{}` is not known here", entry.key);
-            self.findings.push(Diagnostic::error(Code::APP_INVALID, &entry.key, message).fix(fix));
+            let finding = Diagnostic::error(Code::APP_INVALID, &entry.key, message).fix(fix);
+            self.findings.push(Diagnostic { at: entry.key_at, ..finding });
         }
         let section = |name: &str| sections.iter().find(|e| e.key == name).map(|e| &e.value);
-        if let Some(source) = section("source").and_then(|node| self.decode::<Source>("source", node)) {
-            self.places.file = source.file;
-            let lines = source.lines.into_iter();
-            self.places.positions = lines.map(|(path, line)| (path, Position { line, column: 0 })).collect();
+        if let Some(node) = section("source") {
+            self.source(node);
         }
         if section("app").is_none() {
             let finding = Diagnostic::error(Code::APP_INVALID, "", "the app has no name");
@@ -85,10 +76,31 @@ impl Reader {
         Err(std::mem::take(&mut self.findings).into_iter().map(|d| self.locate(d)).collect())
     }
 
+    fn source(&mut self, node: &Node) {
+        let source: BTreeMap<String, String> = self.decode("source", node).unwrap_or_default();
+        for (path, place) in source {
+            let place = place.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?)));
+            let Some((file, line)) = place else {
+                let message = format!("the place of `{path}` is not FILE:LINE");
+                self.findings.push(Diagnostic::error(Code::APP_INVALID, "source", message));
+                continue;
+            };
+            if path == "app" {
+                self.places.file = file.into();
+            }
+            self.places.positions.insert(path, (file.into(), Position { line, column: 0 }));
+        }
+    }
+
     /// `{a: {}, b: {keep: true}}`, or a list of names.
     fn buckets(&mut self, node: &Node) -> Vec<(String, Bucket)> {
         if let Value::List(_) = node.value {
             let names: Vec<String> = self.decode("buckets", node).unwrap_or_default();
+            for (i, name) in names.iter().enumerate() {
+                if let Some(place) = self.places.positions.get(&format!("buckets.{i}")).cloned() {
+                    self.places.positions.insert(format!("buckets.{name}"), place);
+                }
+            }
             return names.into_iter().map(|name| (name, Bucket::default())).collect();
         }
         let mut buckets = Vec::new();

@@ -3,13 +3,20 @@
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Graph, Node, Why, name};
 use sluice_types::{Code, Program};
+use std::collections::BTreeMap;
 
 /// One finding for each join or group that can never fire, naming the cycle.
 pub(super) fn cycles_of_joins(program: &Program) -> Vec<Diagnostic> {
     let graph = Graph::of(program);
+    let components = graph.components().into_iter().enumerate();
+    let component: BTreeMap<Node, usize> =
+        components.flat_map(|(i, nodes)| nodes.into_iter().map(move |node| (node, i))).collect();
     let mut findings = Vec::new();
     for (of, waiting, why) in graph.edges() {
         let Why::Waits(trigger) = why else { continue };
+        if component[&of] != component[&waiting] {
+            continue;
+        }
         let back = if of == waiting { Some(vec![of]) } else { graph.path(waiting, of) };
         if let Some(path) = back {
             findings.push(finding(program, &path, &program.triggers[trigger.index()].name));

@@ -19,7 +19,7 @@ impl Lowering<'_> {
         let path = format!("functions.{name}");
         self.check_name(&path, name, "function");
         Lowered {
-            into: self.into_buckets(&path, function),
+            into: self.put_targets(&path, function),
             timeout_ms: self.timeout_ms(&path, function),
             retry: self.retry(&path, function.retries.as_ref()),
             visibility: function.visibility,
@@ -109,7 +109,7 @@ impl Lowering<'_> {
         Runtime::Wasm { module, fresh: function.fresh.unwrap_or(false) }
     }
 
-    fn into_buckets(&mut self, path: &str, function: &Function) -> Vec<BucketIx> {
+    fn put_targets(&mut self, path: &str, function: &Function) -> Vec<BucketIx> {
         let path = format!("{path}.into");
         let mut buckets = Vec::new();
         for name in &function.into.0 {

@@ -18,6 +18,10 @@ use std::process::{Child, Command};
 /// Runs in the copy that the launcher made. Returns when the program has ended or the server is gone.
 pub(super) fn run(channel: &Channel, order: Order, fds: Vec<OwnedFd>) -> Result<(), Failure> {
     let Order { spec, targets, plan } = order;
+    // Init itself says that it exists: reports of two processes could overtake each other.
+    let own = pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).at(Step::Order, "pidfd_open")?;
+    channel.report(&Report::Init, &[own.as_fd()]).at(Step::Order, "the control socket")?;
+    drop(own);
     let fds = fds
         .into_iter()
         .map(|fd| descriptors::lift(fd).at(Step::Descriptors, "a passed descriptor"))

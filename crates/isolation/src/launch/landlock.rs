@@ -61,7 +61,7 @@ fn readable(spec: &BoxSpec, plan: &Plan) -> Vec<PathBuf> {
         return vec!["/".into()];
     }
     let system = SYSTEM.iter().chain(ETC).map(|path| Path::new("/").join(path));
-    system.chain(["/proc".into(), "/dev".into()]).chain(spec.binds.iter().map(|b| b.inside.clone())).collect()
+    system.chain(["/proc".into()]).chain(spec.binds.iter().map(|b| b.inside.clone())).collect()
 }
 
 fn writable(spec: &BoxSpec, plan: &Plan) -> Vec<PathBuf> {

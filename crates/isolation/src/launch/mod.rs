@@ -57,9 +57,7 @@ fn launch(channel: &Channel) -> Result<(), Failure> {
             Ok(()) => std::process::exit(0),
             Err(failure) => fail(channel, failure),
         },
-        Ok(Cloned::Parent(pidfd)) => {
-            channel.report(&Report::Init, &[pidfd.as_fd()]).at(Step::Order, "the control socket")
-        }
+        Ok(Cloned::Parent(_)) => Ok(()),
         Err(error) => Err(error).at(Step::Namespaces, "clone3"),
     }
 }

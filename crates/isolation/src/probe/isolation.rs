@@ -2,7 +2,7 @@
 
 use super::kernel::{clones, landlock_abi};
 use super::report::{Probe, Status};
-use crate::cgroup::{CgroupVersion, Controllers};
+use crate::cgroup::{CgroupVersion, Controllers, Hierarchy};
 use crate::error::Error;
 use crate::feature::Feature;
 use crate::host::Host;
@@ -89,7 +89,8 @@ fn landlock(host: &Host) -> Probe {
 }
 
 fn cgroup(name: &'static str, host: &Host, feature: Feature, has: impl Fn(Controllers) -> bool) -> Probe {
-    match host.cgroups.hierarchies.iter().find(|hierarchy| has(hierarchy.controllers)) {
+    let enforces = |hierarchy: &&Hierarchy| has(hierarchy.controllers) && host.has(feature);
+    match host.cgroups.hierarchies.iter().find(enforces) {
         Some(hierarchy) => {
             let version = if hierarchy.version == CgroupVersion::V1 { 1 } else { 2 };
             Probe::ok(name, format!("version {version}, {}", hierarchy.base.display()))

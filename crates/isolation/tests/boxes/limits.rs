@@ -66,6 +66,14 @@ fn a_box_s_memory_limit_is_reported() {
 }
 
 #[test]
+fn a_limit_too_low_to_start_is_said_to_be() {
+    let Some(host) = host_with(&[FULL, &[Feature::MemoryCgroup]].concat()) else { return };
+    let limits = Limits { memory_bytes: 64 << 10, ..Limits::default() };
+    let error = host.spawn(&BoxSpec { limits, ..shell("true") }, &[]).unwrap_err();
+    assert!(error.to_string().contains("a memory limit of 65536 bytes is too low"), "{error}");
+}
+
+#[test]
 fn files_in_tmp_count_as_memory() {
     let Some(host) = host_with(&[FULL, &[Feature::MemoryCgroup]].concat()) else { return };
     for folder in ["/tmp", "/dev/shm"] {

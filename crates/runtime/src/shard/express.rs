@@ -16,7 +16,8 @@ impl<P: Ports> Shard<P> {
 
     /// Applies an input to the express engine and performs what it causes at once.
     pub(super) fn apply_express(&mut self, kind: InputKind) {
-        self.express_lsn += 1;
+        // Past every record of the durable engine, so that what was deployed there counts as deployed here.
+        self.express_lsn = self.express_lsn.max(self.log.next_lsn().0) + 1;
         let lsn = Lsn(self.express_lsn);
         let input = Input { now_ms: self.now_ms, kind };
         let mut effects = Vec::new();

@@ -42,6 +42,9 @@ pub const ENGINE_VERSION: u16 = 1;
 /// Version of the notation of inputs, in every record.
 pub const RECORD_FORMAT: u8 = 1;
 
+/// Bytes of log files filled in one go while the shard is idle.
+const PREPARE_BYTES: u64 = 256 * 1024;
+
 /// What a shard is told at its start.
 pub struct ShardOptions {
     /// The tenant whose runs these are.
@@ -100,12 +103,23 @@ impl<P: Ports> Shard<P> {
         !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
     }
 
+    /// Fills the log's files ahead of need, a little at a time. True when there is more to fill.
+    pub fn prepare(&mut self) -> bool {
+        // What cannot be filled now (a full disk) is met again, and reported, by the next sync.
+        self.failed.is_none() && self.log.prepare(PREPARE_BYTES).is_ok_and(|left| left > 0)
+    }
+
     /// When the next timer is due, in milliseconds since the Unix epoch.
     pub fn next_deadline(&self) -> Option<u64> {
         [self.durable.next_deadline(), self.express.next_deadline(), self.cron.next_deadline()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// What executes attempts.
+    pub fn sandboxes(&self) -> &P::Sandboxes {
+        &self.sandboxes
     }
 
     /// Why the shard can go on no more and must be opened again; `None` while it can.

@@ -35,7 +35,7 @@ impl<P: Ports> Shard<P> {
     pub fn open(options: ShardOptions, mut opened: Opened<P>, log_dir: &Path) -> Result<Self, Problem> {
         let checkpoint = opened.store.checkpoint_lsn().map_err(|error| error.problem())?;
         opened.log.checkpoint_lsn = checkpoint;
-        let log = Log::open(opened.disk.clone(), log_dir, opened.log).map_err(|error| error.problem())?;
+        let log = Log::open(opened.disk, log_dir, opened.log).map_err(|error| error.problem())?;
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object);
         let mut poisoned = Poisoned::new();

@@ -7,15 +7,15 @@ use crate::time::rfc3339;
 use serde_json::{Map, Value, json};
 use sluice_engine::run::PendingState;
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
-use sluice_types::{InvocationId, Problem, Program, RunKey};
+use sluice_types::{InvocationId, Problem, RunKey};
 
 impl<P: Ports> Shard<P> {
     /// A run in memory, as it stands.
-    pub(super) fn view(&self, key: RunKey, with_outputs: bool) -> Result<RunView, Problem> {
+    pub(super) fn view(&mut self, key: RunKey, with_outputs: bool) -> Result<RunView, Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
         let ended = run.status() != Status::Running;
         let outputs = match with_outputs && ended {
-            true => run.outputs().map(|object| self.output(run.program(), object)).collect::<Result<_, _>>()?,
+            true => outputs(run, &mut self.objects)?,
             false => Vec::new(),
         };
         Ok(RunView {
@@ -31,15 +31,6 @@ impl<P: Ports> Shard<P> {
             outputs,
             error: run.error().cloned(),
             functions: self.functions(self.express.run(key).unwrap_or(run)),
-        })
-    }
-
-    fn output(&self, program: &Program, object: &sluice_types::Object) -> Result<ObjectView, Problem> {
-        Ok(ObjectView {
-            bucket: program.buckets[object.bucket.index()].name.clone(),
-            key: object.key.clone(),
-            content_type: object.content_type.clone(),
-            bytes: self.objects.read(&object.payload)?,
         })
     }
 
@@ -70,6 +61,18 @@ impl<P: Ports> Shard<P> {
         let lines = run.history().iter().enumerate().skip(after as usize).take(limit);
         lines.map(|(index, entry)| line(run, index as u64 + 1, entry)).collect()
     }
+}
+
+fn outputs(run: &Run, objects: &mut impl Objects) -> Result<Vec<ObjectView>, Problem> {
+    let view = |object: &sluice_types::Object| {
+        Ok(ObjectView {
+            bucket: run.program().buckets[object.bucket.index()].name.clone(),
+            key: object.key.clone(),
+            content_type: object.content_type.clone(),
+            bytes: objects.read(&object.payload)?,
+        })
+    };
+    run.outputs().map(view).collect()
 }
 
 fn line(run: &Run, seq: u64, entry: &HistoryEntry) -> HistoryView {

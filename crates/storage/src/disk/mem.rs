@@ -31,6 +31,31 @@ impl Fault {
     }
 }
 
+/// A fault to come, and how many operations go well before.
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    after: u64,
+    fault: Fault,
+}
+
+impl Planned {
+    /// One operation takes place: the fault, if its time has come.
+    fn take(planned: &mut Option<Self>) -> Option<Fault> {
+        match planned {
+            Some(Self { after: 0, fault }) => {
+                let fault = *fault;
+                *planned = None;
+                Some(fault)
+            }
+            Some(Self { after, .. }) => {
+                *after -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+}
+
 /// A disk in memory. Clones share it; [`MemDisk::crash`] acts on it whoever holds open files.
 #[derive(Clone, Debug, Default)]
 pub struct MemDisk(Arc<Mutex<State>>);
@@ -45,8 +70,8 @@ struct State {
     /// Changes of names since then, in order.
     changes: Vec<Change>,
     capacity_bytes: Option<u64>,
-    write_fault: Option<Fault>,
-    sync_fault: Option<Fault>,
+    write_fault: Option<Planned>,
+    sync_fault: Option<Planned>,
     syncs: u64,
     /// Counts crashes: a file opened before one is dead.
     epoch: u64,
@@ -106,13 +131,23 @@ impl MemDisk {
 
     /// The next write stops half way with this fault.
     pub fn fail_next_write(&self, fault: Fault) {
-        self.state().write_fault = Some(fault);
+        self.fail_write(0, fault);
+    }
+
+    /// As [`MemDisk::fail_next_write`], but `after` writes go well before.
+    pub fn fail_write(&self, after: u64, fault: Fault) {
+        self.state().write_fault = Some(Planned { after, fault });
     }
 
     /// The next sync of a file fails; what it should have made durable stays readable and may be lost at
     /// the next crash, even if a later sync succeeds.
     pub fn fail_next_sync(&self, fault: Fault) {
-        self.state().sync_fault = Some(fault);
+        self.fail_sync(0, fault);
+    }
+
+    /// As [`MemDisk::fail_next_sync`], but `after` syncs go well before.
+    pub fn fail_sync(&self, after: u64, fault: Fault) {
+        self.state().sync_fault = Some(Planned { after, fault });
     }
 
     /// Sets how many bytes all files together may have; `None` lifts the limit.
@@ -291,7 +326,7 @@ impl DiskFile for MemFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.live()?;
-        let fault = state.write_fault.take();
+        let fault = Planned::take(&mut state.write_fault);
         let wanted = if fault.is_some() { bytes.len() / 2 } else { bytes.len() };
         let granted = state.grant(self.image, offset as usize + wanted).saturating_sub(offset as usize);
         let written = wanted.min(granted);
@@ -306,7 +341,7 @@ impl DiskFile for MemFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.live()?;
         state.syncs += 1;
-        if let Some(fault) = state.sync_fault.take() {
+        if let Some(fault) = Planned::take(&mut state.sync_fault) {
             state.images[self.image].fail_sync();
             return Err(fault.error());
         }

@@ -17,7 +17,7 @@ pub struct Options {
     pub segment_bytes: u64,
     /// How far [`super::Log::prepare`] fills files with zeros ahead of the writing, in bytes.
     pub ahead_bytes: u64,
-    /// Files that one growth without preparation adds to, in bytes.
+    /// What a file grows by at least when nothing was prepared, in bytes.
     pub growth_bytes: u64,
     /// Released segments kept for use again; further ones are removed.
     pub spares_max: usize,

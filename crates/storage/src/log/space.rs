@@ -20,8 +20,8 @@ pub(super) struct Space {
     new_work: u64,
     /// As `new_work`, for work under way.
     progress: u64,
-    /// Whether less than the reserve is free.
-    is_low: bool,
+    /// Free bytes beyond the reserve.
+    spare: u64,
     /// Size of the file that keeps the reserve.
     reserve_file: u64,
 }
@@ -64,26 +64,25 @@ pub(super) fn reserve_path(dir: &Path) -> PathBuf {
 impl<D: Disk> Log<D> {
     /// Fills files with zeros ahead of need, at most about `budget_bytes` and with at most one fdatasync, so
     /// that a later `sync` has only records to write. Returns the bytes still to be filled, 0 when all is
-    /// ready. Optional: without it the log is slower.
+    /// ready or space is low. Optional: without it the log is slower.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`]: the log goes on. [`Error::OutcomeUnknown`]: see [`Log::sync`].
     pub fn prepare(&mut self, budget_bytes: u64) -> Result<u64, Error> {
         self.check()?;
         self.measure_space();
-        let Options { ahead_bytes, segment_bytes, reserve_bytes, .. } = self.options;
-        if self.space.is_low {
+        if self.space.spare == 0 {
             return Ok(0);
         }
+        let Options { ahead_bytes, segment_bytes, reserve_bytes, .. } = self.options;
         let goal = segment_bytes.min(self.head + ahead_bytes);
         let rest = (self.head + ahead_bytes).saturating_sub(segment_bytes).min(segment_bytes);
         let active = goal.saturating_sub(self.active.filled);
         let next = rest.saturating_sub(self.prepared.front().map_or(0, |next| next.filled));
         let reserve = reserve_bytes.saturating_sub(self.space.reserve_file);
-        let budget = budget_bytes.min(active + next + reserve);
+        let budget = budget_bytes.min(self.space.spare);
         let step = if active > 0 {
-            let step = budget.min(active);
-            fill_and_sync(&mut self.active, step)
+            fill_and_sync(&mut self.active, budget.min(active))
         } else if next > 0 {
             if self.prepared.is_empty() {
                 self.prepare_next()?;
@@ -91,7 +90,7 @@ impl<D: Disk> Log<D> {
             let target = self.prepared.front_mut().expect("there is a prepared segment now");
             fill_and_sync(target, budget.min(next))
         } else if reserve > 0 {
-            return self.fill_reserve(budget).map(|step| reserve - step);
+            return self.fill_reserve(budget.min(reserve)).map(|step| reserve - step);
         } else {
             Ok(0)
         };
@@ -101,12 +100,12 @@ impl<D: Disk> Log<D> {
         }
     }
 
-    /// Adds to the file that keeps the reserve, unless that would eat what the reserve is for.
-    fn fill_reserve(&mut self, budget: u64) -> Result<u64, Error> {
+    /// Adds `step` bytes to the file that keeps the reserve.
+    fn fill_reserve(&mut self, step: u64) -> Result<u64, Error> {
         let path = reserve_path(&self.dir);
         let opened = Segment::open(&self.disk, path.clone(), 0);
         let mut reserve = opened.or_else(|_| Segment::create(&self.disk, path, 0))?;
-        let filled = fill_and_sync(&mut reserve, budget);
+        let filled = fill_and_sync(&mut reserve, step);
         self.space.reserve_file = reserve.filled;
         filled.map_err(|error| Error::io(&reserve.path, error))
     }
@@ -158,7 +157,7 @@ impl<D: Disk> Log<D> {
     pub(super) fn release(&mut self, number: u64) -> Result<(), Error> {
         let from = segment::path(&self.dir, number);
         let old = Segment::open(&self.disk, from.clone(), number)?;
-        let is_spare = self.prepared.len() < self.options.spares_max && !self.space.is_low;
+        let is_spare = self.prepared.len() < self.options.spares_max && self.space.spare > 0;
         if !is_spare || old.filled > self.options.segment_bytes {
             return self.disk.remove(&from).map_err(|e| Error::io(&from, e));
         }
@@ -175,8 +174,8 @@ impl<D: Disk> Log<D> {
         let reserve = self.options.reserve_bytes;
         let prepared = self.prepared.iter().map(|s| s.filled.saturating_sub(segment::HEADER_BYTES));
         let ahead = self.active.filled.saturating_sub(self.head) + prepared.sum::<u64>();
-        self.space.is_low = free < reserve;
-        self.space.new_work = if self.space.is_low { 0 } else { ahead + (free - reserve) };
+        self.space.spare = free.saturating_sub(reserve);
+        self.space.new_work = if free < reserve { 0 } else { ahead + self.space.spare };
         self.space.progress = ahead + free + self.space.reserve_file;
     }
 

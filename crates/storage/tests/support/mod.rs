@@ -1,7 +1,8 @@
 //! What the tests of the log share: a small log on a disk in memory whose records say their number.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part, and helpers may fail a test")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each file uses a part; helpers may fail a test")]
 
+use proptest::test_runner::{Config, RngSeed};
 use sluice_storage::Log;
 use sluice_storage::disk::{Disk, MemDisk};
 use sluice_storage::log::{Head, Options};
@@ -81,4 +82,9 @@ pub fn choices(seed: u64) -> impl FnMut(u64) -> u64 {
         state ^= state >> 27;
         state.wrapping_mul(0x2545_F491_4F6C_DD1D) % bound
     }
+}
+
+/// The same so many cases in every run of a property test.
+pub fn cases(count: u32) -> Config {
+    Config { cases: count, failure_persistence: None, rng_seed: RngSeed::Fixed(117), ..Config::default() }
 }

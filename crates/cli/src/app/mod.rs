@@ -1,0 +1,147 @@
+//! APP on the command line: a Python file, a manifest, or a folder with one of them.
+
+mod bundle;
+mod change;
+mod manifest;
+mod python;
+mod samples;
+
+pub use change::Change;
+pub use samples::Samples;
+
+use crate::exit::{Failure, Outcome};
+use bundle::Bundle;
+use serde_json::value::RawValue;
+use sluice_api::Deploy;
+use sluice_frontend::{Definition, Diagnostic, lower, warnings};
+use sluice_types::{Code, Program, Runtime};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names of manifests, in the order in which a folder is searched for them.
+const MANIFESTS: [&str; 2] = ["sluice.yaml", "sluice.yml"];
+
+/// An app that was found, read and lowered.
+pub struct App {
+    /// The file that defines it.
+    pub file: PathBuf,
+    /// Its definition as JSON.
+    pub definition: Box<RawValue>,
+    /// What it was lowered to.
+    pub program: Program,
+    /// What is doubtful about it, rendered.
+    pub warnings: Vec<String>,
+}
+
+/// What a front end made of a file: the definition as JSON, and as it is.
+struct Read {
+    json: String,
+    definition: Definition,
+    source: Option<String>,
+}
+
+impl App {
+    /// Finds, reads and lowers the app that `path` names.
+    pub fn load(path: &Path) -> Outcome<Self> {
+        let file = find(path)?;
+        let Read { json, definition, source } = match extension(&file) {
+            "py" => python::read(&file)?,
+            _ => manifest::read(&file)?,
+        };
+        let refused = |findings: Vec<Diagnostic>| Failure::diagnostics(&findings, source.as_deref());
+        let program = lower(&definition).map_err(refused)?;
+        let findings = warnings(&program).into_iter().map(|finding| finding.located(&definition.places));
+        let warnings = findings.map(|finding| finding.render(source.as_deref())).collect();
+        let definition = RawValue::from_string(json).map_err(|e| {
+            Failure::new(
+                Code::INTERNAL,
+                format!("the definition of `{}` is not JSON: {e}", file.display()),
+                "report this",
+            )
+        })?;
+        let app = Self { file, definition, program, warnings };
+        app.check_files()?;
+        Ok(app)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.program.app
+    }
+
+    /// The folder of its file, whose files are its bundle.
+    pub fn root(&self) -> &Path {
+        let parent = self.file.parent().unwrap_or(Path::new("."));
+        if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
+    }
+
+    /// The request that deploys it, with its files.
+    pub fn deploy(&self, reset_triggers: &[String]) -> Outcome<Deploy> {
+        let Bundle { files } = Bundle::read(self)?;
+        Ok(Deploy { definition: self.definition.clone(), files, reset_triggers: reset_triggers.to_vec() })
+    }
+
+    /// Files that functions name and that must be there.
+    fn named_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.program.functions.iter().filter_map(|function| match &function.runtime {
+            Runtime::Python { module, .. } | Runtime::Wasm { module, .. } => {
+                Some((&*function.name, &**module))
+            }
+            Runtime::Exec { .. } | Runtime::Process { .. } => None,
+        })
+    }
+
+    fn check_files(&self) -> Outcome<()> {
+        for (function, module) in self.named_files() {
+            if !self.root().join(module).is_file() {
+                let message = format!("function `{function}` is in `{module}`, which is not there");
+                let fix = format!("put it into `{}`, or name another file", self.root().display());
+                return Err(Failure::new(Code::FILE_NOT_FOUND, message, fix));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extension(file: &Path) -> &str {
+    file.extension().and_then(|e| e.to_str()).unwrap_or("")
+}
+
+/// The file that defines the app.
+fn find(path: &Path) -> Outcome<PathBuf> {
+    let metadata = fs::metadata(path).map_err(|e| {
+        let fix = "name a Python file, a sluice.yaml or a folder with one of them";
+        Failure::new(Code::FILE_NOT_FOUND, format!("cannot read `{}`: {e}", path.display()), fix)
+    })?;
+    if metadata.is_dir() {
+        return find_in(path);
+    }
+    match extension(path) {
+        "py" | "yaml" | "yml" | "json" => Ok(path.to_owned()),
+        _ => {
+            let message = format!("`{}` is neither a Python file nor a manifest", path.display());
+            Err(Failure::new(Code::APP_INVALID, message, "name a .py, .yaml or .json file, or a folder"))
+        }
+    }
+}
+
+fn find_in(folder: &Path) -> Outcome<PathBuf> {
+    let fixed = MANIFESTS.iter().chain(&["app.py"]).map(|name| folder.join(name)).find(|path| path.is_file());
+    if let Some(path) = fixed {
+        return Ok(path);
+    }
+    let mut candidates = python::files_with_an_app(folder)?;
+    match candidates.len() {
+        1 => Ok(candidates.remove(0)),
+        0 => {
+            let message = format!("`{}` holds no app", folder.display());
+            let fix = "put a sluice.yaml or an app.py there: import sluicegate as sg; app = sg.App(\"name\")";
+            Err(Failure::new(Code::FILE_NOT_FOUND, message, fix))
+        }
+        _ => {
+            let names: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
+            let message = format!("`{}` holds several apps: {}", folder.display(), names.join(", "));
+            Err(Failure::new(Code::APP_INVALID, message, "name the file, or call it app.py"))
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Apps in Python, described by a Python process of their own.
+
+use super::Read;
+use crate::exit::{Failure, Outcome};
+use crate::sdk;
+use serde::Deserialize;
+use sluice_frontend::{Definition, Diagnostic, Position, Severity};
+use sluice_types::Code;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The interpreter, the one that sandboxes use too.
+const INTERPRETER: &str = "python3";
+
+/// Has Python describe the app in a file.
+pub(super) fn read(file: &Path) -> Outcome<Read> {
+    let output = describe(file)?;
+    let source = fs::read_to_string(file).ok();
+    if !output.status.success() {
+        return Err(refused(&output, file, source.as_deref()));
+    }
+    let json = String::from_utf8_lossy(&output.stdout).into_owned();
+    let definition = Definition::from_json(&json)
+        .map_err(|findings| Failure::diagnostics(&findings, source.as_deref()))?;
+    Ok(Read { json, definition, source })
+}
+
+fn describe(file: &Path) -> Outcome<Output> {
+    let mut path = sdk::unpack()?.into_os_string();
+    if let Some(more) = std::env::var_os("PYTHONPATH").filter(|more| !more.is_empty()) {
+        path.push(":");
+        path.push(more);
+    }
+    let mut command = Command::new(INTERPRETER);
+    command.args(["-m", "sluicegate._describe"]).arg(file).env("PYTHONPATH", path).stdin(Stdio::null());
+    command.output().map_err(|e| {
+        let message = match e.kind() {
+            io::ErrorKind::NotFound => format!("this is a Python app, and there is no `{INTERPRETER}`"),
+            _ => format!("cannot run `{INTERPRETER}`: {e}"),
+        };
+        Failure::new(Code::PROGRAM_MISSING, message, "install Python 3.10 or newer")
+    })
+}
+
+/// The last line that a failed description writes to stderr.
+#[derive(Deserialize)]
+struct Report {
+    error: Exception,
+}
+
+#[derive(Deserialize)]
+struct Exception {
+    r#type: String,
+    message: String,
+    file: String,
+    line: Option<usize>,
+    #[serde(default)]
+    stack: String,
+}
+
+fn refused(output: &Output, file: &Path, source: Option<&str>) -> Failure {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let last = stderr.trim_end().rsplit('\n').next().unwrap_or("");
+    let Ok(Report { error }) = serde_json::from_str(last) else {
+        let message =
+            format!("Python could not describe `{}` ({}): {}", file.display(), output.status, stderr.trim());
+        return Failure::new(Code::APP_SYNTAX, message, "run the file with python3 to see what is wrong");
+    };
+    let in_this_file = file.file_name().is_some_and(|name| *name == *error.file);
+    let shown =
+        if in_this_file || error.file.is_empty() { file.display().to_string() } else { error.file.clone() };
+    let finding = Diagnostic {
+        severity: Severity::Error,
+        code: if error.r#type == "AppNotFound" { Code::APP_INVALID } else { Code::APP_SYNTAX },
+        message: format!("{}: {}", error.r#type, error.message),
+        path: String::new(),
+        file: shown.into(),
+        at: error.line.map(|line| Position { line, column: 0 }),
+        fix: fix(&error).to_owned(),
+    };
+    let mut failure = Failure::diagnostics(&[finding], source.filter(|_| in_this_file));
+    failure.body.error.cause =
+        Some(sluice_api::Cause { r#type: error.r#type, message: error.message, stack: error.stack });
+    failure
+}
+
+fn fix(error: &Exception) -> &'static str {
+    match error.r#type.as_str() {
+        "SyntaxError" | "IndentationError" | "TabError" => {
+            "mend the line; `sluice run` needs Python 3.10 or newer"
+        }
+        "ModuleNotFoundError" => "install the module for the python3 that is first on the PATH",
+        "AppNotFound" => "define one app at the top level of the file",
+        "SystemExit" => "guard code that is not for imports with: if __name__ == \"__main__\":",
+        _ => "the file failed while it was imported; its own stack is the cause",
+    }
+}
+
+/// Python files of a folder that look as if they define an app.
+pub(super) fn files_with_an_app(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let unreadable = |e: io::Error| {
+        Failure::new(
+            Code::FILE_NOT_FOUND,
+            format!("cannot list `{}`: {e}", folder.display()),
+            "check the path",
+        )
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_python = super::extension(&path) == "py";
+        let defines_an_app = |text: String| text.contains("sluicegate") && text.contains("App(");
+        if is_python && fs::read_to_string(&path).is_ok_and(defines_an_app) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,34 @@
+//! `sluice deploy`
+
+use super::connect;
+use crate::app::App;
+use crate::arguments::Global;
+use crate::exit::{Exit, Outcome};
+use crate::show;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// A Python file, a sluice.yaml, or a folder with one of them
+    #[arg(value_name = "APP")]
+    app: PathBuf,
+    /// Drop what an app-scoped trigger has collected, where its condition changed; can be repeated
+    #[arg(long, value_name = "NAME")]
+    reset_trigger: Vec<String>,
+}
+
+impl Deploy {
+    pub fn execute(&self, global: &Global) -> Outcome {
+        let app = App::load(&self.app)?;
+        app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        let deployed = connect(global)?.deploy(app.name(), &app.deploy(&self.reset_trigger)?)?;
+        if global.json {
+            show::json(&deployed)?;
+        } else {
+            let what = if deployed.changed == Some(false) { "unchanged" } else { "deployed" };
+            show::line(&format!("{what} {} version {}", deployed.app, deployed.version))?;
+        }
+        Ok(Exit::Succeeded)
+    }
+}

@@ -1,0 +1,50 @@
+//! The commands, one file each.
+
+pub mod apps;
+pub mod completions;
+pub mod deploy;
+pub mod dev;
+pub mod doctor;
+pub mod event;
+pub mod explain;
+pub mod get;
+pub mod help;
+pub mod put;
+pub mod run;
+pub mod runs;
+pub mod schema;
+pub mod server;
+pub mod start;
+
+use crate::arguments::{Arguments, Command, DEFAULT_SERVER, Global};
+use crate::client::Client;
+use crate::client::transport::{Remote, Transport};
+use crate::exit::Outcome;
+
+/// Does what the command line says.
+pub fn run(arguments: Arguments) -> Outcome {
+    let global = &arguments.global;
+    match arguments.command {
+        Command::Run(run) => run.execute(global),
+        Command::Dev(dev) => dev.execute(global),
+        Command::Deploy(deploy) => deploy.execute(global),
+        Command::Apps(apps) => apps.execute(global),
+        Command::Start(start) => start.execute(global),
+        Command::Put(put) => put.execute(global),
+        Command::Get(get) => get.execute(global),
+        Command::Event(event) => event.execute(global),
+        Command::Runs(runs) => runs.execute(global),
+        Command::Explain(explain) => explain.execute(global),
+        Command::Schema(schema) => schema.execute(),
+        Command::Server(server) => server.execute(global),
+        Command::Doctor(doctor) => doctor.execute(global),
+        Command::Help(help) => help.execute(),
+        Command::Completions(completions) => completions.execute(),
+    }
+}
+
+/// A client of the server that the command line names.
+fn connect(global: &Global) -> Outcome<Client> {
+    let url = global.server.as_deref().unwrap_or(DEFAULT_SERVER);
+    Ok(Client::new(Transport::Remote(Remote::new(url, global.token.as_deref())?)))
+}

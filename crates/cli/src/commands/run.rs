@@ -1,0 +1,119 @@
+//! `sluice run`: an app, once, from nothing to its outputs.
+
+use super::connect;
+use super::start::{self, Plan};
+use crate::app::{App, Samples};
+use crate::arguments::Global;
+use crate::client::Client;
+use crate::client::transport::Transport;
+use crate::embedded::Embedded;
+use crate::exit::{Exit, Outcome};
+use crate::inputs::{self, PutSpec};
+use crate::interrupt::Interrupt;
+use crate::{outputs, show, watch};
+use clap::Args;
+use sluice_api::Status;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// A Python file, a sluice.yaml, or a folder with one of them
+    #[arg(value_name = "APP")]
+    app: PathBuf,
+    #[command(flatten)]
+    given: Given,
+    /// The workflow to start
+    #[arg(long, value_name = "WORKFLOW")]
+    start: Option<String>,
+    /// Write the outputs to files of this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What a run starts with.
+#[derive(Debug, Args)]
+pub struct Given {
+    /// Put files: BUCKET=FILE, BUCKET/KEY=FILE or BUCKET='DIR/*.txt'; can be repeated
+    #[arg(long, value_name = "BUCKET[/KEY]=PATH|GLOB")]
+    put: Vec<String>,
+    /// The input of the run
+    #[arg(long, value_name = "JSON|@FILE")]
+    input: Option<String>,
+    /// An event that only this run sees
+    #[arg(long, value_name = "JSON")]
+    event: Option<String>,
+}
+
+impl Run {
+    pub fn execute(&self, global: &Global) -> Outcome {
+        let app = App::load(&self.app)?;
+        app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        let plan = Plan { workflow: self.start.clone(), ..self.given.plan(&app)? };
+        if let Some(dir) = &self.out {
+            outputs::prepare(dir)?;
+        }
+        let deploy = app.deploy(&[])?;
+        let interrupt = Interrupt::listen()?;
+        let client = match global.server {
+            Some(_) => connect(global)?,
+            None => Client::new(Transport::Local(Embedded::start()?)),
+        };
+        client.deploy(app.name(), &deploy)?;
+        let started = start::start(&client, app.name(), plan)?;
+        let mut run = watch::until_ended(&client, &started.run, &interrupt)?;
+        if let Some(dir) = &self.out {
+            outputs::write(&client, &mut run, dir)?;
+        }
+        eprintln!("{}", watch::summary(&run));
+        if global.json {
+            show::json(&run)?;
+        } else {
+            outputs::print(&run)?;
+        }
+        Ok(if run.status == Status::Succeeded { Exit::Succeeded } else { Exit::Failed })
+    }
+}
+
+impl Given {
+    /// What is given, or the app's samples when nothing is.
+    fn plan(&self, app: &App) -> Outcome<Plan> {
+        let here = Path::new("");
+        if !self.put.is_empty() || self.input.is_some() || self.event.is_some() {
+            let mut plan = self.parse()?;
+            plan.objects = read(&self.put, here, app)?;
+            return Ok(plan);
+        }
+        let Some(samples) = Samples::of(app.root())? else { return Ok(Plan::default()) };
+        eprintln!("note: nothing is put, so the app's sample.json is; see `sluice run --help`");
+        let objects = read(&samples.put, app.root(), app)?;
+        Ok(Plan { objects, input: samples.input, event: samples.event, ..Plan::default() })
+    }
+
+    /// Input and event, without the files.
+    pub fn parse(&self) -> Outcome<Plan> {
+        Ok(Plan {
+            input: self.input.as_deref().map(inputs::input).transpose()?,
+            event: self.event.as_deref().map(inputs::event).transpose()?,
+            ..Plan::default()
+        })
+    }
+
+    /// The files, for an app that only the server knows.
+    pub fn files(&self) -> Outcome<Vec<inputs::NewObject>> {
+        let mut objects = Vec::new();
+        for text in &self.put {
+            objects.extend(PutSpec::parse(text)?.read(Path::new(""))?);
+        }
+        Ok(objects)
+    }
+}
+
+fn read(specs: &[String], base: &Path, app: &App) -> Outcome<Vec<inputs::NewObject>> {
+    let mut objects = Vec::new();
+    for text in specs {
+        let spec = PutSpec::parse(text)?;
+        spec.check(&app.program)?;
+        objects.extend(spec.read(base)?);
+    }
+    Ok(objects)
+}

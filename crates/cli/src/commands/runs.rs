@@ -1,0 +1,161 @@
+//! `sluice runs`
+
+use super::connect;
+use crate::arguments::Global;
+use crate::client::{Client, part};
+use crate::exit::{Exit, Outcome};
+use crate::{outputs, show, watch};
+use clap::{Args, Subcommand, ValueEnum};
+use sluice_api::{HistoryEvent, Run, RunState};
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub struct Runs {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The latest runs
+    List(List),
+    /// One run
+    Show(Named),
+    /// What happened in a run
+    History(Named),
+    /// What the functions of a run wrote
+    Logs(Named),
+    /// Stop a run
+    Cancel(Cancel),
+    /// Start a new run with the inputs of an ended one
+    Retry(Named),
+}
+
+#[derive(Debug, Args)]
+struct Named {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+}
+
+#[derive(Debug, Args)]
+struct Cancel {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+    /// Why
+    #[arg(long, default_value = "cancelled from the command line")]
+    reason: String,
+}
+
+#[derive(Debug, Default, Args)]
+struct List {
+    /// Only those of this app
+    #[arg(long)]
+    app: Option<String>,
+    /// Only those of this status
+    #[arg(long, value_enum)]
+    status: Option<StatusName>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// `next` of the page before
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StatusName {
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl Runs {
+    pub fn execute(&self, global: &Global) -> Outcome {
+        let client = connect(global)?;
+        match &self.what {
+            None => List { limit: 20, ..List::default() }.print(&client, global.json)?,
+            Some(What::List(list)) => list.print(&client, global.json)?,
+            Some(What::Show(named)) => show_run(&client.run(&named.run, Duration::ZERO)?, global.json)?,
+            Some(What::History(named)) => history(&client, &named.run, global.json)?,
+            Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
+            Some(What::Cancel(cancel)) => state(&client.cancel(&cancel.run, &cancel.reason)?, global.json)?,
+            Some(What::Retry(named)) => state(&client.retry(&named.run)?, global.json)?,
+        }
+        Ok(Exit::Succeeded)
+    }
+}
+
+impl List {
+    fn print(&self, client: &Client, json: bool) -> Outcome<()> {
+        let status = self.status.and_then(|status| status.to_possible_value());
+        let given = [
+            ("app", self.app.clone()),
+            ("status", status.map(|status| status.get_name().to_owned())),
+            ("limit", Some(self.limit.to_string())),
+            ("cursor", self.cursor.clone()),
+        ];
+        let query = given.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", part(&value?))));
+        let list = client.runs(&query.collect::<Vec<_>>().join("&"))?;
+        if json {
+            return show::json(&list);
+        }
+        let rows: Vec<_> = list.runs.iter().map(row).collect();
+        show::text(&show::table(&["RUN", "APP", "STATUS", "STARTED", "SECONDS"], &rows))?;
+        match list.next {
+            Some(next) => show::line(&format!("more with --cursor {next}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn row(run: &Run) -> Vec<String> {
+    let seconds = format!("{}.{:03}", run.duration_ms / 1000, run.duration_ms % 1000);
+    let app = format!("{} v{}", run.app, run.version);
+    vec![run.run.clone(), app, run.status.to_string(), run.started_at.clone(), seconds]
+}
+
+fn show_run(run: &Run, json: bool) -> Outcome<()> {
+    if json {
+        return show::json(run);
+    }
+    show::line(&watch::summary(run))?;
+    outputs::print(run)
+}
+
+fn state(state: &RunState, json: bool) -> Outcome<()> {
+    if json { show::json(state) } else { show::line(&format!("{} {}", state.run, state.status)) }
+}
+
+fn history(client: &Client, run: &str, json: bool) -> Outcome<()> {
+    let history = client.history(run)?;
+    if json {
+        return show::json(&history);
+    }
+    let detail = |event: &HistoryEvent| {
+        let details = event.details.iter().map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}={text}"),
+            None => format!("{name}={value}"),
+        });
+        details.collect::<Vec<_>>().join(" ")
+    };
+    let row = |event: &HistoryEvent| {
+        vec![event.seq.to_string(), event.time.clone(), event.r#type.clone(), detail(event)]
+    };
+    let rows: Vec<_> = history.events.iter().map(row).collect();
+    show::text(&show::table(&["SEQ", "TIME", "WHAT", "DETAILS"], &rows))
+}
+
+fn logs(client: &Client, run: &str, json: bool) -> Outcome<()> {
+    let logs = client.logs(run)?;
+    if json {
+        return show::json(&logs);
+    }
+    for line in &logs.lines {
+        let who = format!("{}#{}.{}", line.function, line.invocation, line.attempt);
+        show::line(&format!("{} {who} {}: {}", line.time, line.stream, line.text.trim_end_matches('\n')))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `sluice server`
+
+use crate::arguments::{DEFAULT_ADDR, Global};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::interrupt::Signals;
+use crate::{embedded, show};
+use clap::Args;
+use sluice_runtime::Node;
+use sluice_server::{Options, Server as Front};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+/// The data directory unless told otherwise.
+pub const DEFAULT_DATA: &str = ".sluice";
+
+#[derive(Debug, Args)]
+pub struct Server {
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Where a server listens and keeps its data.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Where to listen; port 0 picks a free one. Beyond loopback a token is needed
+    #[arg(long, value_name = "HOST:PORT", default_value = DEFAULT_ADDR, env = "SLUICE_ADDR")]
+    pub addr: String,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA, env = "SLUICE_DATA")]
+    pub data: PathBuf,
+    /// Most worker processes; by default twice the number of cores
+    #[arg(long, value_name = "N", env = "SLUICE_WORKERS")]
+    pub workers: Option<usize>,
+}
+
+impl Server {
+    pub fn execute(&self, global: &Global) -> Outcome {
+        let node = self.place.start_node()?;
+        let served = self.serve(&node, global);
+        // A failed stop matters, but why the server could not serve matters more.
+        let stopped = node.stop();
+        served?;
+        stopped?;
+        Ok(Exit::Succeeded)
+    }
+
+    fn serve(&self, node: &Node, global: &Global) -> Outcome<()> {
+        embedded::runtime()?.block_on(async {
+            let mut signals = Signals::listen()?;
+            let options = Options { token: global.token.clone() };
+            let server = Front::bind(self.place.addr()?, node.handle(), options).await?;
+            let url = format!("http://{}", server.local_addr());
+            if global.json {
+                show::json(&serde_json::json!({ "listening": url }))?;
+            } else {
+                show::line(&format!("listening on {url}"))?;
+            }
+            Ok(server.serve(async move { signals.next().await }).await?)
+        })
+    }
+}
+
+impl Place {
+    /// The address, with names resolved.
+    pub fn addr(&self) -> Outcome<SocketAddr> {
+        let refused = |why: String| {
+            Failure::usage(format!("`{}` is no address: {why}", self.addr), "write --addr HOST:PORT")
+        };
+        let mut found = self.addr.to_socket_addrs().map_err(|e| refused(e.to_string()))?;
+        found.next().ok_or_else(|| refused("the name has no address".into()))
+    }
+
+    /// Starts a node on the data directory.
+    pub fn start_node(&self) -> Outcome<Node> {
+        let mut config = embedded::config(&self.data)?;
+        config.workers_max = self.workers;
+        Ok(Node::start(config)?)
+    }
+}

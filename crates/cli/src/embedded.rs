@@ -1,0 +1,56 @@
+//! A node of this process, for commands that need no server.
+
+use crate::exit::{Failure, Outcome};
+use crate::sdk;
+use http::{Request, Response};
+use sluice_runtime::{Node, NodeConfig};
+use sluice_server::InProcess;
+use sluice_types::Code;
+use std::io;
+use std::path::Path;
+
+/// A node on a temporary data directory, which is removed with it.
+pub struct Embedded {
+    server: InProcess,
+    runtime: tokio::runtime::Runtime,
+    // In the order in which they are dropped: the node stops before its directory goes.
+    _node: Node,
+    _dir: tempfile::TempDir,
+}
+
+impl Embedded {
+    /// Starts one.
+    pub fn start() -> Outcome<Self> {
+        let dir = tempfile::Builder::new().prefix("sluice-").tempdir();
+        let dir = dir.map_err(|e| machine("cannot make a temporary directory", &e))?;
+        let mut config = config(dir.path())?;
+        config.ephemeral = true;
+        let node = Node::start(config)?;
+        let server = InProcess::new(node.handle());
+        Ok(Self { server, runtime: runtime()?, _node: node, _dir: dir })
+    }
+
+    /// Asks it, and reads the whole answer.
+    pub fn ask(&self, request: Request<bytes::Bytes>) -> Response<bytes::Bytes> {
+        self.runtime.block_on(self.server.ask(request))
+    }
+}
+
+/// The program that starts sandboxes: this one, even when its file has been replaced since.
+pub const LAUNCHER: &str = "/proc/self/exe";
+
+/// How a node of this binary is set up on a data directory.
+pub fn config(data_dir: &Path) -> Outcome<NodeConfig> {
+    Ok(NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER))
+}
+
+/// A runtime on this thread: the shard has a thread of its own, the front needs no more than one.
+pub fn runtime() -> Outcome<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| machine("cannot start the runtime", &e))
+}
+
+/// Something about this machine.
+pub fn machine(what: &str, error: &io::Error) -> Failure {
+    Failure::new(Code::HOST_LACKS, format!("{what}: {error}"), "see `sluice doctor`")
+}

@@ -1,0 +1,87 @@
+//! The binary `sluice`: parses the command line and prints. What commands do is done by the other crates.
+
+mod app;
+mod arguments;
+mod client;
+mod commands;
+mod embedded;
+mod exit;
+mod inputs;
+mod interrupt;
+mod outputs;
+mod sdk;
+mod show;
+mod watch;
+
+use arguments::Arguments;
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == sluice_isolation::LAUNCH_ARGUMENT) {
+        sluice_isolation::launcher_main();
+    }
+    log_to_stderr();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error).into(),
+    };
+    let json = arguments.global.json;
+    match commands::run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => report(&failure, json).into(),
+    }
+}
+
+/// What the server and the node have to say, as far as `SLUICE_LOG` asks for it.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn report(failure: &Failure, json: bool) -> Exit {
+    eprint!("{}", failure.render());
+    if json {
+        // The exit code tells, even when stdout is gone.
+        let _ = show::json(&failure.body);
+    }
+    failure.exit
+}
+
+/// Wrong arguments, or a wish for help.
+fn misused(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // Nothing is lost but the help when stdout is gone.
+        let _ = error.print();
+        return Exit::Succeeded;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        return report(&usage(error), true);
+    }
+    let _ = error.print();
+    Exit::Wrong
+}
+
+fn usage(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
+    let suggested =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+            .into_iter()
+            .find_map(|kind| match error.get(kind)? {
+                ContextValue::String(name) => Some(name.clone()),
+                ContextValue::Strings(names) => names.first().cloned(),
+                _ => None,
+            });
+    let fix = match (suggested, error.kind()) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {
+            "name a command; `sluice help` lists them".to_owned()
+        }
+        (None, _) => "`sluice help COMMAND` tells the arguments".to_owned(),
+    };
+    Failure::usage(message, fix)
+}

@@ -1,0 +1,158 @@
+//! Watching a run until it ends, with progress on stderr.
+
+use crate::client::Client;
+use crate::exit::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use sluice_api::{FunctionCounts, Run};
+use sluice_types::Code;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at a run: bounds how old the progress is and how long Ctrl-C takes.
+const PERIOD: Duration = Duration::from_millis(200);
+/// Least time between two lines of progress where there is no terminal.
+const LINE_PERIOD: Duration = Duration::from_secs(2);
+/// How long a run that is being cancelled may take to end.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The run once it has ended. On Ctrl-C it is cancelled, and that is the failure.
+pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome<Run> {
+    let mut progress = Progress::new();
+    loop {
+        let seen = client.run(run, PERIOD)?;
+        if seen.status.has_ended() {
+            progress.end();
+            return Ok(seen);
+        }
+        if interrupt.is_set() {
+            progress.end();
+            return Err(cancel(client, run));
+        }
+        progress.show(&seen);
+    }
+}
+
+fn cancel(client: &Client, run: &str) -> Failure {
+    let cancelled =
+        client.cancel(run, "interrupted by the user").and_then(|_| client.run(run, CANCEL_PATIENCE));
+    let message = match cancelled {
+        Ok(seen) if seen.status.has_ended() => format!("interrupted; run {run} is {}", seen.status),
+        Ok(_) => format!("interrupted; run {run} is being cancelled"),
+        Err(failure) => {
+            format!("interrupted; run {run} could not be cancelled: {}", failure.body.error.message)
+        }
+    };
+    Failure::new(Code::INTERRUPTED, message, "start it again when you like")
+}
+
+enum Progress {
+    /// One bar per function.
+    Bars { all: MultiProgress, bars: Vec<ProgressBar> },
+    /// Lines now and then.
+    Lines { started: Instant, told: Instant, last: String },
+}
+
+impl Progress {
+    fn new() -> Self {
+        if std::io::stderr().is_terminal() {
+            return Self::Bars { all: MultiProgress::new(), bars: Vec::new() };
+        }
+        Self::Lines { started: Instant::now(), told: Instant::now(), last: String::new() }
+    }
+
+    fn show(&mut self, run: &Run) {
+        match self {
+            Self::Bars { all, bars } => {
+                while bars.len() < run.functions.len() {
+                    bars.push(all.add(bar()));
+                }
+                for (bar, counts) in bars.iter().zip(&run.functions) {
+                    bar.set_prefix(counts.function.clone());
+                    bar.set_length(counts.started.into());
+                    bar.set_position(done(counts).into());
+                    bar.set_message(state(counts));
+                }
+            }
+            Self::Lines { started, told, last } => {
+                let line = line(run);
+                if told.elapsed() >= LINE_PERIOD && line != *last {
+                    eprintln!("{:>4}s  {line}", started.elapsed().as_secs());
+                    (*told, *last) = (Instant::now(), line);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Self::Bars { bars, .. } = self {
+            bars.iter().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:>20} {bar:24} {pos}/{len} {msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn done(counts: &FunctionCounts) -> u32 {
+    counts.succeeded + counts.failed + counts.cancelled
+}
+
+/// What is under way and what went wrong, as far as there is any.
+fn state(counts: &FunctionCounts) -> String {
+    let parts = [
+        (counts.running, "running"),
+        (counts.queued, "queued"),
+        (counts.retried, "retried"),
+        (counts.failed, "failed"),
+        (counts.cancelled, "cancelled"),
+    ];
+    let told = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+fn line(run: &Run) -> String {
+    let function = |counts: &FunctionCounts| {
+        let state = state(counts);
+        let state = if state.is_empty() { state } else { format!(" ({state})") };
+        format!("{} {}/{}{state}", counts.function, done(counts), counts.started)
+    };
+    let begun = run.functions.iter().filter(|counts| counts.started > 0);
+    begun.map(function).collect::<Vec<_>>().join(" · ")
+}
+
+/// The last line for people: how it ended, and what it took.
+pub fn summary(run: &Run) -> String {
+    let line = line(run);
+    let separator = if line.is_empty() { "" } else { " · " };
+    format!("{} {} in {}{separator}{line}", run.run, run.status, seconds(run.duration_ms))
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1000, ms % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_by_function() {
+        let count = FunctionCounts {
+            function: "count".into(),
+            started: 9,
+            succeeded: 4,
+            failed: 1,
+            running: 2,
+            queued: 2,
+            retried: 3,
+            ..FunctionCounts::default()
+        };
+        assert_eq!(state(&count), "2 running, 2 queued, 3 retried, 1 failed");
+        assert_eq!(done(&count), 5);
+        assert_eq!(state(&FunctionCounts { started: 1, succeeded: 1, ..FunctionCounts::default() }), "");
+        assert_eq!(seconds(12_034), "12.034 s");
+    }
+}

@@ -1,0 +1,89 @@
+//! Calling the binary.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// An app that needs no Python: `count` copies each text to the outputs.
+pub const MANIFEST: &str = "\
+app: echo
+buckets: [texts]
+functions:
+  count: {runtime: exec, command: [cat], on: {each: texts}}
+";
+
+/// A folder of its own, in which the binary is called.
+pub struct Folder(tempfile::TempDir);
+
+/// What a call gave.
+pub struct Called {
+    /// The exit code.
+    pub exit: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside that.
+    pub stderr: String,
+}
+
+impl Folder {
+    /// With these files.
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        files.iter().for_each(|(name, text)| folder.write(name, text));
+        folder
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The binary with these arguments, not started yet. The environment does not choose a server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for name in ["SLUICE_SERVER", "SLUICE_TOKEN", "SLUICE_ADDR", "SLUICE_DATA", "SLUICE_LOG"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn call(&self, arguments: &[&str]) -> Called {
+        called(self.command(arguments).output().unwrap())
+    }
+}
+
+pub fn called(output: Output) -> Called {
+    Called {
+        exit: output.status.code().expect("it was not killed"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Called {
+    /// Its stdout, which is one JSON document.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e}: {:?} {}", self.stdout, self.stderr))
+    }
+
+    /// The error that it printed with `--json`.
+    #[track_caller]
+    pub fn error(&self, exit: i32) -> Value {
+        assert_eq!(self.exit, exit, "{}", self.stderr);
+        self.json()["error"].clone()
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

@@ -1,0 +1,143 @@
+//! Failed attempts: retries, and what happens when none is left.
+
+use super::pending::{Pending, PendingState};
+use super::put::discard;
+use super::{Cx, HistoryKind, Lost, Run, Status};
+use crate::effect::Effect;
+use crate::timers::TimerId;
+use sluice_types::problem::Cause;
+use sluice_types::{Attempt, Code, Failure, FailureKind, Problem, RetryPolicy, limits};
+use std::sync::Arc;
+
+impl Run {
+    /// An attempt failed; `pending` has been taken out of the table.
+    pub(super) fn failed(&mut self, cx: &mut Cx<'_>, seq: u32, mut pending: Pending, failure: Failure) {
+        pending.held.drain(..).for_each(|put| discard(&put.payload, cx.effects));
+        let policy = &cx.compiled.program.functions[pending.function.index()].retry;
+        let again = failure.kind.is_retryable() && pending.attempt.0 < policy.attempts;
+        let due_ms = again.then(|| cx.now_ms.saturating_add(self.delay_ms(policy, seq, pending.attempt)));
+        let entry = HistoryKind::AttemptFailed {
+            invocation: seq,
+            attempt: pending.attempt,
+            failure: Box::new(failure.clone()),
+            retry_ms: due_ms,
+        };
+        self.record(cx, entry);
+        match due_ms {
+            Some(due_ms) => {
+                pending.state = PendingState::Waiting { due_ms };
+                cx.timers.update(self.entity(), TimerId::Retry(seq), None, Some(due_ms));
+                self.pending.insert(seq, pending);
+            }
+            None => self.exhausted(cx, seq, pending, failure),
+        }
+    }
+
+    /// No attempt is left: a trigger handles it, a join reports it at closing, or the run fails.
+    fn exhausted(&mut self, cx: &mut Cx<'_>, seq: u32, pending: Pending, failure: Failure) {
+        let function = pending.function;
+        self.tallies[function.index()].failed += 1;
+        let problem = self.problem(cx, &pending, &failure);
+        let handled = self.announce_failure(cx, seq, &pending, &problem);
+        if cx.compiled.is_joined(function) {
+            let keys = self.keys(&pending.items);
+            self.lost.push(Lost { function, keys, problem });
+        } else if !handled {
+            self.end(cx, Status::Failed, Some(problem));
+        }
+        self.done(cx, &pending);
+    }
+
+    fn problem(&self, cx: &Cx<'_>, pending: &Pending, failure: &Failure) -> Problem {
+        let function = &cx.program().functions[pending.function.index()];
+        let input = match self.keys(&pending.items).as_slice() {
+            [one] => format!(" for key {:?}", &**one),
+            _ => String::new(),
+        };
+        let attempts = match pending.attempt.0 {
+            1 => "attempt 1".to_owned(),
+            n => format!("{n} attempts"),
+        };
+        let (code, fix) = explain(failure);
+        Problem {
+            code,
+            message: format!(
+                "function {:?} failed{input} after {attempts}: {}",
+                &*function.name, failure.message
+            ),
+            place: format!("function {}", function.name),
+            fix: fix.into(),
+            cause: Some(Cause {
+                r#type: failure.r#type.clone(),
+                message: failure.message.clone(),
+                stack: failure.stack.clone(),
+            }),
+        }
+    }
+
+    /// Exponential backoff, with full jitter drawn from the run's seed.
+    fn delay_ms(&self, policy: &RetryPolicy, seq: u32, attempt: Attempt) -> u64 {
+        let factor = f64::from(policy.backoff_permille) / 1000.0;
+        let delay = policy.initial_ms as f64 * factor.powi(attempt.0 as i32 - 1);
+        let delay = delay.min(policy.max_ms as f64) as u64;
+        if !policy.jitter || delay == 0 {
+            return delay;
+        }
+        let mut bytes = [0u8; 16];
+        bytes[..8].copy_from_slice(&self.seed.to_le_bytes());
+        bytes[8..12].copy_from_slice(&seq.to_le_bytes());
+        bytes[12..].copy_from_slice(&attempt.0.to_le_bytes());
+        xxhash_rust::xxh3::xxh3_64(&bytes) % (delay + 1)
+    }
+
+    /// The time of another attempt has come.
+    pub(super) fn retry(&mut self, cx: &mut Cx<'_>, seq: u32) {
+        let pending = self.pending.get_mut(seq).expect("a run awaits only what is pending");
+        pending.state = PendingState::Running;
+        pending.attempt.0 += 1;
+        self.tallies[pending.function.index()].retried += 1;
+        let pending = self.pending.get(seq).expect("it is still there");
+        cx.effects.push(Effect::Invoke(self.invocation(seq, pending)));
+    }
+}
+
+fn explain(failure: &Failure) -> (Code, &'static str) {
+    match failure.kind {
+        FailureKind::Raised => {
+            (Code::FUNCTION_FAILED, "see the cause; mend the function or its input and start again")
+        }
+        FailureKind::Crashed => {
+            (Code::WORKER_CRASHED, "see the run's logs; a native library or a signal ended it")
+        }
+        FailureKind::TimedOut => {
+            (Code::FUNCTION_TIMED_OUT, "raise timeout= of the function, or find out what it waits for")
+        }
+        FailureKind::OutOfMemory => {
+            (Code::FUNCTION_OUT_OF_MEMORY, "raise memory= of the function, or use less")
+        }
+        FailureKind::Unserialisable => (
+            Code::VALUE_UNSERIALISABLE,
+            "return bytes, text, a JSON value or a numpy array; encode anything else yourself",
+        ),
+        FailureKind::UndeclaredPut => (Code::PUT_UNDECLARED, "name the bucket in the function's into="),
+        FailureKind::Conflict if failure.r#type == "OutputNotRepeatable" => {
+            (Code::OUTPUT_NOT_REPEATABLE, "make the function deterministic, or give it visibility=\"commit\"")
+        }
+        FailureKind::Conflict => (Code::OUTPUT_KEY_TAKEN, "put under a key that no other invocation uses"),
+        FailureKind::Protocol => (Code::WORKER_PROTOCOL, "use the worker library of this version"),
+        FailureKind::Unstartable => {
+            (Code::SANDBOX_UNSTARTABLE, "see the cause: the program, module or handler could not be loaded")
+        }
+        FailureKind::Limit => (Code::RUN_LIMIT, "stay within the limit that the message names"),
+    }
+}
+
+/// Names keys, the first few of them in full.
+pub(super) fn name_keys(keys: &[Arc<str>]) -> String {
+    let mut named: Vec<String> =
+        keys.iter().take(limits::KEYS_NAMED_MAX).map(|key| format!("{key:?}")).collect();
+    if keys.len() > limits::KEYS_NAMED_MAX {
+        named.push(format!("and {} more", keys.len() - limits::KEYS_NAMED_MAX));
+    }
+    named.join(", ")
+}

@@ -1,0 +1,88 @@
+//! Express runs as the durable engine sees them: a start, an end, no hops.
+
+use sluice_engine::{ExpressEnded, InputKind, Status};
+use sluice_sim::{Reaction, Recipe, World};
+use sluice_types::{ContentType, Object, Payload, Program, RunKey};
+
+fn delegating() -> World {
+    let mut world = World::durable(23);
+    world.deploy(&Recipe::new("app").express().function("see", &[]).on(|c| c.each("todo"), "see").build());
+    world
+}
+
+fn ended(run: RunKey, incarnation: u32, key: &str) -> InputKind {
+    let output = Object {
+        bucket: Program::OUTPUT,
+        key: key.into(),
+        content_type: ContentType::Text,
+        payload: Payload::Inline("done".into()),
+        group: None,
+        meta: None,
+    };
+    let (error, cancelled, tallies) = (None, false, Vec::new());
+    InputKind::ExpressEnded(ExpressEnded {
+        run,
+        incarnation,
+        error,
+        cancelled,
+        outputs: vec![output],
+        tallies,
+    })
+}
+
+#[test]
+fn an_express_run_is_delegated_with_its_inputs() {
+    let mut world = delegating();
+    let run = world.start(&[("todo", "a", "x")]);
+    assert_eq!(world.delegated, [run]);
+    assert!(world.calls.is_empty());
+    let start = world.run(run).express_start();
+    assert_eq!((start.objects.len(), start.seal, start.incarnation), (1, true, 0));
+    world.submit(ended(run, 0, "k"));
+    assert_eq!(world.outputs(run), [("k".into(), "done".into())]);
+    assert_eq!(world.status(run).0, Status::Succeeded);
+}
+
+#[test]
+fn an_earlier_life_cannot_end_a_run_that_started_again() {
+    let mut world = delegating();
+    let run = world.start(&[]);
+    world.submit(InputKind::Reincarnate { run });
+    assert_eq!(world.delegated, [run, run]);
+    world.submit(ended(run, 0, "stale"));
+    assert_eq!(world.status(run).0, Status::Running);
+    world.submit(ended(run, 1, "k"));
+    world.submit(ended(run, 1, "again"));
+    assert_eq!(world.outputs(run), [("k".into(), "done".into())]);
+}
+
+#[test]
+fn a_delegated_run_listens_to_no_events_and_can_be_cancelled() {
+    let mut world = World::durable(23);
+    world.deploy(&Recipe::new("app").express().function("see", &[]).on(|c| c.event("go"), "see").build());
+    let run = world.start(&[]);
+    assert!(world.engine.listening(World::APP).next().is_none());
+    world.cancel(run);
+    world.submit(ended(run, 0, "late"));
+    assert_eq!(world.status(run).0, Status::Cancelled);
+    assert!(world.outputs(run).is_empty());
+}
+
+#[test]
+fn what_a_client_put_into_output_and_the_express_engine_reports_is_one_object() {
+    let mut world = delegating();
+    let run = world.start(&[("output", "k", "mine")]);
+    world.submit(ended(run, 0, "k"));
+    assert_eq!(world.outputs(run), [("k".into(), "mine".into())]);
+}
+
+#[test]
+fn the_express_engine_keeps_no_hops_in_its_history() {
+    let mut world = World::new(23);
+    world.behaves("see", |call| Reaction::value(call.keys()));
+    world.deploy(&Recipe::new("app").express().function("see", &[]).on(|c| c.each("todo"), "see").build());
+    let run = world.start(&[("todo", "a", ""), ("todo", "b", "")]);
+    world.rest();
+    assert!(world.succeeded(run));
+    assert_eq!(world.run(run).history().len(), 2, "start and end");
+}

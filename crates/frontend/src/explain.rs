@@ -1,0 +1,145 @@
+//! A trigger program in words: what an app was lowered to, for `sluice explain`.
+
+mod closing;
+mod json;
+mod words;
+
+pub use json::explain_json;
+
+use crate::graph::{Graph, Node, name};
+use sluice_types::{BucketIx, FunctionIx, Program, Scope, limits};
+use std::fmt::Write;
+use words::{action, amount_ms, condition, list, runtime, size_bytes};
+
+/// The program for a reader: functions, buckets, triggers, the data graph, and what closes when.
+pub fn explain(program: &Program) -> String {
+    let graph = Graph::of(program);
+    let durability = format!("{:?}", program.durability).to_lowercase();
+    let mut text = format!("app {} ({durability})\n", program.app);
+    section(&mut text, "functions", program.functions.iter().map(|f| (&*f.name, function(program, f))));
+    let buckets = (0..program.buckets.len()).map(|i| BucketIx(i as u16));
+    section(
+        &mut text,
+        "buckets",
+        buckets.map(|b| (&*program.buckets[b.index()].name, bucket(program, &graph, b))),
+    );
+    section(&mut text, "triggers", program.triggers.iter().map(|t| (&*t.name, trigger(program, t))));
+    let _ = writeln!(text, "\ndata, within a run");
+    for line in flows(program, &graph) {
+        let _ = writeln!(text, "  {line}");
+    }
+    let closings = closing::closings(program, &graph);
+    section(
+        &mut text,
+        "what closes when",
+        closings.into_iter().map(|(names, when)| (together(&names), vec![when])),
+    );
+    text
+}
+
+/// Widest first column, in characters; longer names stand out of it.
+const COLUMN_MAX: usize = 40;
+
+/// The names of parts that close together.
+fn together(names: &[String]) -> String {
+    let named = names[..names.len().min(limits::KEYS_NAMED_MAX)].join(" + ");
+    match names.len() - names.len().min(limits::KEYS_NAMED_MAX) {
+        0 => named,
+        rest => format!("{named} and {rest} more"),
+    }
+}
+
+/// A headline and a table of two columns, the second of which may span lines.
+fn section<S: AsRef<str>>(text: &mut String, title: &str, rows: impl Iterator<Item = (S, Vec<String>)>) {
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0).min(COLUMN_MAX);
+    let _ = writeln!(text, "\n{title}");
+    for (name, lines) in rows {
+        for (i, line) in lines.iter().enumerate() {
+            let name = if i == 0 { name.as_ref() } else { "" };
+            let _ = writeln!(text, "  {name:width$}  {line}");
+        }
+    }
+}
+
+fn function(program: &Program, function: &sluice_types::Function) -> Vec<String> {
+    let retries = match function.retry.attempts {
+        1 => "one attempt".to_owned(),
+        attempts => format!("up to {attempts} attempts"),
+    };
+    let resources = &function.resources;
+    let mut limits = vec![
+        format!("{retries} of {}", amount_ms(function.timeout_ms)),
+        size_bytes(resources.memory_bytes),
+        format!("network {}", format!("{:?}", function.network).to_lowercase()),
+    ];
+    if resources.cpu_millis > 0 {
+        limits.push(format!("{} cores", f64::from(resources.cpu_millis) / 1000.0));
+    }
+    if function.concurrency > 0 {
+        limits.push(format!("at most {} at once", function.concurrency));
+    }
+    if function.warm > 0 {
+        limits.push(format!("{} kept warm", function.warm));
+    }
+    if function.visibility == sluice_types::Visibility::Commit {
+        limits.push("puts visible at success".to_owned());
+    }
+    vec![runtime(&function.runtime), format!("into {}", into(program, function)), limits.join(" · ")]
+}
+
+fn into(program: &Program, function: &sluice_types::Function) -> String {
+    let names = function.into.iter().map(|b| &*program.buckets[b.index()].name);
+    if function.into.is_empty() { "output".to_owned() } else { list(names) }
+}
+
+fn bucket(program: &Program, graph: &Graph, bucket: BucketIx) -> Vec<String> {
+    let writers = graph.predecessors(Node::Bucket(bucket));
+    let writers = list(writers.iter().map(|node| name(program, *node)));
+    let text = match (bucket, writers.as_str()) {
+        (Program::INPUT, _) => "what a run starts with".to_owned(),
+        (Program::OUTPUT, "") => "the outputs of a run".to_owned(),
+        (Program::OUTPUT, writers) => format!("the outputs of a run, put by {writers}"),
+        (_, "") => "put by clients only".to_owned(),
+        (_, writers) => format!("put by {writers}"),
+    };
+    let is_own = bucket != Program::INPUT && bucket != Program::OUTPUT;
+    let kept = if is_own && program.buckets[bucket.index()].keep { "; kept with the run" } else { "" };
+    vec![format!("{text}{kept}")]
+}
+
+fn trigger(program: &Program, trigger: &sluice_types::Trigger) -> Vec<String> {
+    let actions: Vec<_> = trigger.actions.iter().map(|a| action(program, a)).collect();
+    let mut lines = vec![condition(program, &trigger.condition), format!("→ {}", actions.join(", and "))];
+    if trigger.scope == Scope::App {
+        lines.push("over all runs; each firing starts a new run".to_owned());
+    }
+    if trigger.optional {
+        lines.push("ignored if incomplete at closing".to_owned());
+    }
+    lines
+}
+
+/// One line per function, upstream first: what it reads, itself, what it writes.
+fn flows(program: &Program, graph: &Graph) -> Vec<String> {
+    let functions = graph.components().into_iter().flatten().filter_map(|node| match node {
+        Node::Function(function) => Some(function),
+        Node::Bucket(_) => None,
+    });
+    functions.map(|function| flow(program, graph, function)).collect()
+}
+
+fn flow(program: &Program, graph: &Graph, function: FunctionIx) -> String {
+    let node = Node::Function(function);
+    let before = graph.predecessors(node);
+    let buckets = before.iter().filter(|n| matches!(n, Node::Bucket(_)));
+    let reads = buckets.map(|n| name(program, *n)).collect::<Vec<_>>().join(" + ");
+    let reads = if reads.is_empty() { "·".to_owned() } else { reads };
+    let writes = graph.successors(node);
+    let writes = writes.iter().filter(|n| matches!(n, Node::Bucket(_)));
+    let writes = writes.map(|n| name(program, *n)).collect::<Vec<_>>().join(" + ");
+    format!("{reads} → [{}] → {writes}", name(program, node))
+}

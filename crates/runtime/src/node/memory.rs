@@ -1,0 +1,82 @@
+//! The object memory of a real node.
+
+use crate::ports::Objects;
+use bytes::Bytes;
+use sluice_objects::{Error, Memory, Options};
+use sluice_types::{AppKey, ObjectId, Payload, Problem};
+use std::path::Path;
+
+/// Shared memory that spills to files; see `sluice-objects`.
+pub struct NodeMemory(pub(super) Memory);
+
+impl NodeMemory {
+    pub(super) fn new(dir: &Path, limit_bytes: u64) -> Result<Self, Problem> {
+        Memory::new(Options::new(dir, limit_bytes)).map(Self).map_err(|error| problem(&error))
+    }
+}
+
+impl Objects for NodeMemory {
+    fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
+        self.0.store(app, bytes).map_err(|error| problem(&error))
+    }
+
+    fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem> {
+        self.0.bytes(payload).map_err(|error| problem(&error))
+    }
+
+    fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem> {
+        self.digest(payload)?;
+        match payload {
+            // What this process never saw was on disk before it started.
+            Payload::Stored { id, .. } if self.0.contains(*id) => {
+                self.0.persist(*id).map_err(|error| problem(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem> {
+        if let Payload::Stored { digest: None, .. } = payload {
+            let computed = self.0.digest(payload).map_err(|error| problem(&error))?;
+            if let Payload::Stored { digest, .. } = payload {
+                *digest = Some(computed);
+            }
+        }
+        Ok(())
+    }
+
+    fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem> {
+        let Payload::Stored { .. } = payload else { return Ok(payload.clone()) };
+        let bytes = self.read(payload)?;
+        let mut copy = self.store(app, &bytes)?;
+        self.persist(&mut copy)?;
+        Ok(copy)
+    }
+
+    fn release(&mut self, id: ObjectId) {
+        if let Err(error) = self.0.release(id) {
+            tracing::warn!(%error, "an object's file stays behind");
+        }
+    }
+
+    fn next_id(&self) -> ObjectId {
+        self.0.next_id()
+    }
+
+    fn skip_to(&mut self, id: ObjectId) {
+        self.0.seed(id);
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.0.resident_bytes().unwrap_or(0)
+    }
+}
+
+fn problem(error: &Error) -> Problem {
+    let fix = match error {
+        Error::Full { .. } => "wait until runs have ended, or give the node more object memory",
+        Error::Disk { .. } => "look at the disk: its space, and the permissions of the data directory",
+        _ => "see `sluice doctor` for what the host gives",
+    };
+    Problem::new(error.code(), error.to_string(), fix)
+}

@@ -1,0 +1,237 @@
+//! A node in the real world: a thread for the shard, a data directory, sandboxes, and a queue with a bell.
+//!
+//! The thread sleeps in one epoll until a command, a sandbox or a timer wakes it; idle it costs nothing. When the
+//! shard fails (a sync failed, applying a record panicked) it is opened again from disk, and callers get an answer
+//! that says so.
+
+mod bell;
+mod memory;
+mod sandboxes;
+mod world;
+
+pub use sandboxes::LocalSandboxes;
+
+use crate::bundles::Bundles;
+use crate::handle::NodeHandle;
+use crate::ports::{Ports, Sandboxes as _};
+use crate::shard::{Opened, Shard, ShardOptions};
+use bell::{Bell, Queue};
+use memory::NodeMemory;
+use sluice_frontend::cel::CelEvaluator;
+use sluice_storage::disk::RealDisk;
+use sluice_storage::log::Options as LogOptions;
+use sluice_storage::store::StoreOptions;
+use sluice_storage::{DataDir, RunStore};
+use sluice_types::{Code, Problem};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use world::RealWorld;
+
+/// How often a shard that fails is opened again before the node gives up.
+const REOPENINGS_MAX: u32 = 100;
+/// Longest sleep without a look at the clock, so that a clock that is set is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// The data directory; created when it is not there.
+    pub data_dir: PathBuf,
+    /// Whether the data directory is removed when the node stops.
+    pub ephemeral: bool,
+    /// The folder that holds the Python package `sluicegate`.
+    pub sdk_dir: PathBuf,
+    /// The program that starts boxed processes when called with `__launch`.
+    pub launcher: PathBuf,
+    /// Most worker processes; by default twice the number of cores.
+    pub workers_max: Option<usize>,
+    /// Objects kept in memory before they are spilled, in bytes.
+    pub memory_bytes: u64,
+    /// Bytes of log between checkpoints.
+    pub checkpoint_bytes: u64,
+    /// Runs kept in memory.
+    pub loaded_runs_max: usize,
+}
+
+impl NodeConfig {
+    /// The defaults, over a data directory.
+    pub fn new(data_dir: impl Into<PathBuf>, sdk_dir: impl Into<PathBuf>, launcher: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            ephemeral: false,
+            sdk_dir: sdk_dir.into(),
+            launcher: launcher.into(),
+            workers_max: None,
+            memory_bytes: 4 << 30,
+            checkpoint_bytes: 32 << 20,
+            loaded_runs_max: 100_000,
+        }
+    }
+}
+
+/// The ports of a real node.
+pub struct RealPorts;
+
+impl Ports for RealPorts {
+    type Disk = RealDisk;
+    type Sandboxes = LocalSandboxes;
+    type Objects = NodeMemory;
+    type World = RealWorld;
+}
+
+/// A running node.
+pub struct Node {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<Result<(), Problem>>>,
+}
+
+impl Node {
+    /// Starts a node; returns once it has recovered and takes commands.
+    pub fn start(config: NodeConfig) -> Result<Self, Problem> {
+        let (bell, queue) = Bell::new().map_err(|error| unstartable(&error))?;
+        let (opened, is_open) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("shard-0".into()).spawn(move || {
+            let data_dir = DataDir::open(&config.data_dir).map_err(|error| error.problem());
+            let shard = data_dir.and_then(|dir| Ok((open(&config, &dir)?, dir)));
+            let (shard, dir) = match shard {
+                Ok(open) => open,
+                Err(problem) => {
+                    // Whoever starts the node waits for this.
+                    let _ = opened.send(Err(problem.clone()));
+                    return Err(problem);
+                }
+            };
+            let _ = opened.send(Ok(()));
+            let ended = serve(&config, &dir, shard, &bell);
+            if config.ephemeral {
+                // What cannot be removed is left to the system's temporary folder.
+                let _ = std::fs::remove_dir_all(&config.data_dir);
+            }
+            ended
+        });
+        let thread = thread.map_err(|error| unstartable(&error))?;
+        let outcome = is_open.recv().unwrap_or_else(|_| Err(stopped()));
+        outcome.map(|()| Self { queue, thread: Some(thread) })
+    }
+
+    /// A door to it.
+    pub fn handle(&self) -> NodeHandle {
+        NodeHandle::new(self.queue.clone())
+    }
+
+    /// Stops the node: what was accepted is durable, the store is up to date.
+    pub fn stop(mut self) -> Result<(), Problem> {
+        self.handle().shutdown();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(stopped()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.handle().shutdown();
+        if let Some(thread) = self.thread.take() {
+            // Its outcome was of interest to `stop` only.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem> {
+    let options = ShardOptions {
+        namespace: Arc::from("default"),
+        bundles: Bundles::new(dir.path().join("bundles")),
+        evaluator: || Box::new(CelEvaluator::default()),
+        cron: sluice_frontend::cron::next_after,
+        checkpoint_bytes: config.checkpoint_bytes,
+        loaded_runs_max: config.loaded_runs_max,
+    };
+    let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default());
+    let mut world = RealWorld::new().map_err(|error| unstartable(&error))?;
+    let mut log = LogOptions { new_log_id: crate::ports::World::random(&mut world), ..LogOptions::default() };
+    if config.ephemeral {
+        // A log that is gone in a moment is not worth filling ahead.
+        log.ahead_bytes = 0;
+    }
+    let opened = Opened {
+        disk: RealDisk,
+        log,
+        store: store.map_err(|error| error.problem())?,
+        objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes)?,
+        sandboxes: LocalSandboxes::new(config, &dir.path().join("scratch"))?,
+        world,
+    };
+    Shard::open(options, opened, &dir.log_path())
+}
+
+/// Turns until the node is told to stop.
+fn serve(config: &NodeConfig, dir: &DataDir, mut shard: Shard<RealPorts>, bell: &Bell) -> Result<(), Problem> {
+    let mut reopenings = 0;
+    bell.listen(shard.sandboxes().wake_fd()).map_err(|error| unstartable(&error))?;
+    loop {
+        let (commands, stop) = bell.take();
+        shard.turn(commands);
+        if let Some(problem) = shard.failure().cloned() {
+            reopenings += 1;
+            if reopenings > REOPENINGS_MAX {
+                return Err(problem);
+            }
+            drop(shard);
+            shard = reopen(config, dir, bell)?;
+            bell.listen(shard.sandboxes().wake_fd()).map_err(|error| unstartable(&error))?;
+        } else if stop {
+            shard.checkpoint_now();
+            return Ok(());
+        } else if !shard.is_busy() && !shard.prepare() {
+            bell.sleep(patience(&shard)).map_err(|error| unstartable(&error))?;
+        }
+    }
+}
+
+/// Opens the shard again. What cannot be opened now (a full disk) is tried until it can, or the node is stopped.
+fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPorts>, Problem> {
+    loop {
+        match open(config, dir) {
+            Ok(shard) => return Ok(shard),
+            Err(problem) if problem.code == Code::DATA_CORRUPT => return Err(problem),
+            Err(problem) => {
+                tracing::error!(code = %problem.code, "cannot go on: {}", problem.message);
+                bell.sleep(Some(Duration::from_millis(200))).map_err(|error| unstartable(&error))?;
+                let (commands, stop) = bell.take();
+                commands.into_iter().for_each(|command| command.refuse(&problem));
+                if stop {
+                    return Err(problem);
+                }
+            }
+        }
+    }
+}
+
+/// How long the shard may sleep.
+fn patience(shard: &Shard<RealPorts>) -> Option<Duration> {
+    let timers = shard.next_deadline().map(|due_ms| due_ms.saturating_sub(world::unix_ms()));
+    let sandboxes = shard.sandboxes().next_poll_ms();
+    let next = timers.into_iter().chain(sandboxes).min();
+    next.map(|ms| Duration::from_millis(ms).min(SLEEP_MAX))
+}
+
+fn unstartable(error: &std::io::Error) -> Problem {
+    Problem::new(Code::INTERNAL, format!("the node cannot run: {error}"), "see the limits of this host (sluice doctor)")
+}
+
+fn stopped() -> Problem {
+    Problem::new(Code::INTERNAL, "the node stopped by itself", "see the log; nothing accepted is lost")
+}
+
+/// A fresh folder for a node that leaves nothing behind.
+pub fn ephemeral_dir(under: &Path) -> std::io::Result<PathBuf> {
+    let dir = under.join(format!("sluice-{}", ulid::Ulid::generate().to_string().to_lowercase()));
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir)
+}

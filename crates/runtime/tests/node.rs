@@ -1,0 +1,201 @@
+//! A real node, end to end, with functions in Wasm: what it accepts is done, once, and survives a restart.
+
+use bytes::Bytes;
+use sluice_engine::Status;
+use sluice_runtime::api::{DeployRequest, NewObject, RunView, StartRequest};
+use sluice_runtime::{Node, NodeConfig, NodeHandle};
+use sluice_types::{
+    Action, Bucket, BucketIx, Code, Condition, ContentType, Durability, Function, FunctionIx, Program, Runtime, Scope,
+    Source, Trigger,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Returns its input.
+const ECHO: &str = r#"(module
+  (import "sluice" "input_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "sluice" "input_len" (func $len (param i32) (result i32)))
+  (import "sluice" "ret" (func $ret (param i32 i32 i32)))
+  (memory (export "memory") 16)
+  (func (export "run")
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 0) (call $len (i32.const 0))))
+    (call $ret (i32.const 0) (call $len (i32.const 0)) (i32.const 2))))"#;
+
+/// Returns how many inputs it has, as one digit.
+const COUNT: &str = r#"(module
+  (import "sluice" "input_count" (func $count (result i32)))
+  (import "sluice" "ret" (func $ret (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "run")
+    (i32.store8 (i32.const 0) (i32.add (i32.const 48) (call $count)))
+    (call $ret (i32.const 0) (i32.const 1) (i32.const 2))))"#;
+
+const TRAP: &str = r#"(module (memory (export "memory") 1) (func (export "run") unreachable))"#;
+
+fn trigger(name: &str, condition: Condition, function: u16) -> Trigger {
+    Trigger {
+        name: name.into(),
+        scope: Scope::Run,
+        condition,
+        actions: vec![Action::Invoke(FunctionIx(function))],
+        optional: false,
+    }
+}
+
+/// texts -each-> echo -> parts -join-> count -> output
+fn app(first: &str, durability: Durability) -> DeployRequest {
+    let bucket = |name: &str| Bucket { name: name.into(), keep: false };
+    let from = |bucket: u16| Source { bucket: BucketIx(bucket), when: None };
+    let wasm = |name: &str| Function::new(name, Runtime::Wasm { module: format!("{name}.wat"), fresh: false });
+    let mut echo = wasm("echo");
+    echo.into = vec![BucketIx(3)];
+    echo.retry.initial_ms = 1;
+    let program = Program {
+        app: "app".into(),
+        durability,
+        buckets: ["input", "output", "texts", "parts"].map(bucket).into(),
+        functions: vec![echo, wasm("count")],
+        triggers: vec![
+            trigger("echo", Condition::Each(from(2)), 0),
+            trigger("count", Condition::Join { from: from(3), of: FunctionIx(0) }, 1),
+        ],
+    };
+    let files = [("echo.wat", first), ("count.wat", COUNT)];
+    DeployRequest {
+        program: Arc::new(program),
+        definition: Bytes::new(),
+        files: files.map(|(name, text)| (name.to_owned(), Bytes::copy_from_slice(text.as_bytes()))).into(),
+        reset_triggers: Vec::new(),
+    }
+}
+
+fn start(dir: &Path) -> Node {
+    Node::start(NodeConfig::new(dir, dir, "/nonexistent")).expect("the node starts")
+}
+
+fn texts(count: usize) -> Vec<NewObject> {
+    let object = |i: usize| NewObject {
+        bucket: "texts".into(),
+        key: format!("{i}.txt"),
+        content_type: ContentType::Text,
+        bytes: Bytes::from(format!("text {i}")),
+    };
+    (0..count).map(object).collect()
+}
+
+async fn run(node: &NodeHandle, id: &str, objects: Vec<NewObject>) -> RunView {
+    let request =
+        StartRequest { app: "app".into(), id: Some(id.into()), objects, seal: true, ..StartRequest::default() };
+    let started = node.start(request).await.expect("the run starts");
+    node.wait(&started.run, Duration::from_secs(20)).await.expect("the run is known")
+}
+
+fn outputs(view: &RunView) -> BTreeMap<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    view.outputs.iter().map(|output| (output.key.to_string(), text(&output.bytes))).collect()
+}
+
+#[tokio::test]
+async fn a_join_sees_every_object_once_durable_and_express() {
+    for durability in [Durability::Durable, Durability::Express] {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let node = start(dir.path());
+        let handle = node.handle();
+        handle.deploy(app(ECHO, durability)).await.expect("the app deploys");
+        let view = run(&handle, "a", texts(7)).await;
+        assert_eq!(view.status, Status::Succeeded, "{:?}", view.error);
+        assert_eq!(outputs(&view), BTreeMap::from([("count".into(), "7".into())]));
+        assert_eq!(view.functions[0].tally.succeeded, 7);
+        let empty = run(&handle, "b", Vec::new()).await;
+        assert_eq!(outputs(&empty), BTreeMap::from([("count".into(), "0".into())]));
+        node.stop().expect("the node stops");
+    }
+}
+
+#[tokio::test]
+async fn ids_are_idempotent_and_survive_a_restart() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    node.handle().deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+    let first = run(&node.handle(), "same", texts(3)).await;
+    node.stop().expect("the node stops");
+
+    let node = start(dir.path());
+    let handle = node.handle();
+    let request = |count| StartRequest {
+        app: "app".into(),
+        id: Some("same".into()),
+        objects: texts(count),
+        seal: true,
+        ..StartRequest::default()
+    };
+    assert!(handle.start(request(3)).await.expect("the same request").existing);
+    let conflict = handle.start(request(4)).await.expect_err("another request");
+    assert_eq!(conflict.code, Code::RUN_ID_CONFLICT);
+    let again = handle.run("same").await.expect("the run is kept");
+    assert_eq!((again.status, outputs(&again)), (Status::Succeeded, outputs(&first)));
+    let same_deploy = handle.deploy(app(ECHO, Durability::Durable)).await.expect("the same app");
+    assert!(!same_deploy.changed);
+    assert_eq!(handle.history("same", 0, 100).await.expect("a history").last().expect("lines").r#type, "RunEnded");
+}
+
+#[tokio::test]
+async fn a_join_that_lost_its_source_names_the_keys() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    let handle = node.handle();
+    handle.deploy(app(TRAP, Durability::Durable)).await.expect("the app deploys");
+    let view = run(&handle, "a", texts(2)).await;
+    assert_eq!(view.status, Status::Failed);
+    let error = view.error.expect("a reason");
+    assert_eq!(error.code, Code::JOIN_CANNOT_COMPLETE);
+    assert!(error.message.contains("\"count\"") && error.message.contains("\"0.txt\", \"1.txt\""), "{error}");
+    assert_eq!(view.functions[0].tally.retried, 4, "two invocations, three attempts each");
+}
+
+#[tokio::test]
+async fn an_unsealed_run_waits_for_its_objects() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    let handle = node.handle();
+    handle.deploy(app(ECHO, Durability::Express)).await.expect("the app deploys");
+    let request = StartRequest { app: "app".into(), id: Some("open".into()), ..StartRequest::default() };
+    handle.start(request).await.expect("the run starts");
+    for object in texts(4) {
+        handle.put("app", Some("open"), object).await.expect("the put is taken");
+    }
+    let running = handle.run("open").await.expect("the run is known");
+    assert_eq!(running.status, Status::Running);
+    handle.seal("open").await.expect("the seal is taken");
+    let view = handle.wait("open", Duration::from_secs(20)).await.expect("the run is known");
+    assert_eq!(outputs(&view), BTreeMap::from([("count".into(), "4".into())]));
+    let late = texts(5).pop().expect("an object");
+    assert_eq!(handle.put("app", Some("open"), late).await.expect_err("too late").code, Code::RUN_ENDED);
+}
+
+#[tokio::test]
+async fn large_objects_are_passed_on_and_survive() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    let handle = node.handle();
+    handle.deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+    let large = NewObject { bytes: Bytes::from(vec![b'x'; 300_000]), ..texts(1).remove(0) };
+    let request = StartRequest {
+        app: "app".into(),
+        id: Some("large".into()),
+        objects: vec![large.clone()],
+        seal: true,
+        ..StartRequest::default()
+    };
+    handle.start(request).await.expect("the run starts");
+    let view = handle.wait("large", Duration::from_secs(20)).await.expect("the run is known");
+    assert_eq!(view.status, Status::Succeeded, "{:?}", view.error);
+    node.stop().expect("the node stops");
+    let node = start(dir.path());
+    let kept = node.handle().object("app", Some("large"), "texts", "0.txt").await.expect("inputs are kept");
+    assert_eq!(kept.bytes, large.bytes);
+    let gone = node.handle().object("app", Some("large"), "parts", "0.txt").await.expect_err("intermediates go");
+    assert_eq!(gone.code, Code::OBJECT_RELEASED);
+}

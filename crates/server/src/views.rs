@@ -1,0 +1,122 @@
+//! From what the node answers to what travels.
+
+use serde_json::value::RawValue;
+use sluice_api as api;
+use sluice_engine::Status;
+use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RunView};
+use sluice_runtime::time::rfc3339 as time;
+use sluice_types::Problem;
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A problem.
+pub fn error(problem: &Problem) -> api::Error {
+    let cause = problem.cause.as_ref().map(|cause| api::Cause {
+        r#type: cause.r#type.clone(),
+        message: cause.message.clone(),
+        stack: cause.stack.clone(),
+    });
+    api::Error {
+        code: problem.code.to_string(),
+        message: problem.message.clone(),
+        place: problem.place.clone(),
+        fix: problem.fix.clone(),
+        cause,
+    }
+}
+
+/// A status.
+pub fn status(status: Status) -> api::Status {
+    match status {
+        Status::Running => api::Status::Running,
+        Status::Succeeded => api::Status::Succeeded,
+        Status::Failed => api::Status::Failed,
+        Status::Cancelled => api::Status::Cancelled,
+    }
+}
+
+/// A status as a filter.
+pub fn engine_status(status: api::Status) -> Status {
+    match status {
+        api::Status::Running => Status::Running,
+        api::Status::Succeeded => Status::Succeeded,
+        api::Status::Failed => Status::Failed,
+        api::Status::Cancelled => Status::Cancelled,
+    }
+}
+
+/// A version of an app; `changed` for the answer to a deploy.
+pub fn deployed(view: AppView, answers_deploy: bool) -> api::Deployed {
+    api::Deployed {
+        app: view.app,
+        version: view.version,
+        changed: answers_deploy.then_some(view.changed),
+        deployed_at: time(view.deployed_ms),
+    }
+}
+
+/// A run.
+pub fn run(view: &RunView) -> api::Run {
+    let ended_ms = view.ended_ms.unwrap_or_else(now_ms);
+    api::Run {
+        run: view.run.to_string(),
+        app: view.app.to_string(),
+        version: view.version,
+        status: status(view.status),
+        outputs: outputs(&view.outputs),
+        output_types: view
+            .outputs
+            .iter()
+            .map(|o| (o.key.to_string(), o.content_type.as_str().to_owned()))
+            .collect(),
+        error: view.error.as_ref().map(error),
+        duration_ms: ended_ms.saturating_sub(view.started_ms),
+        started_at: time(view.started_ms),
+        ended_at: view.ended_ms.map(time),
+        sealed: view.sealed,
+        incarnation: view.incarnation,
+        functions: view.functions.iter().map(function).collect(),
+    }
+}
+
+fn outputs(objects: &[ObjectView]) -> BTreeMap<String, Box<RawValue>> {
+    let shown = |o: &ObjectView| (o.key.to_string(), api::value::show(o.content_type.as_str(), &o.bytes));
+    objects.iter().map(shown).collect()
+}
+
+fn function(view: &FunctionView) -> api::FunctionCounts {
+    api::FunctionCounts {
+        function: view.function.to_string(),
+        started: view.tally.started,
+        succeeded: view.tally.succeeded,
+        failed: view.tally.failed,
+        cancelled: view.tally.cancelled,
+        retried: view.tally.retried,
+        running: view.running,
+        queued: view.queued,
+    }
+}
+
+/// A line of a history.
+pub fn history(view: HistoryView) -> api::HistoryEvent {
+    let HistoryView { seq, lsn, time, r#type, details } = view;
+    api::HistoryEvent { seq, lsn, time, r#type, details }
+}
+
+/// A line that an attempt wrote.
+pub fn log_line(line: LogLine) -> api::LogLine {
+    api::LogLine {
+        time: time(line.at_ms),
+        function: line.function.to_string(),
+        invocation: line.invocation,
+        attempt: line.attempt,
+        stream: line.stream.to_string(),
+        text: line.text,
+    }
+}

@@ -1,0 +1,22 @@
+//! The process dies and recovers: from the last checkpoint and the log, and from what is still owed.
+
+use super::World;
+
+impl World {
+    /// Forgets everything that is not in the log or the store, recovers, and performs again what was never acknowledged.
+    pub fn crash(&mut self) {
+        let recovered = self.store.recover(&self.log);
+        assert_eq!(
+            recovered.state_hash(),
+            self.engine.state_hash(),
+            "recovery gives the state before the crash"
+        );
+        assert_eq!(recovered.next_deadline(), self.engine.next_deadline(), "recovery gives the timers");
+        self.engine = recovered;
+        self.flights.clear();
+        self.errands.clear();
+        let mut owed = Vec::new();
+        self.engine.outstanding(&mut owed);
+        owed.into_iter().for_each(|effect| self.perform(effect));
+    }
+}

@@ -1,0 +1,58 @@
+"""Sluicegate: functions that start when their data arrives.
+
+Declare an app with :class:`App`; its functions are called with :class:`Object`, :class:`Event` and :class:`Context`.
+Talk to a server with :class:`Client`. Nothing but the standard library is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._app import App
+from ._conditions import Bucket, Condition, cron, event
+from ._conditions import all_of as all
+from ._conditions import any_of as any
+from ._function import Function
+
+if TYPE_CHECKING:
+    from ._client import ApiError, Client, Run, RunFailed
+    from ._context import Context
+    from ._event import Event
+    from ._object import Object
+
+__all__ = [
+    "ApiError",
+    "App",
+    "Bucket",
+    "Client",
+    "Condition",
+    "Context",
+    "Event",
+    "Function",
+    "Object",
+    "Run",
+    "RunFailed",
+    "all",
+    "any",
+    "cron",
+    "event",
+]
+
+# Loaded at first use: declaring an app, which every start of a worker does, needs none of it.
+_LAZY = {
+    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed"), "._client"),
+    "Context": "._context",
+    "Event": "._event",
+    "Object": "._object",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module 'sluicegate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
