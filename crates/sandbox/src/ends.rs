@@ -9,7 +9,7 @@ use crate::pool::{AppId, Done, Pool, Tick};
 use crate::ready::Kind;
 use crate::seat::{Current, Process, Seat, State};
 use crate::wire::{Control, ControlKind};
-use sluice_isolation::{Boxed, Error, Group};
+use sluice_isolation::{Boxed, Error, Feature, Group};
 use sluice_objects::Memory;
 use sluice_types::{Failure, FailureKind, Outcome};
 use std::os::fd::{AsFd, OwnedFd};
@@ -71,7 +71,10 @@ impl Pool {
         let pid = host_pid(&pidfd);
         seat.process = Process::Forked { pidfd, pid, group: None };
         let Some(app) = self.apps.get(&seat.app).filter(|_| !seat.is_dying()) else { return seat.kill(now) };
-        let limits = crate::boxes::limits(&app.classes[seat.class].resources);
+        let mut limits = crate::boxes::limits(&app.classes[seat.class].resources);
+        if !self.options.host.has(Feature::MemoryCgroup) {
+            limits.memory_bytes = 0; // the worker has bounded itself
+        }
         let placed = self.errands.run(move || {
             let group = boxed.new_group(&format!("worker-{key}"), &limits);
             Done::Placed(key, group.and_then(|group| group.add(pid).map(|()| group)))

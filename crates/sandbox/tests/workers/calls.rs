@@ -238,3 +238,24 @@ def greet():
     let mut stage = Stage::new(vec![function], &files);
     assert_eq!(stage.call(0, ContentType::Bytes, b"").text(), "hello big world");
 }
+
+#[test]
+fn functions_of_an_app_are_found_by_their_registered_names() {
+    let source = r#"
+import sluicegate as sg
+app = sg.App("test")
+parts = app.bucket("parts")
+
+@app.function(on=app.input.each(), into=parts, name="registered")
+def declared(obj: sg.Object, ctx: sg.Context):
+    ctx.put(parts, "k", "v")
+    return isinstance(obj, sg.Object) and isinstance(ctx, sg.Context)
+"#;
+    let module = "app.py".to_owned();
+    let runtime = Runtime::Python { module, name: "declared".to_owned() };
+    let mut function = Function::new("registered", runtime);
+    function.into = vec![PARTS];
+    let mut stage = Stage::new(vec![function], &[("app.py", &format!("{source}\ndeclared = None\n"))]);
+    let ran = stage.call(0, ContentType::Bytes, b"");
+    assert_eq!((ran.text().as_str(), &*ran.puts[0].key), ("true", "k"));
+}

@@ -89,6 +89,10 @@ impl Stage {
     }
 
     pub fn new(functions: Vec<Function>, files: &[(&str, &str)]) -> Self {
+        Self::on(host(), functions, files)
+    }
+
+    pub fn on(host: Arc<Host>, functions: Vec<Function>, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bundle = dir.path().join("bundle");
         for (name, text) in files {
@@ -98,7 +102,7 @@ impl Stage {
         }
         std::fs::create_dir_all(&bundle).unwrap();
         let scratch = dir.path().join("scratch");
-        let mut pool = Pool::new(Options::new(host(), sdk_dir(), scratch)).unwrap();
+        let mut pool = Pool::new(Options::new(host, sdk_dir(), scratch)).unwrap();
         let bucket = |name: &str| Bucket { name: name.into(), keep: false };
         let program = Program {
             app: "test".into(),
