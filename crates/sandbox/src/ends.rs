@@ -1,13 +1,13 @@
 //! Beginnings and ends of processes, and what happens to the calls in them.
 
 use crate::app::{Base, Class, ClassKind};
+use crate::current::{Current, conclude};
 use crate::failure::{self, End};
-use crate::hear::conclude;
 use crate::inbox;
 use crate::limits::KILL_PATIENCE;
 use crate::pool::{AppId, Done, Pool, Tick};
 use crate::ready::Kind;
-use crate::seat::{Current, Process, Seat, State};
+use crate::seat::{Process, Seat, State};
 use crate::wire::{Control, ControlKind};
 use sluice_isolation::{Boxed, Error, Feature, Group};
 use sluice_objects::Memory;
@@ -47,7 +47,11 @@ impl Pool {
                 let Some(failure) = inbox::broken(text) else { return zygote.kill() };
                 zygote.broken.insert(control.subject as usize, failure);
             }
-            ControlKind::Ready => zygote.ready = true,
+            ControlKind::Ready => {
+                zygote.ready = true;
+                let (app, base) = (zygote.app, zygote.base.clone());
+                self.warm(app, |class| class.kind == ClassKind::Python && class.base == base);
+            }
             ControlKind::Forked => {
                 let mine = self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key));
                 let Some(pidfd) = descriptors.into_iter().next().filter(|_| mine) else {

@@ -1,25 +1,23 @@
 //! What workers say, and what follows from it.
 
+use crate::current::conclude;
 use crate::event::{SandboxEvent, Stream};
 use crate::failure::protocol;
 use crate::inbox::{self, Message};
 use crate::limits::EMITS_MAX;
 use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
-use crate::seat::{Current, Seat, State, unpin};
+use crate::seat::{Seat, State, unpin};
 use crate::wire::{MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
 use bytes::Bytes;
 use sluice_objects::Memory;
 use sluice_types::invocation::Emission;
-use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX, KEY_BYTES_MAX};
+use sluice_types::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX};
 use sluice_types::object::Meta;
 use sluice_types::{BucketIx, Failure, Outcome, Payload, Program, Put, ReturnValue};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// The end of stderr kept to explain a crash, in bytes.
-const STDERR_TAIL_BYTES: usize = 4096;
 
 impl Pool {
     /// Reads all that a worker has signalled.
@@ -90,36 +88,6 @@ impl Pool {
         if !open {
             let pipe = if stream == Stream::Stdout { &seat.capture.stdout } else { &seat.capture.stderr };
             self.ready.remove(pipe);
-        }
-    }
-}
-
-/// Reports the end of an attempt.
-pub(crate) fn conclude(current: Current, outcome: Outcome, events: &mut Vec<SandboxEvent>) {
-    let Current { id, attempt, dropped_bytes, .. } = current;
-    if dropped_bytes > 0 {
-        let note = format!(
-            "[{dropped_bytes} bytes of output dropped: an attempt's limit is {CAPTURED_OUTPUT_BYTES_MAX}]\n"
-        );
-        events.push(SandboxEvent::Log { id, attempt, stream: Stream::Stderr, bytes: note.into_bytes() });
-    }
-    events.push(SandboxEvent::Completed { id, attempt, outcome });
-}
-
-impl Current {
-    /// Reports output up to the limit, and counts the rest.
-    pub(crate) fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
-        if stream == Stream::Stderr {
-            self.stderr_tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..]);
-            let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
-            self.stderr_tail.drain(..excess);
-        }
-        let kept = bytes.len().min(CAPTURED_OUTPUT_BYTES_MAX - self.output_bytes);
-        self.output_bytes += kept;
-        self.dropped_bytes += bytes.len() - kept;
-        if kept > 0 {
-            let (id, attempt, bytes) = (self.id, self.attempt, bytes[..kept].to_vec());
-            events.push(SandboxEvent::Log { id, attempt, stream, bytes });
         }
     }
 }

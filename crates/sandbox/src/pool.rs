@@ -96,16 +96,8 @@ impl Pool {
 
     /// Makes an app version known. Its processes are started when they are needed, at once for functions kept warm.
     pub fn add_app(&mut self, app: AppKey, version: Version, program: Arc<Program>, bundle_dir: &Path) {
-        let added = App::new(program, bundle_dir.to_owned());
-        let warm: Vec<usize> = (0..added.classes.len())
-            .filter(|class| {
-                added.classes[*class].functions.iter().any(|ix| added.program.functions[ix.index()].warm > 0)
-            })
-            .collect();
-        self.apps.insert((app, version), added);
-        for class in warm {
-            self.warm((app, version), class);
-        }
+        self.apps.insert((app, version), App::new(program, bundle_dir.to_owned()));
+        self.warm((app, version), |_| true);
     }
 
     /// Forgets an app version and kills its processes. What runs or waits of it ends as cancelled.

@@ -5,6 +5,7 @@
 
 use crate::capture::Capture;
 use crate::channel::Channel;
+use crate::current::Current;
 use crate::event::RunInfo;
 use crate::failure::{failure, input_lost};
 use crate::frame;
@@ -16,10 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
 use sluice_objects::{ExtentId, Location, Memory, WriterId};
-use sluice_types::invocation::Emission;
-use sluice_types::{
-    AppKey, Attempt, Failure, FailureKind, FunctionIx, Invocation, InvocationId, ObjectId, Payload, Version,
-};
+use sluice_types::{AppKey, Failure, FailureKind, Invocation, ObjectId, Payload, Version};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -70,48 +68,6 @@ pub(crate) struct Seat {
     pub read_at: usize,
     pub current: Option<Current>,
     pub idle_since: Instant,
-}
-
-/// The call that runs.
-#[derive(Debug)]
-pub(crate) struct Current {
-    pub id: InvocationId,
-    pub attempt: Attempt,
-    pub function: FunctionIx,
-    pub deadline: Instant,
-    pub cancelled: bool,
-    /// Why the worker is being killed.
-    pub verdict: Option<Failure>,
-    pub pins: Vec<ObjectId>,
-    pub emits: Vec<Emission>,
-    pub hold: bool,
-    /// Whether the worker has signalled before the end of the call.
-    pub signalled_before: bool,
-    /// Captured output so far, in bytes, and what was dropped.
-    pub output_bytes: usize,
-    pub dropped_bytes: usize,
-    /// The end of stderr, to explain a crash.
-    pub stderr_tail: Vec<u8>,
-}
-
-impl Current {
-    pub fn new(invocation: &Invocation, deadline: Instant, pins: Vec<ObjectId>) -> Self {
-        Self {
-            id: invocation.id,
-            attempt: invocation.attempt,
-            function: invocation.function,
-            deadline,
-            cancelled: false,
-            verdict: None,
-            pins,
-            emits: Vec::new(),
-            hold: false,
-            signalled_before: false,
-            output_bytes: 0,
-            dropped_bytes: 0,
-            stderr_tail: Vec::new(),
-        }
-    }
 }
 
 /// Our side of a new worker, and what the worker gets: slot, both bells, control socket, both outputs.

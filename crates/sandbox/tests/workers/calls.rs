@@ -3,7 +3,7 @@
 use crate::support::{APP, PARTS, Stage};
 use sluice_sandbox::{Level, SandboxEvent, Stream};
 use sluice_types::invocation::Arguments;
-use sluice_types::{ContentType, Event, Function, Object, Outcome, Payload, Runtime};
+use sluice_types::{AppKey, ContentType, Event, Function, Object, Outcome, Payload, Runtime};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -220,6 +220,31 @@ fn workers_are_reused_and_their_randomness_is_not() {
     assert_eq!(draws.len(), 4);
     let pids: Vec<u32> = (0..10).map(|_| stage.call(0, ContentType::Bytes, b"").pid).collect();
     assert!(pids.iter().all(|pid| *pid == pids[0]), "the worker that ran last runs next: {pids:?}");
+}
+
+#[test]
+fn warm_functions_have_workers_before_they_are_called() {
+    let source = "def f():\n    return 1\n";
+    let mut stage = Stage::python_with(source, &["f"], |function| function.warm = 2);
+    stage.until_workers(2);
+    assert_eq!(stage.call(0, ContentType::Bytes, b"").text(), "1");
+    assert_eq!(stage.pool.worker_count(), 2);
+}
+
+#[test]
+fn apps_share_too_few_workers() {
+    let source = "def f(obj):\n    return obj.text()\n";
+    let mut stage = Stage::python(source, &["f"]).limited_to(1);
+    stage.add_again(AppKey(8));
+    let ids: Vec<_> = (0..12)
+        .map(|i| {
+            let object = stage.object("k", ContentType::Text, i.to_string().as_bytes());
+            stage.start_of(AppKey(7 + i % 2), 0, Arguments::One(object))
+        })
+        .collect();
+    for (i, id) in ids.into_iter().enumerate() {
+        assert_eq!(stage.finish(id).text(), i.to_string());
+    }
 }
 
 #[test]
