@@ -35,6 +35,9 @@ const REOPENINGS_MAX: u32 = 100;
 /// Longest sleep without a look at the clock, so that a clock that is set is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
+/// How long a shard waits for space on a full disk before it looks again.
+const STARVED_SLEEP: Duration = Duration::from_millis(50);
+
 /// How a node is set up.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -188,6 +191,8 @@ fn serve(config: &NodeConfig, dir: &DataDir, mut shard: Shard<RealPorts>, bell: 
         } else if stop {
             shard.checkpoint_now();
             return Ok(());
+        } else if shard.is_starved() {
+            bell.sleep(Some(STARVED_SLEEP)).map_err(|error| unstartable(&error))?;
         } else if !shard.is_busy() && !shard.prepare() {
             bell.sleep(patience(&shard)).map_err(|error| unstartable(&error))?;
         }

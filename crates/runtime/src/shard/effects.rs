@@ -83,11 +83,12 @@ impl<P: Ports> Shard<P> {
     fn emit(&mut self, from: OutboxId, app: AppKey, event: Arc<Event>) {
         let apps = self.apps_that_listen(Some(app));
         let runs: Vec<RunKey> = self.durable.listening(app).filter(|run| *run != from.run).collect();
-        let acknowledges = Some(from);
-        let _ = self.submit(
-            InputKind::Events { events: vec![event], apps, runs, acknowledges },
-            Priority::Progress,
-        );
+        let kind = InputKind::Events { events: vec![event], apps, runs, acknowledges: Some(from) };
+        let owed = self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from));
+        // Refused only when the log is; the outbox asks again after recovery.
+        if owed && self.submit(kind.clone(), Priority::Progress).is_ok() {
+            self.forward_events(kind);
+        }
     }
 
     /// An app-scoped trigger fired: starts its run.

@@ -30,13 +30,17 @@ impl<P: Ports> Shard<P> {
         let runs = self.runs_that_see(&events)?;
         let kind = InputKind::Events { events, apps, runs, acknowledges: None };
         let lsn = self.submit(kind.clone(), Priority::NewWork)?;
-        if let InputKind::Events { events, runs, .. } = kind {
-            for run in runs.into_iter().filter(|run| self.express.run(*run).is_some()).collect::<Vec<_>>() {
-                let (events, apps) = (events.clone(), Vec::new());
-                self.apply_express(InputKind::Events { events, apps, runs: vec![run], acknowledges: None });
-            }
-        }
+        self.forward_events(kind);
         Ok((lsn, reply))
+    }
+
+    /// Express runs see the same events.
+    pub(super) fn forward_events(&mut self, kind: InputKind) {
+        let InputKind::Events { events, mut runs, .. } = kind else { return };
+        runs.retain(|run| self.express.run(*run).is_some());
+        if !runs.is_empty() {
+            self.apply_express(InputKind::Events { events, apps: Vec::new(), runs, acknowledges: None });
+        }
     }
 
     fn is_new(&mut self, event: &Event) -> bool {

@@ -81,6 +81,7 @@ pub struct Shard<P: Ports> {
     next_run: u64,
     express_lsn: u64,
     now_ms: u64,
+    starved: bool,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
@@ -101,6 +102,11 @@ impl<P: Ports> Shard<P> {
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+    }
+
+    /// Whether records wait for space on the disk: another turn tries again.
+    pub fn is_starved(&self) -> bool {
+        self.starved
     }
 
     /// Fills the log's files ahead of need, a little at a time. True when there is more to fill.
@@ -142,7 +148,17 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
-        let lsn = self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+        let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
+            Ok(lsn) => lsn,
+            Err(error) => {
+                let problem = self.refused(&error);
+                if priority == Priority::Progress {
+                    // What has happened cannot be refused. Recovery asks for it again once the log takes records.
+                    self.fail(problem.clone());
+                }
+                return Err(problem);
+            }
+        };
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
@@ -188,9 +204,14 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.logged(self.log.buffered_bytes() as u64);
             if let Err(error) = self.log.sync() {
                 let problem = self.refused(&error);
-                self.fail(problem);
+                // A full disk loses nothing: what waits is synced when there is space.
+                self.starved = problem.code == Code::DISK_FULL;
+                if !self.starved {
+                    self.fail(problem);
+                }
                 return;
             }
+            self.starved = false;
         }
         let durable = self.log.durable();
         while self.held.front().is_some_and(|(lsn, _)| *lsn <= durable) {

@@ -6,7 +6,7 @@ use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Options, Priority};
 use sluice_storage::{Log, RunStore};
-use sluice_types::{Code, Lsn, Problem, RunKey};
+use sluice_types::{Code, Lsn, ObjectId, Problem, RunKey};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -37,7 +37,7 @@ impl<P: Ports> Shard<P> {
         opened.log.checkpoint_lsn = checkpoint;
         let log = Log::open(opened.disk, log_dir, opened.log).map_err(|error| error.problem())?;
         let root = read_root(&opened.store)?;
-        opened.objects.skip_to(root.next_object);
+        opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
@@ -67,6 +67,7 @@ impl<P: Ports> Shard<P> {
             next_run,
             express_lsn: 0,
             now_ms: 0,
+            starved: false,
             failed: None,
             panicked: None,
             stats: Default::default(),
@@ -97,6 +98,12 @@ impl<P: Ports> Shard<P> {
     pub fn panicked(&self) -> Option<(Lsn, RunKey)> {
         self.panicked
     }
+}
+
+/// Objects named by records after the checkpoint are not in the root. A record names far fewer than 2^24 objects, so
+/// ids that begin at the position of the log's end are beyond all of them.
+fn first_object(next_lsn: Lsn) -> ObjectId {
+    ObjectId(next_lsn.0 << 24)
 }
 
 fn read_root(store: &RunStore) -> Result<Root, Problem> {
