@@ -1,6 +1,5 @@
 //! `sluice run` from nothing to outputs, with the real node and the real sandboxes.
 
-#[path = "../tests/tool/mod.rs"]
 mod tool;
 
 use serde_json::{Value, json};
