@@ -103,13 +103,18 @@ impl Drop for Server {
 
 /// Asks a server at a URL.
 pub fn ask(url: &str, method: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
+    ask_as(url, method, "application/json", body)
+}
+
+/// Asks with a body of this type.
+pub fn ask_as(url: &str, method: &str, content_type: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(ANSWER_MAX))
         .proxy(None)
         .build()
         .new_agent();
-    let request = http::Request::builder().method(method).uri(url).header("content-type", "application/json");
+    let request = http::Request::builder().method(method).uri(url).header("content-type", content_type);
     let mut answer = agent.run(request.body(body).unwrap())?;
     let status = answer.status().as_u16();
     let body = answer.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
