@@ -29,7 +29,8 @@ fn a_data_directory_that_is_a_file_or_cannot_be_made_is_refused() {
     let error = folder.call(&["server", "--addr", "127.0.0.1:0", "--data", "data", "--json"]).error(3);
     assert!(error.to_string().contains("data"), "{error}");
     let error =
-        folder.call(&["server", "--addr", "127.0.0.1:0", "--data", "/proc/none/data", "--json"]).error(3);
+        folder.call(&["server", "--addr", "127.0.0.1:0", "--data", "/proc/none/data", "--json"]).error(2);
+    assert_eq!(error["code"], "SLU0002");
     assert!(error.to_string().contains("/proc/none"), "{error}");
 }
 
