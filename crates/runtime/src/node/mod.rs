@@ -93,7 +93,9 @@ pub struct Node {
 
 impl Node {
     /// Starts a node; returns once it has recovered and takes commands.
-    pub fn start(config: NodeConfig) -> Result<Self, Problem> {
+    pub fn start(mut config: NodeConfig) -> Result<Self, Problem> {
+        // Sandboxes have working directories of their own.
+        config.data_dir = std::path::absolute(&config.data_dir).map_err(|error| unstartable(&error))?;
         let (bell, queue) = Bell::new().map_err(|error| unstartable(&error))?;
         let (opened, is_open) = sync_channel(1);
         let thread = std::thread::Builder::new().name("shard-0".into()).spawn(move || {
