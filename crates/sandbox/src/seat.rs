@@ -3,6 +3,7 @@
 //! Invariants: at most one call at a time; every stored input of a call is pinned until the call has ended and the
 //! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
 
+use crate::affinity::Cores;
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::current::Current;
@@ -67,6 +68,7 @@ pub(crate) struct Seat {
     /// End of the messages read so far.
     pub read_at: usize,
     pub current: Option<Current>,
+    cores: Cores,
     pub idle_since: Instant,
 }
 
@@ -125,6 +127,7 @@ impl Seat {
             serial: 0,
             read_at: 0,
             current: None,
+            cores: Cores::All,
             idle_since: now,
         };
         (seat, inside)
@@ -244,6 +247,13 @@ impl Seat {
                 let control = Control { kind: ControlKind::Refused, subject: 0, number: len };
                 self.channel.send(control, error.to_string().as_bytes(), &[])
             }
+        }
+    }
+
+    /// Moves the worker, if it is not there already.
+    pub fn run_on(&mut self, cores: Cores) {
+        if self.cores != cores && cores.apply(self.pid()).is_ok() {
+            self.cores = cores;
         }
     }
 
