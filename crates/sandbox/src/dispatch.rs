@@ -163,7 +163,7 @@ impl Pool {
                 if let Some(failure) = function.and_then(|function| zygote.broken.get(&function)) {
                     return Err(failure.clone());
                 }
-                if !zygote.ready {
+                if !zygote.is_ready() {
                     return Ok(());
                 }
                 Some(key)

@@ -252,7 +252,9 @@ impl Seat {
 
     /// Moves the worker, if it is not there already.
     pub fn run_on(&mut self, cores: Cores) {
-        if self.cores != cores && cores.apply(self.pid()).is_ok() {
+        let pid = self.pid();
+        // Number 0 would be this thread.
+        if self.cores != cores && pid != 0 && cores.apply(pid).is_ok() {
             self.cores = cores;
         }
     }
@@ -295,11 +297,13 @@ impl Seat {
         match &self.process {
             Process::Absent => {}
             Process::Forked { pidfd, pid, group } => {
-                // Each may have ended by itself; what survives falls with the box.
-                let _ = pidfd_send_signal(pidfd, Signal::KILL);
-                if let Some(pid) = Pid::from_raw(*pid as i32) {
+                // Once the worker is reaped its number may be another's: then only its group of processes counts.
+                if pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+                    && let Some(pid) = Pid::from_raw(*pid as i32)
+                {
                     let _ = kill_process_group(pid, Signal::KILL);
                 }
+                // What survives falls with the box.
                 if let Some(group) = group {
                     let _ = group.kill();
                 }
