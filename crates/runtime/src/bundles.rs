@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use sluice_types::{Code, Problem};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// The folder of all bundles.
@@ -87,6 +88,10 @@ impl Bundles {
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
+    // A bundle is names and bytes; what a kernel can execute is executable.
+    if bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!") {
+        file.set_permissions(Permissions::from_mode(0o755))?;
+    }
     file.sync_all()
 }
 
