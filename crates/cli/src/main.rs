@@ -1,5 +1,7 @@
 //! The binary `sluice`: parses the command line and prints. What commands do is done by the other crates.
 
+#![allow(clippy::result_large_err, reason = "a problem is what a person reads; errors are not hot")]
+
 mod app;
 mod arguments;
 mod client;

@@ -8,7 +8,6 @@ use crate::event::{RunInfo, SandboxEvent};
 use crate::failure::{self, failure};
 use crate::limits::IMPORT_TIMEOUT;
 use crate::pool::{AppId, Done, Pool};
-use crate::queue::Waiting;
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
 use crate::wire::{Control, ControlKind};
@@ -68,8 +67,8 @@ impl Pool {
                     continue;
                 }
                 let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-                let Waiting { invocation, run, .. } = app.queue.pop(function).expect("its line is not empty");
-                self.start_job(id, class, invocation, &run, memory, now);
+                let waiting = app.queue.pop(function).expect("its line is not empty");
+                self.start_job(id, class, waiting, memory, now);
                 return Turn::Started;
             }
             if let Some(seat) = app.classes[class].idle.pop() {
@@ -122,10 +121,24 @@ impl Pool {
         }
     }
 
-    /// Starts what a class needs to have a worker, before anybody asks.
-    pub(crate) fn warm(&mut self, id: AppId, class: usize) {
-        if let Err(failure) = self.add_worker(id, class, None, Instant::now()) {
-            tracing::warn!(app = %id.0, message = failure.message, "a warm worker could not be started");
+    /// Starts the workers that functions of the classes want to be kept warm, before anybody asks.
+    pub(crate) fn warm(&mut self, id: AppId, of: impl Fn(&Class) -> bool) {
+        let Some(app) = self.apps.get(&id) else { return };
+        let warm =
+            |class: &Class| class.functions.iter().map(|ix| app.program.functions[ix.index()].warm).max();
+        let wanted: Vec<(usize, u32)> = app
+            .classes
+            .iter()
+            .enumerate()
+            .filter(|(_, class)| of(class) && !matches!(class.kind, ClassKind::Exec(_)))
+            .map(|(index, class)| (index, warm(class).unwrap_or(0)))
+            .collect();
+        for (class, count) in wanted {
+            for _ in 0..count {
+                if let Err(failure) = self.add_worker(id, class, None, Instant::now()) {
+                    tracing::warn!(app = %id.0, message = failure.message, "a warm worker could not be started");
+                }
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod app;
 mod boxes;
 mod capture;
 mod channel;
+mod current;
 mod dispatch;
 mod ends;
 mod errand;

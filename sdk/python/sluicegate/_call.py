@@ -110,7 +110,7 @@ class Call:
             self._put(self.function.into, item[0], code, other, data, None, None)
 
     def _bucket(self, bucket: Any) -> int:
-        name = getattr(bucket, "name", bucket)
+        name = bucket if isinstance(bucket, str) else getattr(bucket, "bucket_name", repr(bucket))
         index = self.worker.bucket_index.get(name)
         if index is None or index not in self.function.allowed:
             raise UndeclaredPut(

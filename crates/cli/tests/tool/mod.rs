@@ -1,5 +1,10 @@
 //! Calling the binary.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses a part; a test that panics has failed"
+)]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
