@@ -44,7 +44,7 @@ impl Figure {
     /// The figure as metrics: name and value. Units of time are part of the names.
     pub fn metrics(&self) -> Vec<(String, f64)> {
         let suffix = match self.unit {
-            "us" | "ms" => format!("_{}", self.unit),
+            "us" | "ms" | "s" => format!("_{}", self.unit),
             _ => String::new(),
         };
         match self.value {

@@ -6,8 +6,8 @@ use crate::{Place, Runtime};
 use bytes::Bytes;
 use sluice_runtime::api::{DeployRequest, NewObject};
 use sluice_types::{
-    Action, Bucket, BucketIx, Condition, ContentType, Durability, Function, FunctionIx, Program, Scope,
-    Source, Trigger,
+    Action, Bucket, BucketIx, Condition, ContentType, Durability, Event, EventPattern, Function, FunctionIx,
+    Program, Scope, Source, Trigger,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -159,6 +159,41 @@ pub(crate) fn sleepers(count: u32) -> DeployRequest {
 pub(crate) fn sleep(index: u32, ms: u32) -> NewObject {
     let bytes = Bytes::copy_from_slice(&ms.to_le_bytes());
     NewObject { bucket: LINKS.into(), key: index.to_string(), content_type: ContentType::Bytes, bytes }
+}
+
+/// The app whose runs wait for an event and then end.
+pub(crate) fn parked() -> DeployRequest {
+    let wasm = sluice_types::Runtime::Wasm { module: "count.wat".into(), fresh: false };
+    let event = EventPattern { r#type: Some(WAKE.into()), ..EventPattern::default() };
+    let files = [("count.wat".to_owned(), Bytes::from_static(COUNT.as_bytes()))].into();
+    request(
+        "parked",
+        Durability::Durable,
+        vec![("woken", wasm, Program::OUTPUT, Condition::Event(event))],
+        files,
+    )
+}
+
+/// The type of the event that wakes a parked run.
+const WAKE: &str = "bench.wake";
+
+/// The id of a parked run.
+pub(crate) fn parked_id(number: u32) -> String {
+    format!("parked-{number}")
+}
+
+/// The event that wakes a parked run.
+pub(crate) fn wake(run: &str) -> Event {
+    Event {
+        id: run.into(),
+        source: "/bench".into(),
+        r#type: WAKE.into(),
+        subject: None,
+        time_ms: 0,
+        content_type: ContentType::Bytes,
+        data: Bytes::new(),
+        run: Some(run.into()),
+    }
 }
 
 fn request(

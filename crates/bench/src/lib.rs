@@ -11,6 +11,7 @@ mod figure;
 mod floor;
 mod guests;
 mod http;
+mod parked;
 mod sleepers;
 mod stage;
 mod steps;
@@ -63,6 +64,11 @@ pub enum Bench {
         /// Clients, each with a connection and one request at a time.
         connections: u32,
     },
+    /// Runs that wait for an event.
+    Parked {
+        /// How many.
+        count: u32,
+    },
     /// Invocations that sleep at the same time, joined by a batch.
     Sleepers {
         /// How many.
@@ -90,6 +96,7 @@ impl Bench {
             Self::Chain { .. } => "chain",
             Self::Steps { .. } => "steps",
             Self::Http { .. } => "http",
+            Self::Parked { .. } => "parked",
             Self::Sleepers { .. } => "sleepers",
         }
     }
@@ -105,6 +112,7 @@ impl Bench {
                 steps::measure(place, runtime, durability, concurrency)
             }
             Self::Http { connections } => http::measure(place, connections),
+            Self::Parked { count } => parked::measure(place, count),
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
         }
     }

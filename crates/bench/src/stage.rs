@@ -17,7 +17,7 @@ pub(crate) struct Stage {
     client: Runtime,
     handle: NodeHandle,
     // In the order in which they are dropped: the node stops before its directory goes.
-    _node: Node,
+    node: Option<Node>,
     dir: tempfile::TempDir,
 }
 
@@ -25,9 +25,20 @@ impl Stage {
     /// Starts a node; its shard stays on the cores of this thread.
     pub fn open(place: &Place) -> Result<Self, Error> {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir_in(&place.dir)?;
-        let node = Node::start(NodeConfig::new(dir.path(), &place.sdk_dir, &place.program))?;
+        let node = start(place, dir.path())?;
         let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { client, handle: node.handle(), _node: node, dir })
+        Ok(Self { client, handle: node.handle(), node: Some(node), dir })
+    }
+
+    /// Stops the node and starts it again on its data directory; how long the latter took.
+    pub fn restart(&mut self, place: &Place) -> Result<Duration, Error> {
+        self.node.take().map_or(Ok(()), Node::stop)?;
+        let begun = Instant::now();
+        let node = start(place, self.dir())?;
+        let took = begun.elapsed();
+        self.handle = node.handle();
+        self.node = Some(node);
+        Ok(took)
     }
 
     /// Its data directory.
@@ -60,6 +71,10 @@ impl Stage {
         let view = self.wait(run(&self.handle, app, objects))?;
         Ok((begun.elapsed(), view))
     }
+}
+
+fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
+    Ok(Node::start(NodeConfig::new(dir, &place.sdk_dir, &place.program))?)
 }
 
 /// Runs an app once, to its success.

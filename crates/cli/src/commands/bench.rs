@@ -43,6 +43,11 @@ enum Name {
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         connections: u32,
     },
+    /// Runs that wait for an event: what each takes, and how soon it is awake
+    Parked {
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+        count: u32,
+    },
     /// Invocations that sleep at the same time, joined by a batch
     Sleepers {
         #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -100,6 +105,7 @@ impl Name {
                 concurrency,
             },
             Self::Http { connections } => sluice_bench::Bench::Http { connections },
+            Self::Parked { count } => sluice_bench::Bench::Parked { count },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
         }
     }
