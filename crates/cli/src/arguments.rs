@@ -67,6 +67,8 @@ pub enum Command {
     Schema(commands::schema::Schema),
     /// Run a server in the foreground
     Server(commands::server::Server),
+    /// Measure this machine and what Sluicegate does on it
+    Bench(commands::bench::Bench),
     /// Check what this machine offers
     Doctor(commands::doctor::Doctor),
     /// Explain a command, or how commands end

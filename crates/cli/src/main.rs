@@ -25,6 +25,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sluice_isolation::LAUNCH_ARGUMENT) {
         sluice_isolation::launcher_main();
     }
+    if std::env::args_os().nth(1).is_some_and(|first| first == sluice_bench::WORKER_ARGUMENT) {
+        return sluice_bench::serve_worker().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     log_to_stderr();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

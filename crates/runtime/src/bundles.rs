@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use sluice_types::{Code, Problem};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 /// The folder of all bundles.
@@ -25,7 +26,9 @@ impl Bundles {
     /// XXH3-128 over names, lengths and bytes.
     pub fn digest(files: &BTreeMap<String, Bytes>, definition: &[u8]) -> u128 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        for (name, bytes) in files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)]) {
+        for (name, bytes) in
+            files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)])
+        {
             hash.update(&(name.len() as u64).to_le_bytes());
             hash.update(name.as_bytes());
             hash.update(&(bytes.len() as u64).to_le_bytes());
@@ -49,7 +52,12 @@ impl Bundles {
     }
 
     /// Writes a bundle and makes it durable. One that is there already is left as it is.
-    pub fn write(&self, digest: u128, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> Result<(), Problem> {
+    pub fn write(
+        &self,
+        digest: u128,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> Result<(), Problem> {
         let folder = self.folder(digest);
         if folder.exists() {
             return Ok(());
@@ -69,7 +77,12 @@ impl Bundles {
         })
     }
 
-    fn write_files(&self, folder: &Path, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> io::Result<()> {
+    fn write_files(
+        &self,
+        folder: &Path,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> io::Result<()> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -87,6 +100,10 @@ impl Bundles {
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
+    // A bundle is names and bytes; what a kernel can execute is executable.
+    if bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"#!") {
+        file.set_permissions(Permissions::from_mode(0o755))?;
+    }
     file.sync_all()
 }
 
@@ -104,5 +121,6 @@ fn unwritten(error: &io::Error, folder: &Path) -> Problem {
         io::ErrorKind::StorageFull => (Code::DISK_FULL, "free disk space and deploy again"),
         _ => (Code::INTERNAL, "look at the data directory's permissions and the disk"),
     };
-    Problem::new(code, format!("the app's files cannot be written: {error}"), fix).at(folder.display().to_string())
+    Problem::new(code, format!("the app's files cannot be written: {error}"), fix)
+        .at(folder.display().to_string())
 }

@@ -61,7 +61,11 @@ pub struct NodeConfig {
 
 impl NodeConfig {
     /// The defaults, over a data directory.
-    pub fn new(data_dir: impl Into<PathBuf>, sdk_dir: impl Into<PathBuf>, launcher: impl Into<PathBuf>) -> Self {
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        sdk_dir: impl Into<PathBuf>,
+        launcher: impl Into<PathBuf>,
+    ) -> Self {
         Self {
             data_dir: data_dir.into(),
             ephemeral: false,
@@ -176,7 +180,12 @@ fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem>
 }
 
 /// Turns until the node is told to stop.
-fn serve(config: &NodeConfig, dir: &DataDir, mut shard: Shard<RealPorts>, bell: &Bell) -> Result<(), Problem> {
+fn serve(
+    config: &NodeConfig,
+    dir: &DataDir,
+    mut shard: Shard<RealPorts>,
+    bell: &Bell,
+) -> Result<(), Problem> {
     let mut reopenings = 0;
     bell.listen(shard.sandboxes().wake_fd()).map_err(|error| unstartable(&error))?;
     loop {
@@ -229,7 +238,11 @@ fn patience(shard: &Shard<RealPorts>) -> Option<Duration> {
 }
 
 fn unstartable(error: &std::io::Error) -> Problem {
-    Problem::new(Code::INTERNAL, format!("the node cannot run: {error}"), "see the limits of this host (sluice doctor)")
+    Problem::new(
+        Code::INTERNAL,
+        format!("the node cannot run: {error}"),
+        "see the limits of this host (sluice doctor)",
+    )
 }
 
 fn stopped() -> Problem {

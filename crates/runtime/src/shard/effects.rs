@@ -122,7 +122,9 @@ impl<P: Ports> Shard<P> {
 
     /// What a new run starts with belongs to it alone.
     fn own_payloads(&mut self, app: AppKey, origin: Origin) -> Result<Origin, sluice_types::Problem> {
-        let Origin::Firing { trigger, number, mut arguments, group, ordinal } = origin else { return Ok(origin) };
+        let Origin::Firing { trigger, number, mut arguments, group, ordinal } = origin else {
+            return Ok(origin);
+        };
         let objects = match &mut arguments {
             Arguments::One(object) => std::slice::from_mut(object),
             Arguments::List(objects) => objects.as_mut_slice(),

@@ -75,6 +75,8 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     reports: Vec<Report>,
+    /// Room for the effects of one input, used again.
+    effects: Vec<Effect>,
     cron: apps::CronTable,
     known_events: crate::known::KnownEvents,
     checkpoint: checkpoint::Progress,
@@ -148,6 +150,7 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
+<<<<<<< HEAD
         let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
             Ok(lsn) => lsn,
             Err(error) => {
@@ -159,13 +162,17 @@ impl<P: Ports> Shard<P> {
                 return Err(problem);
             }
         };
+=======
+        let lsn =
+            self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+>>>>>>> bench
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
     }
 
     fn apply(&mut self, lsn: Lsn, input: Input) {
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let run = concerned(&input.kind);
         let engine = std::panic::AssertUnwindSafe((&mut self.durable, &mut effects));
         let applied = std::panic::catch_unwind(|| {
@@ -182,15 +189,14 @@ impl<P: Ports> Shard<P> {
             self.panicked = run.map(|run| (lsn, run));
             return;
         }
-        self.route(lsn, effects);
+        effects.drain(..).for_each(|effect| self.route(lsn, effect));
+        self.effects = effects;
     }
 
-    fn route(&mut self, lsn: Lsn, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
-                effect => self.held.push_back((lsn, Held::Effect(effect))),
-            }
+    fn route(&mut self, lsn: Lsn, effect: Effect) {
+        match effect {
+            Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
+            effect => self.held.push_back((lsn, Held::Effect(effect))),
         }
     }
 
@@ -261,6 +267,10 @@ impl<P: Ports> Shard<P> {
 
     /// Brings the runs that an input is about into memory.
     fn load_needed(&mut self, input: &Input) -> Result<(), Problem> {
+        // Nearly every input is about one run, and it is there.
+        if concerned(&input.kind).is_some_and(|run| self.durable.run(run).is_some()) {
+            return Ok(());
+        }
         for need in self.durable.needs(input) {
             self.load(need.0)?;
         }
@@ -275,7 +285,11 @@ impl<P: Ports> Shard<P> {
         match self.store.run(key).map_err(|error| error.problem())? {
             Some(blob) => {
                 self.durable.load_run(&blob).map_err(|error| {
-                    Problem::new(Code::DATA_CORRUPT, error.to_string(), "restore the data directory from a backup")
+                    Problem::new(
+                        Code::DATA_CORRUPT,
+                        error.to_string(),
+                        "restore the data directory from a backup",
+                    )
                 })?;
                 Ok(true)
             }
@@ -299,7 +313,9 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Forget { run } => Some(*run),
-        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
+            Some(invocation.run)
+        }
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

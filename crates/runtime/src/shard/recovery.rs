@@ -61,6 +61,7 @@ impl<P: Ports> Shard<P> {
             answers: Default::default(),
             flights: Default::default(),
             reports: Vec::new(),
+            effects: Vec::new(),
             cron: Default::default(),
             known_events: Default::default(),
             checkpoint: Default::default(),
@@ -87,8 +88,10 @@ impl<P: Ports> Shard<P> {
         self.durable.outstanding(&mut effects);
         for effect in effects {
             match effect {
-                Effect::Express(run) => drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?),
-                effect => self.route(self.log.durable(), vec![effect]),
+                Effect::Express(run) => {
+                    drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?)
+                }
+                effect => self.route(self.log.durable(), effect),
             }
         }
         Ok(())
@@ -138,7 +141,8 @@ fn replay<P: Ports>(
         if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
             return Err(newer(record.engine_version));
         }
-        let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        let input: Input =
+            postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
@@ -177,6 +181,7 @@ fn corrupt(what: &str) -> Problem {
 }
 
 fn newer(version: u16) -> Problem {
-    let message = format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
+    let message =
+        format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
     Problem::new(Code::DATA_DIR_VERSION, message, "use the newer version of sluice on this data directory")
 }
