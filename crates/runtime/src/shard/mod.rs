@@ -24,6 +24,7 @@ mod reports;
 mod starts;
 mod views;
 
+pub use checkpoint::{ROOT, Root};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -87,15 +88,20 @@ pub struct Shard<P: Ports> {
 }
 
 impl<P: Ports> Shard<P> {
-    /// One turn: everything that waits is taken in, made durable, and performed.
+    /// One turn: everything that waits is taken in, made durable, and performed; then a slice of a checkpoint.
     pub fn turn(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.take_in(commands);
+        self.checkpoint_slice();
+    }
+
+    /// The first half of a turn: all but the checkpoint.
+    pub fn take_in(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             self.command(command);
         }
         self.take_reports();
         self.fire_timers();
         self.commit();
-        self.checkpoint_slice();
     }
 
     /// Whether another turn has something to do at once.
@@ -115,6 +121,21 @@ impl<P: Ports> Shard<P> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The state of everything durable that is in memory.
+    pub fn engine(&self) -> &Engine {
+        &self.durable
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log<P::Disk> {
+        &self.log
+    }
+
+    /// The store of what is not in memory.
+    pub fn store(&self) -> &RunStore {
+        &self.store
     }
 
     /// What executes attempts.
