@@ -1,4 +1,4 @@
-//! Code bundles on disk: one folder per digest of its files, written once.
+//! Code bundles on disk: one folder per digest of its files, written once. The simulator keeps none.
 
 use bytes::Bytes;
 use sluice_types::{Code, Problem};
@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 /// The folder of all bundles.
 #[derive(Clone, Debug)]
 pub struct Bundles {
-    root: PathBuf,
+    /// `None` keeps nothing.
+    root: Option<PathBuf>,
 }
 
 /// Name of the file beside a bundle that holds the definition it came with.
@@ -20,7 +21,12 @@ const DEFINITION: &str = "definition.json";
 impl Bundles {
     /// Bundles in this folder, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: Some(root.into()) }
+    }
+
+    /// Bundles that are checked and then dropped, for programs whose code needs no files.
+    pub fn nowhere() -> Self {
+        Self { root: None }
     }
 
     /// XXH3-128 over names, lengths and bytes.
@@ -48,7 +54,7 @@ impl Bundles {
     }
 
     fn folder(&self, digest: u128) -> PathBuf {
-        self.root.join(format!("{digest:032x}"))
+        self.root.clone().unwrap_or_default().join(format!("{digest:032x}"))
     }
 
     /// Writes a bundle and makes it durable. One that is there already is left as it is.
@@ -58,17 +64,13 @@ impl Bundles {
         files: &BTreeMap<String, Bytes>,
         definition: &[u8],
     ) -> Result<(), Problem> {
+        files.keys().try_for_each(|name| check_name(name))?;
         let folder = self.folder(digest);
-        if folder.exists() {
-            return Ok(());
-        }
-        for name in files.keys() {
-            check_name(name)?;
-        }
-        let unfinished = self.root.join(format!(".{digest:032x}"));
+        let Some(root) = self.root.as_ref().filter(|_| !folder.exists()) else { return Ok(()) };
+        let unfinished = root.join(format!(".{digest:032x}"));
         let written = self.write_files(&unfinished, files, definition).and_then(|()| {
             fs::rename(&unfinished, &folder)?;
-            File::open(&self.root)?.sync_all()
+            File::open(root)?.sync_all()
         });
         written.map_err(|error| {
             // What is half written is of no use; a folder that cannot be removed is overwritten next time.

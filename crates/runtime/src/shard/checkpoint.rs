@@ -14,12 +14,14 @@ use sluice_types::{AppKey, Lsn, ObjectId, RunKey};
 /// Entities written in one slice, so that it takes about a millisecond.
 const SLICE_ENTITIES: usize = 256;
 /// Name of the blob with the shard's own state.
-pub(super) const ROOT: &str = "root";
+pub const ROOT: &str = "root";
 
 /// The shard's own state in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Root {
+pub struct Root {
+    /// Keys of runs up to this one were given.
     pub next_run: u64,
+    /// Objects below this one were named.
     pub next_object: ObjectId,
     /// Timers of runs that were not in memory.
     pub timers: Vec<Timer>,
@@ -55,7 +57,7 @@ impl Progress {
 
 impl<P: Ports> Shard<P> {
     /// Begins a checkpoint when enough was logged, and does one slice of the one under way.
-    pub(super) fn checkpoint_slice(&mut self) {
+    pub fn checkpoint_slice(&mut self) {
         if self.failed.is_some() {
             return;
         }

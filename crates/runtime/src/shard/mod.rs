@@ -24,6 +24,7 @@ mod reports;
 mod starts;
 mod views;
 
+pub use checkpoint::{ROOT, Root};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -90,15 +91,20 @@ pub struct Shard<P: Ports> {
 }
 
 impl<P: Ports> Shard<P> {
-    /// One turn: everything that waits is taken in, made durable, and performed.
+    /// One turn: everything that waits is taken in, made durable, and performed; then a slice of a checkpoint.
     pub fn turn(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.take_in(commands);
+        self.checkpoint_slice();
+    }
+
+    /// The first half of a turn: all but the checkpoint.
+    pub fn take_in(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             self.command(command);
         }
         self.take_reports();
         self.fire_timers();
         self.commit();
-        self.checkpoint_slice();
     }
 
     /// Whether another turn has something to do at once.
@@ -123,6 +129,21 @@ impl<P: Ports> Shard<P> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The state of everything durable that is in memory.
+    pub fn engine(&self) -> &Engine {
+        &self.durable
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log<P::Disk> {
+        &self.log
+    }
+
+    /// The store of what is not in memory.
+    pub fn store(&self) -> &RunStore {
+        &self.store
     }
 
     /// What executes attempts.
@@ -150,7 +171,6 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
-<<<<<<< HEAD
         let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
             Ok(lsn) => lsn,
             Err(error) => {
@@ -162,10 +182,6 @@ impl<P: Ports> Shard<P> {
                 return Err(problem);
             }
         };
-=======
-        let lsn =
-            self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
->>>>>>> bench
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
