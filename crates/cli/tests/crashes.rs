@@ -15,12 +15,13 @@ use tool::server::Server;
 
 /// Three steps: two per object, and one that joins.
 const APP: &str = "
-import sluicegate as sg
+import sluicegate as sg, time
 app = sg.App('steps')
 items, added, doubled = app.bucket('items'), app.bucket('added'), app.bucket('doubled')
 
 @app.function(on=items.each(), into=added)
 def add(item):
+    time.sleep(0.02)  # so that there is something to kill
     return item.value + 1
 
 @app.function(on=added.each(), into=doubled)
@@ -69,15 +70,14 @@ fn every_acknowledged_run_ends_once_and_exactly_through_kill_9() {
     let server = Server::start(&folder);
     server.call(&folder, &["deploy", "app"]);
     let url = Mutex::new(server.url.clone());
-    let next = AtomicUsize::new(0);
-    let (mut server, killed_while_starting) = std::thread::scope(|scope| {
-        let starters: Vec<_> =
-            (0..STARTERS).map(|_| scope.spawn(|| start_all(&url, &next, plan.runs))).collect();
-        let killed = kill_and_restart(&folder, server, &url, &plan, &next);
+    let starts = Starts { next: AtomicUsize::new(0), released: AtomicUsize::new(0), runs: plan.runs };
+    let (mut server, in_flight) = std::thread::scope(|scope| {
+        let starters: Vec<_> = (0..STARTERS).map(|_| scope.spawn(|| start_all(&url, &starts))).collect();
+        let killed = kill_and_restart(&folder, server, &url, &plan, &starts);
         starters.into_iter().for_each(|starter| starter.join().unwrap());
         killed
     });
-    eprintln!("{} kills, {killed_while_starting} of them while runs were being started", plan.kills);
+    assert!(in_flight > 0, "no run was in flight at any of {} kills", plan.kills);
     for n in 0..plan.runs {
         check(&server, n);
     }
@@ -92,13 +92,27 @@ fn every_acknowledged_run_ends_once_and_exactly_through_kill_9() {
     server.stop();
 }
 
-/// Starts runs until there are enough; each is tried until it is acknowledged.
-fn start_all(url: &Mutex<String>, next: &AtomicUsize, runs: usize) {
-    loop {
-        let n = next.fetch_add(1, Ordering::SeqCst);
-        if n >= runs {
-            return;
+/// The runs to start, released bit by bit, so that every kill meets some in flight.
+struct Starts {
+    next: AtomicUsize,
+    released: AtomicUsize,
+    runs: usize,
+}
+
+impl Starts {
+    /// The number of the next run to start, once it may be; none when there are enough.
+    fn next(&self) -> Option<usize> {
+        let n = self.next.fetch_add(1, Ordering::SeqCst);
+        while n < self.runs && n >= self.released.load(Ordering::SeqCst) {
+            std::thread::sleep(PAUSE);
         }
+        (n < self.runs).then_some(n)
+    }
+}
+
+/// Starts runs until there are enough; each is tried until it is acknowledged.
+fn start_all(url: &Mutex<String>, starts: &Starts) {
+    while let Some(n) = starts.next() {
         let body = json!({"id": format!("r{n}"), "objects": {"items": {"a": n, "b": n + 1, "c": n + 2}}})
             .to_string();
         let acknowledged = (0..TRIES_MAX).any(|_| {
@@ -116,27 +130,32 @@ fn start_all(url: &Mutex<String>, next: &AtomicUsize, runs: usize) {
     }
 }
 
-/// Kills the server at random points. The last one, and how many kills came before the last start.
+/// Kills the server at random points. The last one, and how many runs were in flight at the kills.
 fn kill_and_restart(
     folder: &Folder,
     mut server: Server,
     url: &Mutex<String>,
     plan: &Plan,
-    next: &AtomicUsize,
+    starts: &Starts,
 ) -> (Server, usize) {
-    let (mut random, mut while_starting) = (plan.seed | 1, 0);
-    for _ in 0..plan.kills {
+    let (mut random, mut in_flight) = (plan.seed | 1, 0);
+    for kill in 1..=plan.kills {
+        starts.released.store(plan.runs * kill / (plan.kills + 1), Ordering::SeqCst);
         // xorshift64: any point in time will do, but the same ones for the same seed.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         std::thread::sleep(plan.every.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64));
-        while_starting += usize::from(next.load(Ordering::SeqCst) < plan.runs);
+        let running = server.ask("GET", "/v1/runs?status=running&limit=1000", b"").json(200);
+        let running = running["runs"].as_array().unwrap().len();
+        eprintln!("kill {kill} with {running} runs in flight");
+        in_flight += running;
         server.kill();
         server = open(folder);
         url.lock().unwrap().clone_from(&server.url);
     }
-    (server, while_starting)
+    starts.released.store(plan.runs, Ordering::SeqCst);
+    (server, in_flight)
 }
 
 /// Starts the server again, and says how long it took to recover.

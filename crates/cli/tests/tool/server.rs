@@ -76,8 +76,13 @@ impl Server {
     }
 
     /// Ends it as an operator does, and waits for it.
-    pub fn terminate(mut self) -> ExitStatus {
+    pub fn terminate(self) -> ExitStatus {
         signal(self.pid(), "TERM");
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
