@@ -34,6 +34,7 @@ impl LocalSandboxes {
     pub(super) fn new(config: &NodeConfig, scratch_dir: &Path) -> Result<Self, Problem> {
         let host = Arc::new(Host::new(&config.launcher));
         let mut options = sluice_sandbox::Options::new(host, &config.sdk_dir, scratch_dir);
+        options.core = config.core;
         options.workers_max = config.workers_max.unwrap_or(options.workers_max);
         Ok(Self {
             pool: Pool::new(options).map_err(|error| unready(&error))?,
