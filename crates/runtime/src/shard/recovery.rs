@@ -89,7 +89,7 @@ impl<P: Ports> Shard<P> {
         for effect in effects {
             match effect {
                 Effect::Express(run) => {
-                    drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?)
+                    _ = self.submit(InputKind::Reincarnate { run }, Priority::Progress)?
                 }
                 effect => self.route(self.log.durable(), effect),
             }
