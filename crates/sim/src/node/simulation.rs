@@ -1,6 +1,6 @@
 //! One seed: a shard over fake ports, clients, faults, and the checkers that watch.
 
-use super::apps::{SimApp, apps, next_tick};
+use super::apps::{APP_BUCKET, SimApp, apps, next_tick};
 use super::archive::Archive;
 use super::clients::Client;
 use super::disk::SimDisk;
@@ -142,7 +142,7 @@ impl Simulation {
             }
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
-                self.join(|number| Client::of_object(number, &app, "s0"));
+                self.join(|number| Client::of_object(number, &app, APP_BUCKET));
             }
             _ => {
                 let plan = self.apps[at].plan.clone();
