@@ -39,9 +39,10 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object);
         let mut poisoned = Poisoned::new();
+        let mut now_ms = root.now_ms;
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
-            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
+            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned, &mut now_ms)? {
                 None => break durable,
                 Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
@@ -66,7 +67,7 @@ impl<P: Ports> Shard<P> {
             checkpoint: Default::default(),
             next_run,
             express_lsn: 0,
-            now_ms: 0,
+            now_ms,
             failed: None,
             panicked: None,
             stats: Default::default(),
@@ -114,6 +115,7 @@ fn replay<P: Ports>(
     root: &Root,
     objects: &mut P::Objects,
     poisoned: &Poisoned,
+    now_ms: &mut u64,
 ) -> Result<Option<(Lsn, RunKey)>, Problem> {
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
@@ -132,6 +134,7 @@ fn replay<P: Ports>(
             return Err(newer(record.engine_version));
         }
         let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        *now_ms = input.now_ms.max(*now_ms);
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
