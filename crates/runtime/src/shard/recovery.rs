@@ -135,6 +135,7 @@ fn replay<P: Ports>(
         }
         let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
         *now_ms = input.now_ms.max(*now_ms);
+        objects.skip_to(super::named::next_after(&input.kind));
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
