@@ -15,6 +15,8 @@ use sluice_types::{AppKey, Lsn, ObjectId, RunKey};
 const SLICE_ENTITIES: usize = 256;
 /// Name of the blob with the shard's own state.
 pub const ROOT: &str = "root";
+/// Name of the blob with the events seen lately.
+pub(super) const KNOWN_EVENTS: &str = "known-events";
 
 /// The shard's own state in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -63,7 +65,8 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
-        if self.checkpoint.begun.is_none() && self.checkpoint.logged_bytes >= self.options.checkpoint_bytes {
+        let due = self.checkpoint.logged_bytes >= self.options.checkpoint_bytes && !self.stats.refusing;
+        if self.checkpoint.begun.is_none() && due {
             self.begin_checkpoint();
         }
         let Some(mut begun) = self.checkpoint.begun.take() else { return };
@@ -130,11 +133,15 @@ impl<P: Ports> Shard<P> {
         };
         let root = postcard::to_stdvec(&root).expect("the root is plain data");
         begun.batch.put_meta(ROOT, &root);
+        if let Some(known) = self.known_events.take_changed() {
+            begun.batch.put_meta(KNOWN_EVENTS, &known);
+        }
         let replay_from = begun.from;
         let committed = begun.batch.commit(Lsn(replay_from.0 - 1));
         match committed.and_then(|()| self.log.truncate_before(replay_from)) {
             Ok(()) => self.evict(),
-            Err(error) => tracing::warn!(%error, "the checkpoint failed; the log keeps what it holds"),
+            // The entities of the batch count as saved, and the store wants to be opened again: so does the shard.
+            Err(error) => self.fail(error.problem()),
         }
     }
 

@@ -4,6 +4,7 @@ use super::Shard;
 use super::answers::Submitter;
 use crate::api::EventsReply;
 use crate::handle::Answer;
+use crate::known::KnownEvents;
 use crate::ports::Ports;
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
@@ -25,13 +26,13 @@ impl<P: Ports> Shard<P> {
             return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "send several batches"));
         }
         let offered = events.len();
-        let events: Vec<Arc<Event>> =
-            events.into_iter().filter(|event| self.is_new(event)).map(Arc::new).collect();
+        let events = self.new_events(events);
         let reply = EventsReply { accepted: events.len(), duplicates: offered - events.len() };
         let apps = self.apps_that_listen(None);
         let runs = self.runs_that_see(&events)?;
         let kind = InputKind::Events { events, apps, runs, acknowledges: None };
         let lsn = self.submit(kind.clone(), Priority::NewWork)?;
+        remember(&mut self.known_events, &kind);
         self.forward_events(kind);
         Ok((lsn, reply))
     }
@@ -45,8 +46,16 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn is_new(&mut self, event: &Event) -> bool {
-        self.known_events.insert(&event.source, &event.id)
+    /// Those that are neither known nor twice among themselves.
+    fn new_events(&self, events: Vec<Event>) -> Vec<Arc<Event>> {
+        let mut here = KnownEvents::default();
+        let mut is_new = |event: &Event| {
+            let known = self.known_events.contains(&event.source, &event.id)
+                || here.contains(&event.source, &event.id);
+            here.insert(&event.source, &event.id);
+            !known
+        };
+        events.into_iter().filter(|event| is_new(event)).map(Arc::new).collect()
     }
 
     /// Runs that an event is addressed to; for those without an address, all that listen.
@@ -62,5 +71,12 @@ impl<P: Ports> Shard<P> {
         runs.sort_unstable();
         runs.dedup();
         Ok(runs)
+    }
+}
+
+/// Remembers the events of a logged input that came from outside.
+pub(super) fn remember(known: &mut KnownEvents, kind: &InputKind) {
+    if let InputKind::Events { events, acknowledges: None, .. } = kind {
+        events.iter().for_each(|event| known.insert(&event.source, &event.id));
     }
 }

@@ -1,12 +1,13 @@
 //! Opening a shard: the last checkpoint, then the log after it, then everything that was asked for and not done.
 
-use super::checkpoint::{ROOT, Root};
+use super::checkpoint::{KNOWN_EVENTS, ROOT, Root};
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
+use crate::known::KnownEvents;
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Options, Priority};
 use sluice_storage::{Log, RunStore};
-use sluice_types::{Code, Lsn, ObjectId, Problem, RunKey};
+use sluice_types::{Code, Evaluator, Lsn, ObjectId, Problem, RunKey};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -39,20 +40,11 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let mut now_ms = root.now_ms;
-        let durable = loop {
-            let mut durable = Engine::durable((options.evaluator)());
-            match replay::<P>(
-                &mut durable,
-                &log,
-                &opened.store,
-                &root,
-                &mut opened.objects,
-                &poisoned,
-                &mut now_ms,
-            )? {
-                None => break durable,
-                Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
+        let Rebuilt { engine: durable, known_events, now_ms } = loop {
+            let evaluator = (options.evaluator)();
+            match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
+                Ok(rebuilt) => break rebuilt,
+                Err((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
         };
         let express = Engine::new((options.evaluator)());
@@ -72,7 +64,7 @@ impl<P: Ports> Shard<P> {
             reports: Vec::new(),
             effects: Vec::new(),
             cron: Default::default(),
-            known_events: Default::default(),
+            known_events,
             checkpoint: Default::default(),
             next_run,
             express_lsn: 0,
@@ -125,16 +117,26 @@ fn read_root(store: &RunStore) -> Result<Root, Problem> {
     }
 }
 
-/// Rebuilds the engine. `Some` names a record that panicked: begin again without it.
-fn replay<P: Ports>(
-    engine: &mut Engine,
+/// What checkpoint and log hold.
+struct Rebuilt {
+    engine: Engine,
+    known_events: KnownEvents,
+    now_ms: u64,
+}
+
+/// Rebuilds the state. The inner error names a record that panicked: begin again without it.
+fn rebuild<P: Ports>(
+    evaluator: Box<dyn Evaluator>,
     log: &Log<P::Disk>,
     store: &RunStore,
     root: &Root,
     objects: &mut P::Objects,
     poisoned: &Poisoned,
-    now_ms: &mut u64,
-) -> Result<Option<(Lsn, RunKey)>, Problem> {
+) -> Result<Result<Rebuilt, (Lsn, RunKey)>, Problem> {
+    let known = store.meta(KNOWN_EVENTS).map_err(|error| error.problem())?.unwrap_or_default();
+    let mut known_events = KnownEvents::restore(&known);
+    let mut now_ms = root.now_ms;
+    let mut engine = Engine::durable(evaluator);
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
             engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;
@@ -142,7 +144,7 @@ fn replay<P: Ports>(
     }
     engine.restore_evicted(&root.timers, &root.listeners);
     for run in &root.outstanding {
-        load(engine, store, *run)?;
+        load(&mut engine, store, *run)?;
     }
     let from = Lsn(store.checkpoint_lsn().map_err(|error| error.problem())?.0 + 1);
     let mut records = log.replay(from).map_err(|error| error.problem())?;
@@ -153,18 +155,19 @@ fn replay<P: Ports>(
         }
         let input: Input =
             postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
-        *now_ms = input.now_ms.max(*now_ms);
+        now_ms = input.now_ms.max(now_ms);
+        super::events::remember(&mut known_events, &input.kind);
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
         for need in engine.needs(&input) {
-            load(engine, store, need.0)?;
+            load(&mut engine, store, need.0)?;
         }
         let run = concerned(&input.kind);
         let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(record.lsn, input, &mut effects)));
         match (applied, run) {
             (Ok(()), _) => {}
-            (Err(_), Some(run)) => return Ok(Some((record.lsn, run))),
+            (Err(_), Some(run)) => return Ok(Err((record.lsn, run))),
             (Err(_), None) => return Err(corrupt(&format!("record {} cannot be applied", record.lsn))),
         }
         // Frees are repeated, the rest is asked for again where it is still owed.
@@ -174,7 +177,7 @@ fn replay<P: Ports>(
             }
         }
     }
-    Ok(None)
+    Ok(Ok(Rebuilt { engine, known_events, now_ms }))
 }
 
 fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Problem> {
