@@ -1,4 +1,5 @@
 //! Values survive the way to the server, and appear from it as the contract says.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use proptest::prelude::*;
 use serde_json::value::RawValue;

@@ -67,10 +67,15 @@ pub enum Command {
     Schema(commands::schema::Schema),
     /// Run a server in the foreground
     Server(commands::server::Server),
+    /// Measure this machine and what Sluicegate does on it
+    Bench(commands::bench::Bench),
     /// Check what this machine offers
     Doctor(commands::doctor::Doctor),
     /// Explain a command, or how commands end
     Help(commands::help::Help),
     /// Print completions for a shell
     Completions(commands::completions::Completions),
+    /// Rehearse an app for `app.test()`, on stdin and stdout
+    #[command(name = "__rehearse", hide = true)]
+    Rehearse(commands::rehearse::Rehearse),
 }

@@ -1,5 +1,7 @@
 //! The binary `sluice`: parses the command line and prints. What commands do is done by the other crates.
 
+#![allow(clippy::result_large_err, reason = "a problem is what a person reads; errors are not hot")]
+
 mod app;
 mod arguments;
 mod client;
@@ -22,6 +24,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sluice_isolation::LAUNCH_ARGUMENT) {
         sluice_isolation::launcher_main();
+    }
+    if std::env::args_os().nth(1).is_some_and(|first| first == sluice_bench::WORKER_ARGUMENT) {
+        return sluice_bench::serve_worker().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     log_to_stderr();
     let arguments = match Arguments::try_parse() {

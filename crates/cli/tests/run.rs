@@ -1,4 +1,5 @@
 //! `sluice run` from nothing to outputs, with the real node and the real sandboxes.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

@@ -1,4 +1,5 @@
 //! `sluice server` and the commands that talk to it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

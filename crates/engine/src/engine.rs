@@ -4,15 +4,15 @@
 //! * every timer in the queue is asked for by a loaded entity's own state, or belongs to an evicted run;
 //! * `ids` names exactly the loaded runs; `listening` the running runs, loaded or not, with event triggers.
 
-use crate::app::{App, AppCx};
+use crate::app::App;
 use crate::compiled::Compiled;
-use crate::effect::{Effect, Reply};
+use crate::effect::Effect;
 use crate::input::{Input, InputKind, Origin, OutboxId, Start};
 use crate::listening::Listening;
-use crate::run::{Cx, Run};
+use crate::run::Run;
 use crate::timers::{Entity, TimerQueue};
 use rustc_hash::FxHashMap;
-use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey, Scope, Version};
+use sluice_types::{AppKey, Evaluator, Lsn, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub struct Engine {
     pub(crate) ids: FxHashMap<u128, RunKey>,
     pub(crate) listening: Listening,
     pub(crate) timers: TimerQueue,
-    dirty: Vec<Entity>,
-    eval: Box<dyn Evaluator>,
+    pub(crate) dirty: Vec<Entity>,
+    pub(crate) eval: Box<dyn Evaluator>,
     delegates: bool,
 }
 
@@ -216,111 +216,6 @@ impl Engine {
                 self.app(*app).is_some_and(|app| app.owes(*number))
             }
             _ => true,
-        }
-    }
-
-    /// A step on a run whose verdict somebody waits for.
-    fn answer(
-        &mut self,
-        lsn: Lsn,
-        now_ms: u64,
-        key: RunKey,
-        effects: &mut Vec<Effect>,
-        step: impl FnOnce(&mut Run, &mut Cx<'_>) -> Reply,
-    ) {
-        let known = self.with_run(lsn, now_ms, key, effects, |run, cx| {
-            let reply = step(run, cx);
-            cx.effects.push(Effect::Reply(reply));
-        });
-        if !known {
-            let problem =
-                Problem::new(Code::UNKNOWN_RUN, "no such run", "it may have been forgotten: start another");
-            effects.push(Effect::Reply(Reply::Rejected(problem)));
-        }
-    }
-
-    /// Applies one step to a run unless it holds the record already. False when there is no such run.
-    pub(crate) fn with_run(
-        &mut self,
-        lsn: Lsn,
-        now_ms: u64,
-        key: RunKey,
-        effects: &mut Vec<Effect>,
-        step: impl FnOnce(&mut Run, &mut Cx<'_>),
-    ) -> bool {
-        match self.runs.get(&key) {
-            None => return false,
-            Some(run) if lsn <= run.applied() => {}
-            Some(_) => self.step_run(lsn, now_ms, key, effects, step),
-        }
-        true
-    }
-
-    /// Applies one step to a run. One record may take several steps.
-    pub(crate) fn step_run(
-        &mut self,
-        lsn: Lsn,
-        now_ms: u64,
-        key: RunKey,
-        effects: &mut Vec<Effect>,
-        step: impl FnOnce(&mut Run, &mut Cx<'_>),
-    ) {
-        let Some(run) = self.runs.get_mut(&key) else { return };
-        let compiled = run.compiled().clone();
-        let (eval, timers) = (&mut *self.eval, &mut self.timers);
-        step(run, &mut Cx { lsn, now_ms, compiled: &compiled, eval, timers, effects });
-        run.set_applied(lsn);
-        if !std::mem::replace(&mut run.dirty, true) {
-            self.dirty.push(Entity::Run(key));
-        }
-        if !run.is_running() && !compiled.event_triggers(Scope::Run).is_empty() {
-            self.listening.remove(run.app(), key);
-        }
-    }
-
-    pub(crate) fn with_app(
-        &mut self,
-        lsn: Lsn,
-        now_ms: u64,
-        key: AppKey,
-        effects: &mut Vec<Effect>,
-        step: impl FnOnce(&mut App, &mut AppCx<'_>),
-    ) {
-        if self.apps.get(&key).is_some_and(|app| lsn > app.applied()) {
-            self.step_app(lsn, now_ms, key, effects, step);
-        }
-    }
-
-    /// Applies one step to an app. One record may take several steps.
-    pub(crate) fn step_app(
-        &mut self,
-        lsn: Lsn,
-        now_ms: u64,
-        key: AppKey,
-        effects: &mut Vec<Effect>,
-        step: impl FnOnce(&mut App, &mut AppCx<'_>),
-    ) {
-        let Some(app) = self.apps.get_mut(&key) else { return };
-        let (eval, timers) = (&mut *self.eval, &mut self.timers);
-        step(app, &mut AppCx { lsn, now_ms, eval, timers, effects });
-        app.set_applied(lsn);
-        if !std::mem::replace(&mut app.dirty, true) {
-            self.dirty.push(Entity::App(key));
-        }
-    }
-
-    /// Position of the last record applied to an entity; `None` when it is not there.
-    pub(crate) fn applied(&self, entity: Entity) -> Option<Lsn> {
-        match entity {
-            Entity::App(app) => self.apps.get(&app).map(App::applied),
-            Entity::Run(run) => self.runs.get(&run).map(|run| run.applied()),
-        }
-    }
-
-    /// A run went that may or may not be among the dirty ones.
-    pub(crate) fn note_gone(&mut self, run: &Run) {
-        if !run.dirty {
-            self.dirty.push(Entity::Run(run.key()));
         }
     }
 

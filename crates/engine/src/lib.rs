@@ -23,6 +23,7 @@ mod listening;
 pub mod objects;
 pub mod run;
 pub mod snapshot;
+mod steps;
 mod timers;
 
 pub use compiled::Compiled;

@@ -47,11 +47,11 @@ impl Slot {
     }
 }
 
-/// What a put met.
+/// What a put met under its key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// A new object, in this slot.
-    New(u32),
+pub enum Present {
+    /// Nothing: the key is free.
+    Nothing,
     /// The same owner had put the same bytes.
     Same {
         /// Whether both puts name the very same stored bytes, which therefore must stay.
@@ -101,20 +101,16 @@ impl ObjectTable {
         &self.slots[at as usize]
     }
 
-    /// Adds an object unless its key is taken.
-    pub fn insert(&mut self, slot: Slot) -> Inserted {
-        let Some(at) = self.find(slot.object.bucket, &slot.object.key) else {
-            return Inserted::New(self.push(slot));
-        };
+    /// What an owner's put of this payload meets under a key.
+    pub fn present(&self, owner: Owner, bucket: BucketIx, key: &str, payload: &Payload) -> Present {
+        let Some(at) = self.find(bucket, key) else { return Present::Nothing };
         let present = self.slot(at);
-        if present.owner != slot.owner {
-            return Inserted::Taken;
+        if present.owner != owner {
+            return Present::Taken;
         }
-        match same_bytes(&present.object.payload, &slot.object.payload) {
-            true => Inserted::Same {
-                shares_payload: shares_payload(&present.object.payload, &slot.object.payload),
-            },
-            false => Inserted::Differs,
+        match same_bytes(&present.object.payload, payload) {
+            true => Present::Same { shares_payload: shares_payload(&present.object.payload, payload) },
+            false => Present::Differs,
         }
     }
 

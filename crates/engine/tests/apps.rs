@@ -137,3 +137,20 @@ fn running_runs_keep_their_version() {
     assert!(world.succeeded(run));
     assert_eq!(world.called_sorted("make"), ["a", "b"]);
 }
+
+#[test]
+fn a_run_that_a_firing_starts_is_confined_to_what_its_trigger_can_reach() {
+    let recipe = Recipe::new("app").function("make", &["made"]).on(|c| c.each("todo"), "make");
+    let recipe = recipe.function("total", &["totals"]).on(|c| c.join("made", "make"), "total");
+    let recipe = recipe.function("strict", &[]).on(|c| c.set("todo", &["a"]), "strict");
+    let mut world = world(recipe.function("collect", &[]).on_app(|c| c.each("totals"), "collect"));
+    world.behaves("total", |call| Reaction::value(call.keys()));
+    world.behaves("strict", |_| Reaction::nothing());
+    world.start(&[("todo", "a", "")]);
+    world.rest();
+    assert_eq!((world.called("total").len(), world.called("collect").len()), (1, 1), "or it would never end");
+    assert!(
+        world.ended.iter().all(|run| world.succeeded(*run)),
+        "the set of another run's bucket is not missed"
+    );
+}

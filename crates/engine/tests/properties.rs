@@ -1,5 +1,5 @@
 //! Random programs in random orders with faults, against judges that know nothing of the engine. Every test runs
-//! `SLUICE_SEEDS` seeds (default 300); a failing one is named and reproduces alone with `SLUICE_SEED`.
+//! `SLUICE_SEEDS` seeds (default 150); a failing one is named and reproduces alone with `SLUICE_SEED`.
 
 use sluice_engine::Status;
 use sluice_sim::generate::{Plan, Taste, plan, react};
@@ -12,7 +12,7 @@ fn each_seed(test: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SLUICE_SEED") {
         Some(one) => one..one + 1,
-        None => 0..number("SLUICE_SEEDS").unwrap_or(300),
+        None => 0..number("SLUICE_SEEDS").unwrap_or(150),
     };
     for seed in seeds {
         let named = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(seed)));
@@ -59,7 +59,12 @@ fn every_order_gives_what_the_model_predicts() {
         for order in 0..3 {
             let (world, run) = execute(seed * 1000 + order, &plan, faults(0));
             let status = world.status(run);
-            assert_eq!(status.0 == Status::Succeeded, prediction.succeeds, "{status:?} {:#?}", plan.program.triggers);
+            assert_eq!(
+                status.0 == Status::Succeeded,
+                prediction.succeeds,
+                "{status:?} {:#?}",
+                plan.program.triggers
+            );
             if prediction.succeeds {
                 assert_eq!(objects(&world, run), prediction.objects);
             }
@@ -93,8 +98,9 @@ fn every_call_is_one_that_the_order_of_arrivals_asks_for_and_none_is_missing() {
 
 fn calls(world: &World, function: &str) -> Vec<Expected> {
     let of = world.calls.iter().filter(|(_, call)| call.function == function);
-    let mut calls: Vec<Expected> =
-        of.map(|(_, call)| (call.objects.iter().map(|(key, _)| key.clone()).collect(), call.group.clone())).collect();
+    let mut calls: Vec<Expected> = of
+        .map(|(_, call)| (call.objects.iter().map(|(key, _)| key.clone()).collect(), call.group.clone()))
+        .collect();
     calls.sort();
     calls
 }
@@ -138,7 +144,8 @@ fn in_bucket(run: &sluice_engine::Run, bucket: sluice_types::BucketIx) -> usize 
 #[test]
 fn the_same_inputs_give_the_same_state_and_the_same_effects() {
     each_seed(|seed| {
-        let plan = plan(&mut Rng::new(seed), Taste { timed: true, keep: false, failing: 200, app_scoped: 200 });
+        let plan =
+            plan(&mut Rng::new(seed), Taste { timed: true, keep: false, failing: 200, app_scoped: 200 });
         let (world, _) = execute(seed, &plan, faults(0));
         let replay = || {
             let mut engine = sluice_engine::Engine::new(Box::new(sluice_sim::eval::Plain));

@@ -1,5 +1,6 @@
 //! Gives workers to those who wait, and starts workers.
 
+use crate::affinity::Cores;
 use crate::app::{Base, Class, ClassKind};
 use crate::boxes;
 use crate::capture::Capture;
@@ -8,7 +9,6 @@ use crate::event::{RunInfo, SandboxEvent};
 use crate::failure::{self, failure};
 use crate::limits::IMPORT_TIMEOUT;
 use crate::pool::{AppId, Done, Pool};
-use crate::queue::Waiting;
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
 use crate::wire::{Control, ControlKind};
@@ -68,8 +68,8 @@ impl Pool {
                     continue;
                 }
                 let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-                let Waiting { invocation, run, .. } = app.queue.pop(function).expect("its line is not empty");
-                self.start_job(id, class, invocation, &run, memory, now);
+                let waiting = app.queue.pop(function).expect("its line is not empty");
+                self.start_job(id, class, waiting, memory, now);
                 return Turn::Started;
             }
             if let Some(seat) = app.classes[class].idle.pop() {
@@ -105,7 +105,9 @@ impl Pool {
         memory: &mut Memory,
         now: Instant,
     ) {
+        let alone = self.options.core.filter(|_| self.seats.values().all(|seat| seat.state != State::Busy));
         let seat = self.seats.get_mut(&key).expect("an idle worker exists");
+        seat.run_on(alone.map_or(Cores::All, Cores::Only));
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
@@ -122,10 +124,24 @@ impl Pool {
         }
     }
 
-    /// Starts what a class needs to have a worker, before anybody asks.
-    pub(crate) fn warm(&mut self, id: AppId, class: usize) {
-        if let Err(failure) = self.add_worker(id, class, None, Instant::now()) {
-            tracing::warn!(app = %id.0, message = failure.message, "a warm worker could not be started");
+    /// Starts the workers that functions of the classes want to be kept warm, before anybody asks.
+    pub(crate) fn warm(&mut self, id: AppId, of: impl Fn(&Class) -> bool) {
+        let Some(app) = self.apps.get(&id) else { return };
+        let warm =
+            |class: &Class| class.functions.iter().map(|ix| app.program.functions[ix.index()].warm).max();
+        let wanted: Vec<(usize, u32)> = app
+            .classes
+            .iter()
+            .enumerate()
+            .filter(|(_, class)| of(class) && !matches!(class.kind, ClassKind::Exec(_)))
+            .map(|(index, class)| (index, warm(class).unwrap_or(0)))
+            .collect();
+        for (class, count) in wanted {
+            for _ in 0..count {
+                if let Err(failure) = self.add_worker(id, class, None, Instant::now()) {
+                    tracing::warn!(app = %id.0, message = failure.message, "a warm worker could not be started");
+                }
+            }
         }
     }
 
@@ -147,7 +163,7 @@ impl Pool {
                 if let Some(failure) = function.and_then(|function| zygote.broken.get(&function)) {
                     return Err(failure.clone());
                 }
-                if !zygote.ready {
+                if !zygote.is_ready() {
                     return Ok(());
                 }
                 Some(key)

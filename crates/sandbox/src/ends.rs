@@ -1,18 +1,18 @@
 //! Beginnings and ends of processes, and what happens to the calls in them.
 
-use crate::event::SandboxEvent;
+use crate::app::{Base, Class, ClassKind};
+use crate::current::{Current, conclude};
 use crate::failure::{self, End};
-use crate::hear::conclude;
 use crate::inbox;
 use crate::limits::KILL_PATIENCE;
-use crate::pool::{Done, Pool};
+use crate::pool::{AppId, Done, Pool, Tick};
 use crate::ready::Kind;
 use crate::seat::{Process, Seat, State};
 use crate::wire::{Control, ControlKind};
-use sluice_isolation::{Boxed, Error, Group};
+use sluice_isolation::{BOX_USER, Boxed, Error, Feature, Group};
 use sluice_objects::Memory;
 use sluice_types::{Failure, FailureKind, Outcome};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +28,16 @@ impl Pool {
         let removed = !self.apps.contains_key(&zygote.app);
         zygote.boxed = Some(boxed);
         if watched.is_err() || removed {
-            zygote.kill();
+            return zygote.kill();
+        }
+        self.warm_zygote(key);
+    }
+
+    /// A zygote that has become ready starts the workers that are to be kept warm.
+    fn warm_zygote(&mut self, key: u32) {
+        if let Some(zygote) = self.zygotes.get(&key).filter(|zygote| zygote.is_ready()) {
+            let (app, base) = (zygote.app, zygote.base.clone());
+            self.warm(app, |class| class.kind == ClassKind::Python && class.base == base);
         }
     }
 
@@ -39,9 +48,7 @@ impl Pool {
         control: Control,
         text: &[u8],
         descriptors: Vec<OwnedFd>,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
+        tick: &mut Tick<'_>,
     ) {
         let Some(zygote) = self.zygotes.get_mut(&key) else { return };
         match control.kind {
@@ -49,17 +56,20 @@ impl Pool {
                 let Some(failure) = inbox::broken(text) else { return zygote.kill() };
                 zygote.broken.insert(control.subject as usize, failure);
             }
-            ControlKind::Ready => zygote.ready = true,
+            ControlKind::Ready => {
+                zygote.loaded = true;
+                self.warm_zygote(key);
+            }
             ControlKind::Forked => {
                 let mine = self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key));
                 let Some(pidfd) = descriptors.into_iter().next().filter(|_| mine) else {
                     return zygote.kill();
                 };
-                self.worker_forked(control.subject, key, pidfd, now);
+                self.worker_forked(control.subject, key, pidfd, tick.now);
             }
             ControlKind::Ended => {
                 if self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key)) {
-                    self.seat_ended(control.subject, End::of_status(control.number), memory, now, events);
+                    self.seat_ended(control.subject, End::of_status(control.number), tick);
                 }
             }
             _ => zygote.kill(),
@@ -71,9 +81,15 @@ impl Pool {
         let Some(boxed) = self.zygotes[&zygote].boxed.clone() else { return };
         let seat = self.seats.get_mut(&key).expect("the caller found it");
         let pid = host_pid(&pidfd);
+        if self.options.host.has(Feature::SeparateUser) && !is_of_box(pid) {
+            return self.zygotes[&zygote].kill();
+        }
         seat.process = Process::Forked { pidfd, pid, group: None };
-        let Some(app) = self.apps.get(&seat.app) else { return seat.kill(now) };
-        let limits = crate::boxes::limits(&app.classes[seat.class].resources);
+        let Some(app) = self.apps.get(&seat.app).filter(|_| !seat.is_dying()) else { return seat.kill(now) };
+        let mut limits = crate::boxes::limits(&app.classes[seat.class].resources);
+        if !self.options.host.has(Feature::MemoryCgroup) {
+            limits.memory_bytes = 0; // the worker has bounded itself
+        }
         let placed = self.errands.run(move || {
             let group = boxed.new_group(&format!("worker-{key}"), &limits);
             Done::Placed(key, group.and_then(|group| group.add(pid).map(|()| group)))
@@ -110,7 +126,7 @@ impl Pool {
             Ok(boxed) => {
                 let watched = self.ready.add(boxed.as_fd(), Kind::SeatEnd, key);
                 seat.process = Process::Boxed(Box::new(boxed));
-                if watched.is_err() {
+                if watched.is_err() || seat.is_dying() {
                     return seat.kill(now);
                 }
                 self.seat_ready(key, now);
@@ -124,39 +140,26 @@ impl Pool {
     }
 
     /// The box of a native worker has ended.
-    pub(crate) fn native_worker_ended(
-        &mut self,
-        key: u32,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    pub(crate) fn native_worker_ended(&mut self, key: u32, tick: &mut Tick<'_>) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let Process::Boxed(boxed) = &mut seat.process else { return };
         match boxed.try_wait() {
-            Ok(Some(exit)) => self.seat_ended(key, End::Exit(exit), memory, now, events),
+            Ok(Some(exit)) => self.seat_ended(key, End::Exit(exit), tick),
             Ok(None) => {}
-            Err(_) => self.seat_ended(key, End::Exit(sluice_isolation::Exit::Killed), memory, now, events),
+            Err(_) => self.seat_ended(key, End::Exit(sluice_isolation::Exit::Killed), tick),
         }
     }
 
     /// A worker is gone: its call ends, if it has one.
-    fn seat_ended(
-        &mut self,
-        key: u32,
-        end: End,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    fn seat_ended(&mut self, key: u32, end: End, tick: &mut Tick<'_>) {
         // What it said and printed before it died still counts.
-        self.hear_output(key, crate::Stream::Stdout, events);
-        self.hear_output(key, crate::Stream::Stderr, events);
-        self.hear_seat(key, memory, now, events);
+        self.hear_output(key, crate::Stream::Stdout, tick.events);
+        self.hear_output(key, crate::Stream::Stderr, tick.events);
+        self.hear_seat(key, tick);
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let out_of_memory = seat.out_of_memory();
         let memory_bytes = seat.memory_bytes;
-        if let Some(current) = seat.take_current(memory) {
+        if let Some(current) = seat.take_current(tick.memory) {
             let outcome = match &current.verdict {
                 _ if current.cancelled => Outcome::Cancelled,
                 Some(failure) => Outcome::Failed(failure.clone()),
@@ -166,9 +169,9 @@ impl Pool {
             if let Some(app) = self.apps.get_mut(&seat.app) {
                 app.running[current.function.index()] -= 1;
             }
-            conclude(current, outcome, events);
+            conclude(current, outcome, tick.events);
         }
-        self.bury_seat(key, memory);
+        self.bury_seat(key, tick.memory);
     }
 
     /// Forgets a worker whose process is gone.
@@ -192,19 +195,13 @@ impl Pool {
     }
 
     /// The zygote's box has ended, and all its workers with it.
-    pub(crate) fn zygote_ended(
-        &mut self,
-        key: u32,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    pub(crate) fn zygote_ended(&mut self, key: u32, tick: &mut Tick<'_>) {
         let of_zygote = |(_, seat): &(&u32, &Seat)| seat.zygote == Some(key);
         let seats: Vec<u32> = self.seats.iter().filter(of_zygote).map(|(key, _)| *key).collect();
         for seat in seats {
-            self.seat_ended(seat, End::Zygote, memory, now, events);
+            self.seat_ended(seat, End::Zygote, tick);
         }
-        let was_ready = self.zygotes.get(&key).is_some_and(|zygote| zygote.ready);
+        let was_ready = self.zygotes.get(&key).is_some_and(|zygote| zygote.loaded);
         if was_ready {
             self.bury_zygote(key);
         } else {
@@ -218,12 +215,11 @@ impl Pool {
     fn zygote_failed(&mut self, key: u32, failure: &Failure) {
         let Some((app, base, output)) = self.bury_zygote(key) else { return };
         let failure = Failure { stack: output, ..failure.clone() };
-        let waits =
-            |_, class: &crate::app::Class| class.kind == crate::app::ClassKind::Python && class.base == base;
+        let waits = |_, class: &Class| class.kind == ClassKind::Python && class.base == base;
         self.refuse_class(app, waits, &failure);
     }
 
-    fn bury_zygote(&mut self, key: u32) -> Option<(crate::pool::AppId, crate::app::Base, String)> {
+    fn bury_zygote(&mut self, key: u32) -> Option<(AppId, Base, String)> {
         let mut zygote = self.zygotes.remove(&key)?;
         zygote.hear_output();
         for fd in [zygote.channel.0.as_fd(), zygote.capture.stdout.as_fd(), zygote.capture.stderr.as_fd()] {
@@ -241,12 +237,7 @@ impl Pool {
     }
 
     /// Fails everybody who waits for a worker of the classes that `matches`.
-    fn refuse_class(
-        &mut self,
-        id: crate::pool::AppId,
-        matches: impl Fn(usize, &crate::app::Class) -> bool,
-        failure: &Failure,
-    ) {
+    fn refuse_class(&mut self, id: AppId, matches: impl Fn(usize, &Class) -> bool, failure: &Failure) {
         let Some(app) = self.apps.get_mut(&id) else { return };
         let mut refused = Vec::new();
         for (index, class) in app.classes.iter().enumerate().filter(|(index, class)| matches(*index, class)) {
@@ -262,32 +253,30 @@ impl Pool {
 
     /// Kills what has run for too long, and boxes in which a killed worker does not die.
     pub(crate) fn enforce_deadlines(&mut self, now: Instant) {
+        let apps = &self.apps;
+        let timed_out = |app: &AppId, current: &Current| {
+            let function = current.function.index();
+            failure::timed_out(apps.get(app).map_or(0, |app| app.program.functions[function].timeout_ms))
+        };
         let mut stubborn = Vec::new();
-        for seat in self.seats.values_mut() {
+        for seat in self.seats.values_mut().filter(|seat| seat.deadline().is_some_and(|at| now >= at)) {
             match (seat.state, &seat.current) {
-                (State::Dying(since), _) if now >= since + KILL_PATIENCE => stubborn.extend(seat.zygote),
-                (State::Busy, Some(current)) if now >= current.deadline => {
-                    let function = current.function.index();
-                    let timeout_ms =
-                        self.apps.get(&seat.app).map_or(0, |app| app.program.functions[function].timeout_ms);
-                    seat.condemn(failure::timed_out(timeout_ms), now);
+                (State::Busy, Some(current)) => seat.condemn(timed_out(&seat.app, current), now),
+                _ => {
+                    seat.state = State::Dying(now);
+                    stubborn.extend(seat.zygote);
                 }
-                _ => {}
             }
         }
-        for job in self.jobs.values_mut() {
-            if job.current.verdict.is_none() && now >= job.current.deadline {
-                let function = job.current.function.index();
-                let timeout_ms =
-                    self.apps.get(&job.app).map_or(0, |app| app.program.functions[function].timeout_ms);
-                job.current.verdict = Some(failure::timed_out(timeout_ms));
-                job.stop(false);
-            }
+        for job in self.jobs.values_mut().filter(|job| job.deadline().is_some_and(|at| now >= at)) {
+            job.current.verdict = Some(timed_out(&job.app, &job.current));
+            job.stop(false);
         }
-        let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.ready && now >= zygote.deadline);
+        let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.loaded && now >= zygote.deadline);
         stubborn.extend(slow.map(|(key, _)| *key));
         for key in stubborn {
-            if let Some(zygote) = self.zygotes.get(&key) {
+            if let Some(zygote) = self.zygotes.get_mut(&key) {
+                zygote.deadline = now + KILL_PATIENCE;
                 zygote.kill();
             }
         }
@@ -296,8 +285,16 @@ impl Pool {
 
 /// The process id behind a pidfd, as the host counts; 0 if the process has ended.
 fn host_pid(pidfd: &OwnedFd) -> u32 {
-    use std::os::fd::AsRawFd;
     let info =
         std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
     info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Whether a process runs as the user of boxes: a zygote may not pass off any other process as its worker, because the
+/// server would kill it one day.
+fn is_of_box(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next());
+    // A process that has ended has no status, and takes no harm.
+    uid.is_none_or(|uid| uid == BOX_USER.to_string())
 }

@@ -1,49 +1,38 @@
 //! What workers say, and what follows from it.
 
+use crate::current::conclude;
 use crate::event::{SandboxEvent, Stream};
 use crate::failure::protocol;
 use crate::inbox::{self, Message};
 use crate::limits::EMITS_MAX;
-use crate::pool::Pool;
+use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
-use crate::seat::{Current, Seat, State, unpin};
+use crate::seat::{Seat, State, unpin};
 use crate::wire::{MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
 use bytes::Bytes;
 use sluice_objects::Memory;
 use sluice_types::invocation::Emission;
-use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX, KEY_BYTES_MAX};
+use sluice_types::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX};
 use sluice_types::object::Meta;
 use sluice_types::{BucketIx, Failure, Outcome, Payload, Program, Put, ReturnValue};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The end of stderr kept to explain a crash, in bytes.
-const STDERR_TAIL_BYTES: usize = 4096;
-
-/// What a message leads to.
-enum Step {
-    Next,
-    End(Outcome),
-}
-
 impl Pool {
     /// Reads all that a worker has signalled.
-    pub(crate) fn hear_seat(
-        &mut self,
-        key: u32,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    pub(crate) fn hear_seat(&mut self, key: u32, tick: &mut Tick<'_>) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        if matches!(seat.state, State::Dying(_)) && seat.current.is_none() {
+        if seat.is_dying() && seat.current.is_none() {
             // Nobody is interested any more.
             let _ = seat.reply_bell.take();
             return;
         }
         let program = self.apps.get(&seat.app).map(|app| Arc::clone(&app.program));
-        match program.ok_or("its app is gone").and_then(|program| seat.hear(&program, memory, events)) {
+        match program
+            .ok_or("its app is gone")
+            .and_then(|program| seat.hear(&program, tick.memory, tick.events))
+        {
             Ok(None) => {}
             Ok(Some(outcome)) => {
                 // Output that was written before a call's only signal is ready with it and was read before it. After
@@ -51,37 +40,30 @@ impl Pool {
                 if seat.current.as_ref().is_some_and(|current| current.signalled_before)
                     || self.ready.was_full
                 {
-                    self.hear_output(key, Stream::Stdout, events);
-                    self.hear_output(key, Stream::Stderr, events);
+                    self.hear_output(key, Stream::Stdout, tick.events);
+                    self.hear_output(key, Stream::Stderr, tick.events);
                 }
-                self.call_ended(key, outcome, memory, now, events);
+                self.call_ended(key, outcome, tick);
             }
             Err(what) => {
-                seat.condemn(protocol(what), now);
+                seat.condemn(protocol(what), tick.now);
             }
         }
     }
 
     /// A worker has finished its call and is free for another.
-    fn call_ended(
-        &mut self,
-        key: u32,
-        outcome: Outcome,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    fn call_ended(&mut self, key: u32, outcome: Outcome, tick: &mut Tick<'_>) {
         let seat = self.seats.get_mut(&key).expect("the call ended in it");
-        let Some(current) = seat.take_current(memory) else { return };
+        let Some(current) = seat.take_current(tick.memory) else { return };
         let outcome = match (current.verdict.clone(), current.cancelled) {
             (_, true) => Outcome::Cancelled,
             (Some(failure), _) => Outcome::Failed(failure),
             (None, false) => outcome,
         };
-        let dying = matches!(seat.state, State::Dying(_));
+        let dying = seat.is_dying();
         if !dying {
             seat.state = State::Idle;
-            seat.idle_since = now;
+            seat.idle_since = tick.now;
         }
         let (app, class) = (seat.app, seat.class);
         if let Some(app) = self.apps.get_mut(&app) {
@@ -90,7 +72,7 @@ impl Pool {
                 app.classes[class].idle.push(key);
             }
         }
-        conclude(current, outcome, events);
+        conclude(current, outcome, tick.events);
     }
 
     /// Takes what a process printed.
@@ -106,36 +88,6 @@ impl Pool {
         if !open {
             let pipe = if stream == Stream::Stdout { &seat.capture.stdout } else { &seat.capture.stderr };
             self.ready.remove(pipe);
-        }
-    }
-}
-
-/// Reports the end of an attempt.
-pub(crate) fn conclude(current: Current, outcome: Outcome, events: &mut Vec<SandboxEvent>) {
-    let Current { id, attempt, dropped_bytes, .. } = current;
-    if dropped_bytes > 0 {
-        let note = format!(
-            "[{dropped_bytes} bytes of output dropped: an attempt's limit is {CAPTURED_OUTPUT_BYTES_MAX}]\n"
-        );
-        events.push(SandboxEvent::Log { id, attempt, stream: Stream::Stderr, bytes: note.into_bytes() });
-    }
-    events.push(SandboxEvent::Completed { id, attempt, outcome });
-}
-
-impl Current {
-    /// Reports output up to the limit, and counts the rest.
-    pub(crate) fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
-        if stream == Stream::Stderr {
-            self.stderr_tail.extend_from_slice(&bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..]);
-            let excess = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
-            self.stderr_tail.drain(..excess);
-        }
-        let kept = bytes.len().min(CAPTURED_OUTPUT_BYTES_MAX - self.output_bytes);
-        self.output_bytes += kept;
-        self.dropped_bytes += bytes.len() - kept;
-        if kept > 0 {
-            let (id, attempt, bytes) = (self.id, self.attempt, bytes[..kept].to_vec());
-            events.push(SandboxEvent::Log { id, attempt, stream, bytes });
         }
     }
 }
@@ -184,20 +136,21 @@ impl Seat {
                 self.read_at = 0;
                 self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
                 self.call_bell.ring(1).map_err(|_| "it cannot be woken")?;
-            } else if let Step::End(outcome) = self.obey(message, program, memory, events)? {
+            } else if let Some(outcome) = self.obey(message, program, memory, events)? {
                 ended = Some(outcome);
             }
         }
         Ok(ended)
     }
 
+    /// Does what a message asks for; the outcome if it ends the call.
     fn obey(
         &mut self,
         message: Message,
         program: &Program,
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
-    ) -> Result<Step, &'static str> {
+    ) -> Result<Option<Outcome>, &'static str> {
         if matches!(message, Message::Put(_) | Message::Log(..) | Message::Need(_)) {
             self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
         }
@@ -214,12 +167,12 @@ impl Seat {
                 let pins = self.held.remove(&serial).ok_or("it lets go of what it does not hold")?;
                 unpin(memory, pins);
             }
-            Message::Returned(record) => return self.returned(record, memory).map(Step::End),
-            Message::Failed(failure) => return Ok(Step::End(Outcome::Failed(failure))),
-            Message::Cancelled => return Ok(Step::End(Outcome::Cancelled)),
+            Message::Returned(record) => return self.returned(record, memory).map(Some),
+            Message::Failed(failure) => return Ok(Some(Outcome::Failed(failure))),
+            Message::Cancelled => return Ok(Some(Outcome::Cancelled)),
             Message::Flush => unreachable!("handled by the caller"),
         }
-        Ok(Step::Next)
+        Ok(None)
     }
 
     fn put(

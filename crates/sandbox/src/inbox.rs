@@ -81,3 +81,112 @@ fn failed(body: &[u8]) -> Option<Failure> {
 pub(crate) fn broken(text: &[u8]) -> Option<Failure> {
     failed(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Place, RecordParts};
+    use crate::wire::NO_BUCKET;
+    use proptest::prelude::*;
+    use sluice_objects::{ExtentId, Location};
+    use sluice_types::ContentType;
+
+    fn message_bytes(kind: u8, flags: u8, body: &[u8]) -> Bytes {
+        let mut bytes = ((MESSAGE_BYTES + body.len()) as u32).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&7u32.to_le_bytes());
+        bytes.extend_from_slice(&[kind, flags, 0, 0]);
+        bytes.extend_from_slice(body);
+        bytes.into()
+    }
+
+    fn content_type() -> impl Strategy<Value = ContentType> {
+        prop_oneof![
+            Just(ContentType::Bytes),
+            Just(ContentType::Json),
+            Just(ContentType::Text),
+            "[a-z]{1,9}/[a-z]{1,9}".prop_map(|name| ContentType::parse(&name)),
+        ]
+    }
+
+    fn place() -> impl Strategy<Value = Place> {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..200).prop_map(|data| Place::Inline(data.into())),
+            (1..u32::MAX, any::<u64>(), any::<u64>()).prop_map(|(extent, offset, len)| {
+                Place::Stored(Location { extent: ExtentId(extent), offset, len })
+            }),
+        ]
+    }
+
+    proptest! {
+        /// What is packed is read back, whatever stands in it.
+        #[test]
+        fn a_record_comes_back(
+            bucket in any::<u16>(),
+            key in "\\PC{0,20}",
+            content_type in content_type(),
+            group in proptest::option::of("\\PC{0,20}"),
+            meta in proptest::collection::vec(any::<u8>(), 0..50),
+            place in place(),
+        ) {
+            let parts = RecordParts {
+                bucket,
+                key: &key,
+                content_type: &content_type,
+                group: group.as_deref(),
+                meta: &meta,
+                place: &place,
+            };
+            let mut body = Vec::new();
+            parts.pack(&mut body).expect("short texts fit");
+            let mut bytes = message_bytes(1, 0, &body);
+            let (serial, message) = next(&mut bytes).expect("it is well formed");
+            prop_assert_eq!(serial, 7);
+            prop_assert!(bytes.is_empty());
+            let expected = Record { bucket, key, content_type, group, meta, place };
+            prop_assert_eq!(message, Message::Put(expected));
+        }
+
+        /// No bytes make the reader panic, and reading always gets on.
+        #[test]
+        fn garbage_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let mut rest = Bytes::from(bytes);
+            while !rest.is_empty() {
+                let before = rest.len();
+                if next(&mut rest).is_err() {
+                    break;
+                }
+                prop_assert!(rest.len() < before);
+            }
+        }
+
+        /// A message that was well formed, with some bytes changed.
+        #[test]
+        fn damage_is_an_error_or_harmless(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let place = Place::Inline(Bytes::from_static(b"data"));
+            let mut body = Vec::new();
+            RecordParts::value(&ContentType::Json, &place).pack(&mut body).expect("it fits");
+            let mut bytes = message_bytes(4, HAS_VALUE, &body).to_vec();
+            for (index, byte) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let mut bytes = Bytes::from(bytes);
+            if let Ok((_, Message::Returned(Some(record)))) = next(&mut bytes) {
+                prop_assert!(record.bucket == NO_BUCKET || record.key.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_are_errors() {
+        for len in [0u32, 11, 13, u32::MAX] {
+            let mut bytes = message_bytes(6, 0, &[]).to_vec();
+            bytes[..4].copy_from_slice(&len.to_le_bytes());
+            assert!(next(&mut Bytes::from(bytes)).is_err(), "{len}");
+        }
+        assert!(next(&mut message_bytes(99, 0, &[])).is_err());
+        assert!(next(&mut message_bytes(5, 0, &[1, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0])).is_err());
+    }
+}

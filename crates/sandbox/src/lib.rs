@@ -11,10 +11,12 @@
 //! which files, namespaces and limits a process gets is the work of `sluice-isolation`.
 #![allow(unsafe_code)]
 
+mod affinity;
 mod app;
 mod boxes;
 mod capture;
 mod channel;
+mod current;
 mod dispatch;
 mod ends;
 mod errand;

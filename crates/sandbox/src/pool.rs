@@ -1,7 +1,7 @@
 //! The pool: what a shard thread sees of all its processes.
 //!
 //! Invariants: a seat is in `idle` of its class exactly while its state is `Idle`; `running` of a function counts the
-//! seats whose call is of that function; every invocation accepted by `start` ends in exactly one `Completed`, unless its app is removed.
+//! seats whose call is of that function; every invocation accepted by `start` ends in exactly one `Completed`.
 
 use crate::app::App;
 use crate::channel::Received;
@@ -11,7 +11,7 @@ use crate::event::{RunInfo, SandboxEvent};
 use crate::exec::{Collected, Job, Scratch};
 use crate::options::Options;
 use crate::ready::{Kind, Ready};
-use crate::seat::{Seat, State};
+use crate::seat::Seat;
 use crate::zygote::Zygote;
 use rustc_hash::FxHashMap;
 use sluice_isolation::{Boxed, Group, Python};
@@ -42,6 +42,13 @@ pub(crate) enum Done {
     Collected(u32, Collected, Option<Scratch>),
 }
 
+/// One poll: what it works with and what it reports to.
+pub(crate) struct Tick<'a> {
+    pub memory: &'a mut Memory,
+    pub now: Instant,
+    pub events: &'a mut Vec<SandboxEvent>,
+}
+
 /// Processes that run invocations, on behalf of one shard thread. Dropping it kills them.
 ///
 /// Its descriptor (`AsFd`) becomes readable when [`Pool::poll`] has something to do.
@@ -60,6 +67,7 @@ pub struct Pool {
     /// Events for the next poll.
     pub(crate) late: Vec<SandboxEvent>,
     pub(crate) buffer: Vec<u8>,
+    found: Vec<(Kind, u32)>,
     next_key: u32,
 }
 
@@ -81,35 +89,33 @@ impl Pool {
             turn: VecDeque::new(),
             late: Vec::new(),
             buffer: Vec::new(),
+            found: Vec::new(),
             next_key: 0,
         })
     }
 
     /// Makes an app version known. Its processes are started when they are needed, at once for functions kept warm.
     pub fn add_app(&mut self, app: AppKey, version: Version, program: Arc<Program>, bundle_dir: &Path) {
-        let added = App::new(program, bundle_dir.to_owned());
-        let warm: Vec<usize> = (0..added.classes.len())
-            .filter(|class| {
-                added.classes[*class].functions.iter().any(|ix| added.program.functions[ix.index()].warm > 0)
-            })
-            .collect();
-        self.apps.insert((app, version), added);
-        for class in warm {
-            self.warm((app, version), class);
-        }
+        self.apps.insert((app, version), App::new(program, bundle_dir.to_owned()));
+        self.warm((app, version), |_| true);
     }
 
-    /// Forgets an app version and kills its processes. What runs or waits of it ends without an event.
-    pub fn remove_app(&mut self, app: AppKey, version: Version, memory: &mut Memory) {
+    /// Forgets an app version and kills its processes. What runs or waits of it ends as cancelled.
+    pub fn remove_app(&mut self, app: AppKey, version: Version, now: Instant) {
         let id = (app, version);
-        self.apps.remove(&id);
         self.turn.retain(|waiting| *waiting != id);
-        let now = Instant::now();
+        let Some(mut removed) = self.apps.remove(&id) else { return };
+        for waiting in removed.queue.drain() {
+            self.complete_late(waiting.invocation.id, waiting.invocation.attempt, Outcome::Cancelled);
+        }
         for seat in self.seats.values_mut().filter(|seat| seat.app == id) {
-            seat.take_current(memory);
+            if let Some(current) = &mut seat.current {
+                current.cancelled = true;
+            }
             seat.kill(now);
         }
         for job in self.jobs.values_mut().filter(|job| job.app == id) {
+            job.current.cancelled = true;
             job.stop(false);
         }
         for zygote in self.zygotes.values().filter(|zygote| zygote.app == id) {
@@ -168,17 +174,16 @@ impl Pool {
         now: Instant,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<(), Error> {
-        events.append(&mut self.late);
-        let mut ready = Vec::new();
-        loop {
-            let more = self.ready.take(&mut ready)?;
-            for (kind, key) in ready.iter().copied() {
-                self.attend(kind, key, memory, now, events);
-            }
-            if !more {
-                break;
+        let mut ready = std::mem::take(&mut self.found);
+        let mut more = true;
+        while more {
+            more = self.ready.take(&mut ready)?;
+            events.append(&mut self.late);
+            for (kind, key) in ready.drain(..) {
+                self.attend(kind, key, &mut Tick { memory, now, events });
             }
         }
+        self.found = ready;
         self.enforce_deadlines(now);
         self.forget_dropped(memory);
         self.dispatch(memory, now);
@@ -186,24 +191,17 @@ impl Pool {
         Ok(())
     }
 
-    fn attend(
-        &mut self,
-        kind: Kind,
-        key: u32,
-        memory: &mut Memory,
-        now: Instant,
-        events: &mut Vec<SandboxEvent>,
-    ) {
+    fn attend(&mut self, kind: Kind, key: u32, tick: &mut Tick<'_>) {
         match kind {
-            Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, events),
-            Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, events),
-            Kind::JobStdout => self.hear_job(key, crate::Stream::Stdout, events),
-            Kind::JobStderr => self.hear_job(key, crate::Stream::Stderr, events),
-            Kind::JobEnd => self.job_ended(key, memory, events),
-            Kind::SeatBell => self.hear_seat(key, memory, now, events),
-            Kind::SeatEnd => self.native_worker_ended(key, memory, now, events),
-            Kind::Zygote => self.hear_zygote(key, memory, now, events),
-            Kind::ZygoteEnd => self.zygote_ended(key, memory, now, events),
+            Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, tick.events),
+            Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, tick.events),
+            Kind::JobStdout => self.hear_job(key, crate::Stream::Stdout, tick.events),
+            Kind::JobStderr => self.hear_job(key, crate::Stream::Stderr, tick.events),
+            Kind::JobEnd => self.job_ended(key, tick),
+            Kind::SeatBell => self.hear_seat(key, tick),
+            Kind::SeatEnd => self.native_worker_ended(key, tick),
+            Kind::Zygote => self.hear_zygote(key, tick),
+            Kind::ZygoteEnd => self.zygote_ended(key, tick),
             Kind::ZygoteOutput => {
                 if let Some(zygote) = self.zygotes.get_mut(&key)
                     && !zygote.hear_output()
@@ -214,28 +212,28 @@ impl Pool {
             }
             Kind::Errand => {
                 while let Some(done) = self.errands.take() {
-                    self.finish_errand(done, memory, now);
+                    self.finish_errand(done, tick);
                 }
             }
         }
     }
 
-    fn finish_errand(&mut self, done: Done, memory: &mut Memory, now: Instant) {
+    fn finish_errand(&mut self, done: Done, tick: &mut Tick<'_>) {
         match done {
             Done::Zygote(key, result) => self.zygote_started(key, result),
-            Done::Placed(key, result) => self.worker_placed(key, result, now),
-            Done::Job(key, result) => self.job_started(key, *result, memory),
-            Done::Collected(key, collected, scratch) => self.job_collected(key, collected, scratch, memory),
-            Done::Worker(key, result) => self.native_worker_started(key, result, memory, now),
+            Done::Placed(key, result) => self.worker_placed(key, result, tick.now),
+            Done::Job(key, result) => self.job_started(key, *result, tick),
+            Done::Collected(key, collected, scratch) => self.job_collected(key, collected, scratch, tick),
+            Done::Worker(key, result) => self.native_worker_started(key, result, tick.memory, tick.now),
         }
     }
 
     /// Reads everything a zygote says.
-    fn hear_zygote(&mut self, key: u32, memory: &mut Memory, now: Instant, events: &mut Vec<SandboxEvent>) {
+    fn hear_zygote(&mut self, key: u32, tick: &mut Tick<'_>) {
         while let Some(zygote) = self.zygotes.get_mut(&key) {
             match zygote.channel.receive(false) {
                 Ok(Received { control, text, descriptors }) => {
-                    self.zygote_says(key, control, &text, descriptors, memory, now, events);
+                    self.zygote_says(key, control, &text, descriptors, tick);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 // It has closed its socket or broken the protocol; its end is reported by its box.
@@ -249,13 +247,10 @@ impl Pool {
 
     /// When [`Pool::poll`] must be called at the latest, even if the descriptor stays silent.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let seats = self.seats.values().filter_map(|seat| match seat.state {
-            State::Dying(since) => Some(since + crate::limits::KILL_PATIENCE),
-            _ => seat.current.as_ref().map(|current| current.deadline),
-        });
-        let zygotes = self.zygotes.values().filter(|zygote| !zygote.ready).map(|zygote| zygote.deadline);
-        let jobs = self.jobs.values().filter(|job| job.current.verdict.is_none());
-        seats.chain(zygotes).chain(jobs.map(|job| job.current.deadline)).min()
+        let seats = self.seats.values().filter_map(Seat::deadline);
+        let jobs = self.jobs.values().filter_map(Job::deadline);
+        let zygotes = self.zygotes.values().filter(|zygote| !zygote.loaded).map(|zygote| zygote.deadline);
+        seats.chain(jobs).chain(zygotes).min()
     }
 
     /// Processes alive or being started, zygotes not counted.

@@ -56,6 +56,12 @@ impl Queue {
         Some(waiting)
     }
 
+    /// Takes all.
+    pub fn drain(&mut self) -> impl Iterator<Item = Waiting> {
+        self.len = 0;
+        self.lines.iter_mut().flat_map(|line| line.drain(..))
+    }
+
     /// Takes one out of its line.
     pub fn remove(&mut self, id: InvocationId, attempt: Attempt) -> Option<Waiting> {
         for line in &mut self.lines {

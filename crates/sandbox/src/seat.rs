@@ -3,12 +3,14 @@
 //! Invariants: at most one call at a time; every stored input of a call is pinned until the call has ended and the
 //! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
 
+use crate::affinity::Cores;
 use crate::capture::Capture;
 use crate::channel::Channel;
+use crate::current::Current;
 use crate::event::RunInfo;
 use crate::failure::{failure, input_lost};
 use crate::frame;
-use crate::limits::NEW_EXTENTS_MAX;
+use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
 use crate::wire::{CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind};
@@ -16,10 +18,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
 use sluice_objects::{ExtentId, Location, Memory, WriterId};
-use sluice_types::invocation::Emission;
-use sluice_types::{
-    AppKey, Attempt, Failure, FailureKind, FunctionIx, Invocation, InvocationId, ObjectId, Payload, Version,
-};
+use sluice_types::{AppKey, Failure, FailureKind, Invocation, ObjectId, Payload, Version};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -69,49 +68,8 @@ pub(crate) struct Seat {
     /// End of the messages read so far.
     pub read_at: usize,
     pub current: Option<Current>,
+    cores: Cores,
     pub idle_since: Instant,
-}
-
-/// The call that runs.
-#[derive(Debug)]
-pub(crate) struct Current {
-    pub id: InvocationId,
-    pub attempt: Attempt,
-    pub function: FunctionIx,
-    pub deadline: Instant,
-    pub cancelled: bool,
-    /// Why the worker is being killed.
-    pub verdict: Option<Failure>,
-    pub pins: Vec<ObjectId>,
-    pub emits: Vec<Emission>,
-    pub hold: bool,
-    /// Whether the worker has signalled before the end of the call.
-    pub signalled_before: bool,
-    /// Captured output so far, in bytes, and what was dropped.
-    pub output_bytes: usize,
-    pub dropped_bytes: usize,
-    /// The end of stderr, to explain a crash.
-    pub stderr_tail: Vec<u8>,
-}
-
-impl Current {
-    pub fn new(invocation: &Invocation, deadline: Instant, pins: Vec<ObjectId>) -> Self {
-        Self {
-            id: invocation.id,
-            attempt: invocation.attempt,
-            function: invocation.function,
-            deadline,
-            cancelled: false,
-            verdict: None,
-            pins,
-            emits: Vec::new(),
-            hold: false,
-            signalled_before: false,
-            output_bytes: 0,
-            dropped_bytes: 0,
-            stderr_tail: Vec::new(),
-        }
-    }
 }
 
 /// Our side of a new worker, and what the worker gets: slot, both bells, control socket, both outputs.
@@ -169,6 +127,7 @@ impl Seat {
             serial: 0,
             read_at: 0,
             current: None,
+            cores: Cores::All,
             idle_since: now,
         };
         (seat, inside)
@@ -291,6 +250,15 @@ impl Seat {
         }
     }
 
+    /// Moves the worker, if it is not there already.
+    pub fn run_on(&mut self, cores: Cores) {
+        let pid = self.pid();
+        // Number 0 would be this thread.
+        if self.cores != cores && pid != 0 && cores.apply(pid).is_ok() {
+            self.cores = cores;
+        }
+    }
+
     /// An extent is gone.
     pub fn forget(&mut self, extent: ExtentId) {
         if self.known.remove(&extent) {
@@ -323,24 +291,38 @@ impl Seat {
 
     /// Kills the worker and what it started. Its end is reported later.
     pub fn kill(&mut self, now: Instant) {
-        if matches!(self.state, State::Dying(_)) {
-            return;
+        if !self.is_dying() {
+            self.state = State::Dying(now);
         }
-        self.state = State::Dying(now);
         match &self.process {
             Process::Absent => {}
             Process::Forked { pidfd, pid, group } => {
-                // Each may have ended by itself; what survives falls with the box.
-                let _ = pidfd_send_signal(pidfd, Signal::KILL);
-                if let Some(pid) = Pid::from_raw(*pid as i32) {
+                // Once the worker is reaped its number may be another's: then only its group of processes counts.
+                if pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+                    && let Some(pid) = Pid::from_raw(*pid as i32)
+                {
                     let _ = kill_process_group(pid, Signal::KILL);
                 }
+                // What survives falls with the box.
                 if let Some(group) = group {
                     let _ = group.kill();
                 }
             }
             Process::Boxed(boxed) => drop(boxed.kill()),
         }
+    }
+
+    /// When the pool must look at this seat at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Starting => Some(self.idle_since + IMPORT_TIMEOUT),
+            State::Dying(since) => Some(since + KILL_PATIENCE),
+            State::Idle | State::Busy => self.current.as_ref().map(|current| current.deadline),
+        }
+    }
+
+    pub fn is_dying(&self) -> bool {
+        matches!(self.state, State::Dying(_))
     }
 
     pub fn pid(&self) -> u32 {

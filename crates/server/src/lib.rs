@@ -6,6 +6,8 @@
 //! Every route is one line of [`routes::table`]; every error is a [`sluice_types::Problem`] whose HTTP status comes
 //! from the one table in [`status`].
 
+#![allow(clippy::result_large_err, reason = "a problem is what a person reads; errors are not hot")]
+
 pub mod cloudevents;
 pub mod limits;
 pub mod routes;

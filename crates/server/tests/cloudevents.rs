@@ -1,4 +1,5 @@
 //! CloudEvents 1.0 over HTTP: the scenarios of the conformance suite, and what goes wrong.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod double;
 

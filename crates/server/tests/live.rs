@@ -1,4 +1,5 @@
 //! Live views, and the server behind a socket.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod double;
 

@@ -1,4 +1,5 @@
 //! Apps, objects, metrics and health over HTTP.
+#![allow(clippy::unwrap_used, clippy::result_large_err, reason = "a test that panics has failed")]
 
 mod double;
 

@@ -1,4 +1,5 @@
 //! Runs over HTTP, against a node that answers as each test says.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod double;
 

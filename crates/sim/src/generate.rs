@@ -36,7 +36,11 @@ pub struct Taste {
 
 /// Makes a plan.
 pub fn plan(rng: &mut Rng, taste: Taste) -> Plan {
-    let mut growing = Growing { recipe: Recipe::new("random"), buckets: vec!["s0".into(), "s1".into()], makers: Vec::new() };
+    let mut growing = Growing {
+        recipe: Recipe::new("random"),
+        buckets: vec!["s0".into(), "s1".into()],
+        makers: Vec::new(),
+    };
     if rng.chance(200) {
         growing.looping();
     }
@@ -68,16 +72,31 @@ pub fn react(call: &Call) -> Reaction {
     let puts_into = format!("of-{}", call.function);
     let kind = call.function.split('-').next().unwrap_or_default();
     match kind {
-        "fan" => Reaction::value(call.text())
-            .put_in(&puts_into, &format!("{}/x", call.key()), "x", "left")
-            .put(&puts_into, &format!("{}/y", call.key()), "y"),
-        "late" => Reaction::value(call.text()).put_late(&puts_into, &format!("{}/z", call.key()), "z"),
+        "fan" => Reaction::value(format!("{}.", call.text()))
+            .put_in(&puts_into, &format!("{}/{}x", call.key(), call.function), "x", "left")
+            .put(&puts_into, &format!("{}/{}y", call.key(), call.function), "y"),
+        "late" => Reaction::value(format!("{}.", call.text())).put_late(
+            &puts_into,
+            &format!("{}/{}z", call.key(), call.function),
+            "z",
+        ),
         "fail" if call.keys().contains("-2") => Reaction::fail(FailureKind::Unserialisable),
         "pass" | "fail" => Reaction::value(format!("{}!", call.text())),
-        "tell" => Reaction::value(call.text()).emit("told"),
+        "tell" => Reaction::value(format!("{}.", call.text())).emit("told"),
         "list" => Reaction::value(format!("{} objects", call.objects.len())),
-        "loop" if !call.key().ends_with("+++") => Reaction::nothing().put("loop", &format!("{}+", call.key()), "again"),
+        "loop" if !call.key().ends_with("+++") => {
+            Reaction::nothing().put("loop", &format!("{}+", call.key()), "again")
+        }
         _ => Reaction::nothing(),
+    }
+}
+
+/// As [`react`], and functions that get one object also put its text to `output`, under a key of their own.
+pub fn react_with_outputs(call: &Call) -> Reaction {
+    let reaction = react(call);
+    match call.single && reaction.fails.is_none() && reaction.value.is_some() {
+        true => reaction.put_late("output", &format!("{}/{}", call.function, call.key()), call.text()),
+        false => reaction,
     }
 }
 

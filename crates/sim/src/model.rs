@@ -22,14 +22,20 @@ pub struct Prediction {
 }
 
 /// Predicts a run that starts, sealed, with these objects.
-pub fn predict(program: &Program, inputs: &[(String, String, String)], react: &dyn Fn(&Call) -> Reaction) -> Prediction {
-    let given = inputs.iter().map(|(bucket, key, text)| ((bucket.clone(), key.clone()), (text.clone().into(), None)));
+pub fn predict(
+    program: &Program,
+    inputs: &[(String, String, String)],
+    react: &dyn Fn(&Call) -> Reaction,
+) -> Prediction {
+    let given =
+        inputs.iter().map(|(bucket, key, text)| ((bucket.clone(), key.clone()), (text.clone().into(), None)));
     let given: Objects = given.collect();
     let mut objects = given.clone();
     for _ in 0..1000 {
         let (next, failures) = round(program, &given, &objects, react);
         if next == objects {
-            let succeeds = !is_fatal(program, &failures) && program.triggers.iter().all(|t| completes(program, t, &objects));
+            let succeeds = !is_fatal(program, &failures)
+                && program.triggers.iter().all(|t| completes(program, t, &objects));
             return Prediction { succeeds, objects };
         }
         objects = next;
@@ -59,7 +65,11 @@ fn round(
                 }
                 let bucket = program.buckets[function.returns_into().index()].name.to_string();
                 let value = reaction.value.map(|bytes| (bucket, key, bytes));
-                let puts = reaction.early.into_iter().chain(reaction.late).map(|(bucket, key, bytes, _)| (bucket, key, bytes));
+                let puts = reaction
+                    .early
+                    .into_iter()
+                    .chain(reaction.late)
+                    .map(|(bucket, key, bytes, _)| (bucket, key, bytes));
                 for (bucket, key, bytes) in puts.chain(value) {
                     next.insert((bucket, key), (bytes, Some(function.name.to_string())));
                 }
@@ -88,7 +98,8 @@ fn is_fatal(program: &Program, failures: &BTreeSet<String>) -> bool {
 
 /// Whether a condition got all that it must have by the end.
 fn completes(program: &Program, trigger: &Trigger, objects: &Objects) -> bool {
-    let needs = matches!(trigger.condition, Condition::Set { .. } | Condition::First { .. } | Condition::All(_));
+    let needs =
+        matches!(trigger.condition, Condition::Set { .. } | Condition::First { .. } | Condition::All(_));
     trigger.optional || !needs || !firings(program, &trigger.condition, objects).is_empty()
 }
 
@@ -131,7 +142,8 @@ impl Firing {
 fn firings(program: &Program, condition: &Condition, objects: &Objects) -> Vec<Firing> {
     let bucket = condition.source().map(|source| &*program.buckets[source.bucket.index()].name);
     let seen = objects.iter().filter(|((of, _), _)| Some(of.as_str()) == bucket);
-    let seen: Vec<_> = seen.map(|((_, key), (bytes, from))| (key.clone(), bytes.clone(), from.clone())).collect();
+    let seen: Vec<_> =
+        seen.map(|((_, key), (bytes, from))| (key.clone(), bytes.clone(), from.clone())).collect();
     let all: Vec<(String, Bytes)> = seen.iter().map(|(key, bytes, _)| (key.clone(), bytes.clone())).collect();
     let put_by = |of: &sluice_types::FunctionIx| {
         let name = &*program.functions[of.index()].name;
@@ -148,16 +160,20 @@ fn firings(program: &Program, condition: &Condition, objects: &Objects) -> Vec<F
             let found = keys.iter().map(|key| all.iter().find(|(of, _)| **of == **key).cloned());
             found.collect::<Option<Vec<_>>>().map(Firing::list).into_iter().collect()
         }
-        Condition::Batch { n, .. } => {
-            all.chunks(*n as usize).map(|chunk| Firing { numbered: true, ..Firing::list(chunk.to_vec()) }).collect()
+        Condition::Batch { n, .. } => all
+            .chunks(*n as usize)
+            .map(|chunk| Firing { numbered: true, ..Firing::list(chunk.to_vec()) })
+            .collect(),
+        Condition::First { k, .. } => {
+            all.get(..*k as usize).map(|first| Firing::list(first.to_vec())).into_iter().collect()
         }
-        Condition::First { k, .. } => all.get(..*k as usize).map(|first| Firing::list(first.to_vec())).into_iter().collect(),
         Condition::Join { of, .. } => vec![Firing::list(put_by(of))],
         Condition::Group { of, by, .. } => groups(put_by(of), by.is_some()),
         Condition::All(parts) => {
             let first = parts.iter().map(|part| firings(program, part, objects).into_iter().next());
             let parts: Option<Vec<Firing>> = first.collect();
-            let list = parts.map(|parts| Firing::list(parts.into_iter().flat_map(|part| part.objects).collect()));
+            let list =
+                parts.map(|parts| Firing::list(parts.into_iter().flat_map(|part| part.objects).collect()));
             list.into_iter().collect()
         }
         Condition::Any(parts) => parts.iter().flat_map(|part| firings(program, part, objects)).collect(),
@@ -165,14 +181,14 @@ fn firings(program: &Program, condition: &Condition, objects: &Objects) -> Vec<F
     }
 }
 
-/// By the prefix of the key, or by the group of the put, which random programs give to keys that end with `/x`.
+/// By the prefix of the key, or by the group of the put, which random programs give to objects that hold `x`.
 fn groups(objects: Vec<(String, Bytes)>, by_prefix: bool) -> Vec<Firing> {
     if objects.is_empty() {
         return vec![Firing::list(Vec::new())];
     }
     let mut groups: BTreeMap<String, Vec<(String, Bytes)>> = BTreeMap::new();
     for (key, bytes) in objects {
-        let group = match (by_prefix, key.ends_with("/x") && &bytes[..] == b"x") {
+        let group = match (by_prefix, &bytes[..] == b"x") {
             (true, _) => key.split('/').next().unwrap_or_default().to_owned(),
             (false, true) => "left".to_owned(),
             (false, false) => key.clone(),

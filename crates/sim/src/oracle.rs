@@ -3,7 +3,7 @@
 
 use sluice_engine::objects::{Owner, Slot};
 use sluice_engine::{HistoryKind, Run};
-use sluice_types::{Action, Condition, Program, Scope, pattern};
+use sluice_types::{Action, Condition, Scope, pattern};
 use std::collections::BTreeMap;
 
 /// Keys and group of one call.
@@ -15,7 +15,7 @@ pub fn expected_calls(run: &Run) -> BTreeMap<String, Vec<Expected>> {
     let mut calls: BTreeMap<String, Vec<Expected>> = BTreeMap::new();
     let arrivals = arrivals(run);
     for trigger in program.triggers.iter().filter(|trigger| trigger.scope == Scope::Run) {
-        let Some(firings) = firings(program, &trigger.condition, &arrivals) else { continue };
+        let Some(firings) = firings(&trigger.condition, &arrivals) else { continue };
         for action in &trigger.actions {
             if let Action::Invoke(function) = action {
                 let name = program.functions[function.index()].name.to_string();
@@ -51,25 +51,30 @@ fn arrivals(run: &Run) -> Vec<Arrival<'_>> {
     slots.map(|(at, slot)| Arrival { slot, at_ms: times[&(at as u32)] }).collect()
 }
 
-fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expected>> {
+fn firings(condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expected>> {
     let bucket = condition.source().map(|source| source.bucket);
     let seen: Vec<_> = arrivals.iter().filter(|arrival| Some(arrival.slot.object.bucket) == bucket).collect();
     let keys: Vec<String> = seen.iter().map(|arrival| arrival.key()).collect();
     let plain = |lists: Vec<Vec<String>>| lists.into_iter().map(|list| (list, None)).collect::<Vec<_>>();
     Some(match condition {
         Condition::Each(_) => plain(keys.into_iter().map(|key| vec![key]).collect()),
-        Condition::Name { glob, .. } => {
-            plain(keys.into_iter().filter(|key| pattern::glob_matches(glob, key)).map(|key| vec![key]).collect())
-        }
+        Condition::Name { glob, .. } => plain(
+            keys.into_iter().filter(|key| pattern::glob_matches(glob, key)).map(|key| vec![key]).collect(),
+        ),
         Condition::Set { keys: wanted, .. } => {
             let complete = wanted.iter().all(|key| keys.iter().any(|seen| **seen == **key));
             plain(complete.then(|| wanted.iter().map(|key| key.to_string()).collect()).into_iter().collect())
         }
-        Condition::Batch { n, within_ms: None, .. } => plain(keys.chunks(*n as usize).map(<[String]>::to_vec).collect()),
-        Condition::First { k, .. } => plain(keys.get(..*k as usize).map(<[String]>::to_vec).into_iter().collect()),
+        Condition::Batch { n, within_ms: None, .. } => {
+            plain(keys.chunks(*n as usize).map(<[String]>::to_vec).collect())
+        }
+        Condition::First { k, .. } => {
+            plain(keys.get(..*k as usize).map(<[String]>::to_vec).into_iter().collect())
+        }
         Condition::Window { size_ms, slide_ms, by, .. } => windows(&seen, *size_ms, *slide_ms, by.is_some()),
         Condition::Join { of, .. } => {
-            let mut list: Vec<_> = seen.iter().filter(|a| a.slot.function == Some(*of)).map(|a| a.key()).collect();
+            let mut list: Vec<_> =
+                seen.iter().filter(|a| a.slot.function == Some(*of)).map(|a| a.key()).collect();
             list.sort();
             plain(vec![list])
         }
@@ -78,12 +83,17 @@ fn firings(program: &Program, condition: &Condition, arrivals: &[Arrival<'_>]) -
             groups(&of, by.is_some())
         }
         Condition::All(parts) => {
-            let firsts = parts.iter().map(|part| firings(program, part, arrivals)?.into_iter().next());
+            let firsts = parts.iter().map(|part| firings(part, arrivals)?.into_iter().next());
             let parts: Option<Vec<Expected>> = firsts.collect();
-            plain(parts.map(|parts| parts.into_iter().flat_map(|(keys, _)| keys).collect()).into_iter().collect())
+            plain(
+                parts
+                    .map(|parts| parts.into_iter().flat_map(|(keys, _)| keys).collect())
+                    .into_iter()
+                    .collect(),
+            )
         }
         Condition::Any(parts) => {
-            let lists: Option<Vec<_>> = parts.iter().map(|part| firings(program, part, arrivals)).collect();
+            let lists: Option<Vec<_>> = parts.iter().map(|part| firings(part, arrivals)).collect();
             lists?.into_iter().flatten().collect()
         }
         Condition::Batch { .. } | Condition::Event(_) | Condition::Cron { .. } => return None,

@@ -44,19 +44,23 @@ def load_module(bundle: str, path: str) -> ModuleType:
     return module
 
 
-def find(module: ModuleType, name: str) -> Callable[..., Any]:
-    """The function that an app in the module registers under `name`, else the attribute of that (dotted) name."""
-    for value in list(vars(module).values()):
-        if type(value).__module__ == "sluicegate._app" and hasattr(value, "functions"):
-            spec = value.functions.get(name)
-            if spec is not None and spec.call is not None:
-                return spec.call
-    found: Any = module
-    for part in name.split("."):
+def find(module: ModuleType, call: str, name: str) -> Callable[..., Any]:
+    """The function of an app in the module that is registered as `name`, else what the dotted path `call` leads to."""
+    for app in [value for value in vars(module).values() if _is_app(value)]:
+        declared = app.functions.get(name)
+        found = getattr(declared, "call", None)
+        if found is not None and getattr(found, "__qualname__", call) == call:
+            return found
+    found = module
+    for part in call.split("."):
         found = getattr(found, part, None)
     if not callable(found):
-        raise LookupError(f"{module.__name__} has no function {name!r}")
+        raise LookupError(f"{module.__name__} has no function {call!r}")
     return found
+
+
+def _is_app(value: Any) -> bool:
+    return type(value).__name__ == "App" and isinstance(getattr(value, "functions", None), dict)
 
 
 def shape_of(call: Callable[..., Any]) -> int:

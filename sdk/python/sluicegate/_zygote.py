@@ -52,7 +52,7 @@ class Setup:
             self.broken.append((index, module))
             return
         try:
-            found = find(module, function["call"])
+            found = find(module, function["call"], function["name"])
             self.functions[index] = Function(function["name"], found, function["into"])
         except Exception as error:
             self.broken.append((index, pack_failure(error, UNSTARTABLE)))

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod apps;
+pub mod bench;
 pub mod completions;
 pub mod deploy;
 pub mod dev;
@@ -10,6 +11,7 @@ pub mod explain;
 pub mod get;
 pub mod help;
 pub mod put;
+pub mod rehearse;
 pub mod run;
 pub mod runs;
 pub mod schema;
@@ -37,9 +39,11 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Explain(explain) => explain.execute(global),
         Command::Schema(schema) => schema.execute(),
         Command::Server(server) => server.execute(global),
+        Command::Bench(bench) => bench.execute(global),
         Command::Doctor(doctor) => doctor.execute(global),
         Command::Help(help) => help.execute(),
         Command::Completions(completions) => completions.execute(),
+        Command::Rehearse(rehearse) => rehearse.execute(),
     }
 }
 

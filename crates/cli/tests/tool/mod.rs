@@ -1,5 +1,10 @@
 //! Calling the binary.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses a part; a test that panics has failed"
+)]
 
 pub mod server;
 
@@ -49,6 +54,8 @@ impl Folder {
     /// The binary with these arguments, not started yet. The environment does not choose a server.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        // Tests run side by side: their servers must not all stay on one core.
+        command.env("SLUICE_CORE", "any");
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         for name in ["SLUICE_SERVER", "SLUICE_TOKEN", "SLUICE_ADDR", "SLUICE_DATA", "SLUICE_LOG"] {
             command.env_remove(name);

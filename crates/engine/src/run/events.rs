@@ -34,7 +34,7 @@ impl Run {
         let compiled = cx.compiled;
         for &trigger in compiled.event_triggers(Scope::Run) {
             let declared = &compiled.program.triggers[trigger.index()];
-            let is_closed = self.is_closed(cx, declared);
+            let is_closed = self.is_closed(compiled, declared);
             let mut matched = false;
             if self.is_running() && !is_closed {
                 self.step_trigger(cx, trigger, None, |state, condition, _, eval, out| {
@@ -62,8 +62,8 @@ impl Run {
     }
 
     /// Whether a function that the trigger calls is closed: it can be called no more.
-    fn is_closed(&self, cx: &Cx<'_>, trigger: &Trigger) -> bool {
-        functions(trigger).any(|function| self.closed[cx.compiled.component_of(function) as usize])
+    fn is_closed(&self, compiled: &Compiled, trigger: &Trigger) -> bool {
+        functions(trigger).any(|function| self.closed[compiled.component_of(function) as usize])
     }
 
     /// A waiting event trigger keeps the functions it calls open until it has fired once.
@@ -75,7 +75,7 @@ impl Run {
     pub(super) fn armed(&self, compiled: &Compiled) -> Vec<u32> {
         let mut armed = vec![0; compiled.graph.len()];
         for (declared, state) in compiled.program.triggers.iter().zip(&self.triggers) {
-            if holds_open(declared) && state.fired == 0 {
+            if holds_open(declared) && state.fired == 0 && !self.is_closed(compiled, declared) {
                 functions(declared).for_each(|function| armed[compiled.component_of(function) as usize] += 1);
             }
         }
@@ -186,7 +186,8 @@ impl Run {
     }
 }
 
-fn functions(trigger: &Trigger) -> impl Iterator<Item = sluice_types::FunctionIx> + '_ {
+/// The functions that a trigger calls.
+pub(super) fn functions(trigger: &Trigger) -> impl Iterator<Item = sluice_types::FunctionIx> + '_ {
     trigger.actions.iter().filter_map(|action| match action {
         Action::Invoke(function) => Some(*function),
         Action::Emit { .. } => None,

@@ -61,6 +61,9 @@ impl Run {
         if self.delegated {
             cx.effects.push(Effect::Express(self.key));
         } else {
+            if let Origin::Firing { trigger, .. } = start.origin {
+                self.confine(cx, trigger);
+            }
             self.arm(cx);
         }
         for object in start.objects {
@@ -79,6 +82,27 @@ impl Run {
         }
         if start.seal {
             self.seal(cx);
+        }
+    }
+
+    /// A run that a firing starts consists of what the trigger's functions can reach. All else is closed from the
+    /// start: its joins do not fire with empty lists, and its sets lack nothing.
+    fn confine(&mut self, cx: &Cx<'_>, trigger: TriggerIx) {
+        let graph = &cx.compiled.graph;
+        let mut reached = vec![false; graph.len()];
+        let called = super::events::functions(&cx.compiled.program.triggers[trigger.index()]);
+        let mut stack: Vec<u32> = called.map(|function| cx.compiled.component_of(function)).collect();
+        while let Some(component) = stack.pop() {
+            if !std::mem::replace(&mut reached[component as usize], true) {
+                stack.extend(graph.successors(component));
+            }
+        }
+        for component in (0..graph.len() as u32).filter(|component| !reached[*component as usize]) {
+            self.closed[component as usize] = true;
+            self.open -= 1;
+            for &next in graph.successors(component) {
+                self.open_predecessors[next as usize] -= 1;
+            }
         }
     }
 

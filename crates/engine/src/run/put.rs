@@ -2,7 +2,7 @@
 
 use super::{Cx, HistoryKind, Run};
 use crate::effect::{Effect, Reply};
-use crate::objects::{Inserted, Owner, Slot, same_bytes};
+use crate::objects::{Owner, Present, Slot, same_bytes};
 use sluice_types::{
     Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Payload, Problem, Program, Put,
     Visibility, limits,
@@ -11,25 +11,25 @@ use sluice_types::{
 impl Run {
     /// A client puts an object.
     pub(crate) fn client_put(&mut self, cx: &mut Cx<'_>, object: Object) -> Reply {
-        if let Err(problem) = self.accepts_puts(&object) {
+        if let Some(problem) = self.refusal(&object) {
             discard(&object.payload, cx.effects);
             return Reply::Rejected(problem);
         }
-        let payload = object.payload.clone();
-        match self.objects.insert(Slot::new(object, Owner::Client, None, true)) {
-            Inserted::New(at) => {
+        match self.objects.present(Owner::Client, object.bucket, &object.key, &object.payload) {
+            Present::Nothing => {
+                let at = self.objects.push(Slot::new(object, Owner::Client, None, true));
                 self.arrived(cx, at);
                 self.settle(cx);
                 Reply::Accepted
             }
-            Inserted::Same { shares_payload } => {
+            Present::Same { shares_payload } => {
                 if !shares_payload {
-                    discard(&payload, cx.effects);
+                    discard(&object.payload, cx.effects);
                 }
                 Reply::Unchanged
             }
-            Inserted::Differs | Inserted::Taken => {
-                discard(&payload, cx.effects);
+            Present::Differs | Present::Taken => {
+                discard(&object.payload, cx.effects);
                 Reply::Rejected(Problem::new(
                     Code::OBJECT_CONFLICT,
                     "this key already holds another object of the run",
@@ -39,33 +39,26 @@ impl Run {
         }
     }
 
-    fn accepts_puts(&self, object: &Object) -> Result<(), Problem> {
-        let is_new = self.objects.find(object.bucket, &object.key).is_none();
-        match (is_new, self.is_running(), self.sealed) {
-            (false, ..) => Ok(()),
-            (true, false, _) => Err(Problem::new(
-                Code::RUN_ENDED,
-                format!("run {} has ended", self.id),
-                "start another run for this object",
-            )),
-            (true, true, true) => Err(Problem::new(
-                Code::RUN_SEALED,
-                format!("run {} is sealed: it has all its inputs", self.id),
-                "start the run with \"seal\": false and seal it when the last object is in",
-            )),
-            (true, true, false) if self.objects.slots().len() >= limits::RUN_OBJECTS_MAX => {
-                Err(Problem::new(
-                    Code::LIMIT_EXCEEDED,
-                    format!(
-                        "run {} holds {} objects, the most that a run may",
-                        self.id,
-                        limits::RUN_OBJECTS_MAX
-                    ),
-                    "spread the objects over several runs",
-                ))
-            }
-            (true, true, false) => Ok(()),
+    /// Why a client may not put this. What is here already may always be put again.
+    fn refusal(&self, object: &Object) -> Option<Problem> {
+        if self.objects.find(object.bucket, &object.key).is_some() {
+            return None;
         }
+        if !self.is_running() {
+            let message = format!("run {} has ended", self.id);
+            return Some(Problem::new(Code::RUN_ENDED, message, "start another run for this object"));
+        }
+        if self.sealed {
+            let message = format!("run {} is sealed: it has all its inputs", self.id);
+            let fix = "start the run with \"seal\": false and seal it when the last object is in";
+            return Some(Problem::new(Code::RUN_SEALED, message, fix));
+        }
+        if self.objects.slots().len() >= limits::RUN_OBJECTS_MAX {
+            let message =
+                format!("run {} holds {} objects, the most a run may", self.id, limits::RUN_OBJECTS_MAX);
+            return Some(Problem::new(Code::LIMIT_EXCEEDED, message, "spread the objects over several runs"));
+        }
+        None
     }
 
     /// Takes an object that a firing brings into the run, held once by that firing. Nobody finds it by its key: it
@@ -119,19 +112,23 @@ impl Run {
         put: Put,
     ) -> Result<Option<u32>, Failure> {
         let bucket = &cx.compiled.program.buckets[put.bucket.index()];
-        let keep = put.bucket == Program::OUTPUT || bucket.keep;
-        let (key, payload) = (put.key.clone(), put.payload.clone());
-        let inserted =
-            self.objects.insert(Slot::new(put.into(), Owner::Invocation(seq), Some(function), keep));
-        match inserted {
-            Inserted::New(at) => return Ok(Some(at)),
-            Inserted::Same { shares_payload: true } => return Ok(None),
-            _ => discard(&payload, cx.effects),
+        let present = self.objects.present(Owner::Invocation(seq), put.bucket, &put.key, &put.payload);
+        if !matches!(present, Present::Nothing | Present::Same { shares_payload: true }) {
+            discard(&put.payload, cx.effects);
         }
-        match inserted {
-            Inserted::Differs => Err(unrepeatable(&key, &bucket.name)),
-            Inserted::Taken => Err(taken(&key, &bucket.name)),
-            Inserted::New(_) | Inserted::Same { .. } => Ok(None),
+        match present {
+            Present::Nothing => {
+                let keep = put.bucket == Program::OUTPUT || bucket.keep;
+                Ok(Some(self.objects.push(Slot::new(
+                    put.into(),
+                    Owner::Invocation(seq),
+                    Some(function),
+                    keep,
+                ))))
+            }
+            Present::Same { .. } => Ok(None),
+            Present::Differs => Err(unrepeatable(&put.key, &bucket.name)),
+            Present::Taken => Err(taken(&put.key, &bucket.name)),
         }
     }
 

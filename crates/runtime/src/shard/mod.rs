@@ -24,6 +24,7 @@ mod reports;
 mod starts;
 mod views;
 
+pub use checkpoint::{ROOT, Root};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -75,32 +76,45 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     reports: Vec<Report>,
+    /// Room for the effects of one input, used again.
+    effects: Vec<Effect>,
     cron: apps::CronTable,
     known_events: crate::known::KnownEvents,
     checkpoint: checkpoint::Progress,
     next_run: u64,
     express_lsn: u64,
     now_ms: u64,
+    starved: bool,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
 }
 
 impl<P: Ports> Shard<P> {
-    /// One turn: everything that waits is taken in, made durable, and performed.
+    /// One turn: everything that waits is taken in, made durable, and performed; then a slice of a checkpoint.
     pub fn turn(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.take_in(commands);
+        self.checkpoint_slice();
+    }
+
+    /// The first half of a turn: all but the checkpoint.
+    pub fn take_in(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             self.command(command);
         }
         self.take_reports();
         self.fire_timers();
         self.commit();
-        self.checkpoint_slice();
     }
 
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+    }
+
+    /// Whether records wait for space on the disk: another turn tries again.
+    pub fn is_starved(&self) -> bool {
+        self.starved
     }
 
     /// Fills the log's files ahead of need, a little at a time. True when there is more to fill.
@@ -115,6 +129,21 @@ impl<P: Ports> Shard<P> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The state of everything durable that is in memory.
+    pub fn engine(&self) -> &Engine {
+        &self.durable
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log<P::Disk> {
+        &self.log
+    }
+
+    /// The store of what is not in memory.
+    pub fn store(&self) -> &RunStore {
+        &self.store
     }
 
     /// What executes attempts.
@@ -142,14 +171,24 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
-        let lsn = self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+        let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
+            Ok(lsn) => lsn,
+            Err(error) => {
+                let problem = self.refused(&error);
+                if priority == Priority::Progress {
+                    // What has happened cannot be refused. Recovery asks for it again once the log takes records.
+                    self.fail(problem.clone());
+                }
+                return Err(problem);
+            }
+        };
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
     }
 
     fn apply(&mut self, lsn: Lsn, input: Input) {
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let run = concerned(&input.kind);
         let engine = std::panic::AssertUnwindSafe((&mut self.durable, &mut effects));
         let applied = std::panic::catch_unwind(|| {
@@ -166,15 +205,14 @@ impl<P: Ports> Shard<P> {
             self.panicked = run.map(|run| (lsn, run));
             return;
         }
-        self.route(lsn, effects);
+        effects.drain(..).for_each(|effect| self.route(lsn, effect));
+        self.effects = effects;
     }
 
-    fn route(&mut self, lsn: Lsn, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
-                effect => self.held.push_back((lsn, Held::Effect(effect))),
-            }
+    fn route(&mut self, lsn: Lsn, effect: Effect) {
+        match effect {
+            Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
+            effect => self.held.push_back((lsn, Held::Effect(effect))),
         }
     }
 
@@ -188,9 +226,14 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.logged(self.log.buffered_bytes() as u64);
             if let Err(error) = self.log.sync() {
                 let problem = self.refused(&error);
-                self.fail(problem);
+                // A full disk loses nothing: what waits is synced when there is space.
+                self.starved = problem.code == Code::DISK_FULL;
+                if !self.starved {
+                    self.fail(problem);
+                }
                 return;
             }
+            self.starved = false;
         }
         let durable = self.log.durable();
         while self.held.front().is_some_and(|(lsn, _)| *lsn <= durable) {
@@ -240,6 +283,10 @@ impl<P: Ports> Shard<P> {
 
     /// Brings the runs that an input is about into memory.
     fn load_needed(&mut self, input: &Input) -> Result<(), Problem> {
+        // Nearly every input is about one run, and it is there.
+        if concerned(&input.kind).is_some_and(|run| self.durable.run(run).is_some()) {
+            return Ok(());
+        }
         for need in self.durable.needs(input) {
             self.load(need.0)?;
         }
@@ -254,7 +301,11 @@ impl<P: Ports> Shard<P> {
         match self.store.run(key).map_err(|error| error.problem())? {
             Some(blob) => {
                 self.durable.load_run(&blob).map_err(|error| {
-                    Problem::new(Code::DATA_CORRUPT, error.to_string(), "restore the data directory from a backup")
+                    Problem::new(
+                        Code::DATA_CORRUPT,
+                        error.to_string(),
+                        "restore the data directory from a backup",
+                    )
                 })?;
                 Ok(true)
             }
@@ -278,7 +329,9 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Forget { run } => Some(*run),
-        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
+            Some(invocation.run)
+        }
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

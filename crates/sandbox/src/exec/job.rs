@@ -6,19 +6,19 @@ use super::scratch::Scratch;
 use crate::app::ClassKind;
 use crate::boxes;
 use crate::capture::Capture;
+use crate::current::{Current, conclude};
 use crate::event::{RunInfo, SandboxEvent, Stream};
 use crate::failure::{self, End, failure};
-use crate::hear::conclude;
 use crate::limits::STDERR_LINES_MAX;
-use crate::pool::{AppId, Done, Pool};
+use crate::pool::{AppId, Done, Pool, Tick};
+use crate::queue::Waiting;
 use crate::ready::Kind;
-use crate::seat::{Current, unpin};
+use crate::seat::unpin;
 use sluice_isolation::{Boxed, Exit};
 use sluice_objects::Memory;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    Attempt, BucketIx, Failure, FailureKind, Invocation, InvocationId, ObjectId, Outcome, Payload,
-    ReturnValue,
+    Attempt, Failure, FailureKind, Invocation, InvocationId, ObjectId, Outcome, Payload, Program, ReturnValue,
 };
 use smallvec::SmallVec;
 use std::io;
@@ -40,6 +40,11 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    /// When the program has run for long enough; `None` once it has been told so.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.current.verdict.is_none().then_some(self.current.deadline)
+    }
+
     /// Ends the program: politely if it is only cancelled.
     pub fn stop(&mut self, politely: bool) {
         if let Some(boxed) = &self.boxed {
@@ -80,29 +85,52 @@ impl Pool {
         &mut self,
         id: AppId,
         class: usize,
-        invocation: Invocation,
-        run: &RunInfo,
+        waiting: Waiting,
         memory: &mut Memory,
         now: Instant,
     ) {
+        let Waiting { invocation, run, .. } = waiting;
         let mut pins = Vec::new();
-        let started = self.order_job(id, class, &invocation, run, memory, now, &mut pins);
-        if let Err(failure) = started {
-            unpin(memory, pins);
-            self.fail_late(&invocation, failure);
-        }
+        let inputs = inputs(&self.apps[&id].program, &invocation.arguments, memory, &mut pins);
+        let ordered = inputs
+            .map_err(failure::input_lost)
+            .and_then(|inputs| self.order_job(id, class, &invocation, &run, inputs));
+        let (key, capture) = match ordered {
+            Ok(ordered) => ordered,
+            Err(failure) => {
+                unpin(memory, pins);
+                return self.fail_late(&invocation, failure);
+            }
+        };
+        let app = self.apps.get_mut(&id).expect("the caller found it");
+        let function = &app.program.functions[invocation.function.index()];
+        let ClassKind::Exec(command) = &app.classes[class].kind else {
+            unreachable!("only programs are started per attempt")
+        };
+        let timeout = Duration::from_millis(function.timeout_ms);
+        let job = Job {
+            app: id,
+            current: Current::new(&invocation, now + timeout, pins),
+            capture,
+            boxed: None,
+            scratch: None,
+            program: command.first().cloned().unwrap_or_default(),
+            from_file: Order::has_output_file(command),
+            memory_bytes: app.classes[class].resources.memory_bytes,
+        };
+        app.running[invocation.function.index()] += 1;
+        self.jobs.insert(key, job);
     }
 
+    /// Sends off the order for a program.
     fn order_job(
         &mut self,
         id: AppId,
         class: usize,
         invocation: &Invocation,
         run: &RunInfo,
-        memory: &mut Memory,
-        now: Instant,
-        pins: &mut Vec<ObjectId>,
-    ) -> Result<(), Failure> {
+        inputs: Inputs,
+    ) -> Result<(u32, Capture), Failure> {
         let key = self.new_key();
         let app = &self.apps[&id];
         let wanted = &app.classes[class];
@@ -110,10 +138,6 @@ impl Pool {
         let ClassKind::Exec(command) = &wanted.kind else {
             unreachable!("only programs are started per attempt")
         };
-        let bucket = |ix: BucketIx| {
-            app.program.buckets.get(ix.index()).map_or_else(String::new, |bucket| bucket.name.to_string())
-        };
-        let inputs = inputs(&invocation.arguments, bucket, memory, pins).map_err(failure::input_lost)?;
         let (capture, [stdout, stderr]) = Capture::new().map_err(failure::not_started)?;
         let order = Order {
             host: Arc::clone(&self.options.host),
@@ -129,24 +153,10 @@ impl Pool {
         };
         self.ready.add(&capture.stdout, Kind::JobStdout, key).map_err(failure::not_started)?;
         self.ready.add(&capture.stderr, Kind::JobStderr, key).map_err(failure::not_started)?;
-        let timeout = Duration::from_millis(function.timeout_ms);
-        let job = Job {
-            app: id,
-            current: Current::new(invocation, now + timeout, std::mem::take(pins)),
-            capture,
-            boxed: None,
-            scratch: None,
-            program: command.first().cloned().unwrap_or_default(),
-            from_file: Order::has_output_file(command),
-            memory_bytes: wanted.resources.memory_bytes,
-        };
         self.errands
             .run(move || Done::Job(key, Box::new(order.carry_out())))
             .map_err(failure::not_started)?;
-        self.jobs.insert(key, job);
-        let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-        app.running[invocation.function.index()] += 1;
-        Ok(())
+        Ok((key, capture))
     }
 
     /// The program runs, or does not.
@@ -154,27 +164,31 @@ impl Pool {
         &mut self,
         key: u32,
         result: Result<(Boxed, Scratch), Failure>,
-        memory: &mut Memory,
+        tick: &mut Tick<'_>,
     ) {
         let Some(job) = self.jobs.get_mut(&key) else { return };
         match result {
             Ok((boxed, scratch)) => {
                 let Current { id, attempt, cancelled, .. } = job.current;
-                self.late.push(SandboxEvent::Started { id, attempt, pid: boxed.pid() });
+                tick.events.push(SandboxEvent::Started { id, attempt, pid: boxed.pid() });
                 let watched = self.ready.add(boxed.as_fd(), Kind::JobEnd, key);
                 (job.boxed, job.scratch) = (Some(boxed), Some(scratch));
-                if cancelled || job.current.verdict.is_some() || watched.is_err() {
+                if !self.apps.contains_key(&job.app)
+                    || cancelled
+                    || job.current.verdict.is_some()
+                    || watched.is_err()
+                {
                     job.stop(false);
                 }
             }
-            Err(failure) => self.finish_job(key, Outcome::Failed(failure), memory),
+            Err(failure) => self.finish_job(key, Outcome::Failed(failure), tick),
         }
     }
 
     /// The program has ended: its result is collected, or it has failed.
-    pub(crate) fn job_ended(&mut self, key: u32, memory: &mut Memory, events: &mut Vec<SandboxEvent>) {
-        self.hear_job(key, Stream::Stdout, events);
-        self.hear_job(key, Stream::Stderr, events);
+    pub(crate) fn job_ended(&mut self, key: u32, tick: &mut Tick<'_>) {
+        self.hear_job(key, Stream::Stdout, tick.events);
+        self.hear_job(key, Stream::Stderr, tick.events);
         let Some(job) = self.jobs.get_mut(&key) else { return };
         let Some(exit) = job.boxed.as_mut().and_then(|boxed| boxed.try_wait().transpose()) else { return };
         let failure = job.failure(exit.unwrap_or(Exit::Killed));
@@ -183,7 +197,7 @@ impl Pool {
             crate::errand::bury(boxed);
         }
         if let Some(failure) = failure {
-            return self.finish_job(key, Outcome::Failed(failure), memory);
+            return self.finish_job(key, Outcome::Failed(failure), tick);
         }
         let (scratch, from_file) = (job.scratch.take(), job.from_file);
         let collect = self.errands.run(move || {
@@ -191,7 +205,7 @@ impl Pool {
             Done::Collected(key, collected, scratch)
         });
         if let Err(error) = collect {
-            self.finish_job(key, Outcome::Failed(failure::not_started(error)), memory);
+            self.finish_job(key, Outcome::Failed(failure::not_started(error)), tick);
         }
     }
 
@@ -201,7 +215,7 @@ impl Pool {
         key: u32,
         collected: Collected,
         scratch: Option<Scratch>,
-        memory: &mut Memory,
+        tick: &mut Tick<'_>,
     ) {
         let Some(job) = self.jobs.get(&key) else { return };
         let app = job.app.0;
@@ -210,9 +224,9 @@ impl Pool {
             let payload = match value {
                 Value::Inline(bytes) => Payload::Inline(bytes),
                 // Another file system needs a copy.
-                Value::File(path) => match memory.take_file(app, &path) {
+                Value::File(path) => match tick.memory.take_file(app, &path) {
                     Ok(payload) => payload,
-                    Err(_) => copy(memory, app, &path).map_err(failure::input_lost)?,
+                    Err(_) => copy(tick.memory, app, &path).map_err(failure::input_lost)?,
                 },
             };
             Ok(Some(ReturnValue { content_type, payload }))
@@ -223,22 +237,21 @@ impl Pool {
             Ok(value) => Outcome::Succeeded { puts: SmallVec::new(), value, emits: Vec::new() },
             Err(failure) => Outcome::Failed(failure),
         };
-        self.finish_job(key, outcome, memory);
+        self.finish_job(key, outcome, tick);
     }
 
-    fn finish_job(&mut self, key: u32, outcome: Outcome, memory: &mut Memory) {
+    fn finish_job(&mut self, key: u32, outcome: Outcome, tick: &mut Tick<'_>) {
         let Some(mut job) = self.jobs.remove(&key) else { return };
         self.ready.remove(&job.capture.stdout);
         self.ready.remove(&job.capture.stderr);
         if let Some(app) = self.apps.get_mut(&job.app) {
             app.running[job.current.function.index()] -= 1;
         }
-        unpin(memory, std::mem::take(&mut job.current.pins));
+        unpin(tick.memory, std::mem::take(&mut job.current.pins));
         let Job { current, scratch, .. } = job;
         crate::errand::bury(scratch);
         let outcome = if current.cancelled { Outcome::Cancelled } else { outcome };
-        conclude(current, outcome, &mut self.late);
-        self.errands.wake();
+        conclude(current, outcome, tick.events);
     }
 
     /// Takes what a program printed.
@@ -269,8 +282,8 @@ impl Pool {
 
 /// Makes every input readable away from this thread, and pins what is stored.
 fn inputs(
+    program: &Program,
     arguments: &Arguments,
-    bucket: impl Fn(BucketIx) -> String,
     memory: &mut Memory,
     pins: &mut Vec<ObjectId>,
 ) -> Result<Inputs, sluice_objects::Error> {
@@ -293,7 +306,7 @@ fn inputs(
         };
         list.push(Input {
             key: object.key.to_string(),
-            bucket: bucket(object.bucket),
+            bucket: program.buckets[object.bucket.index()].name.to_string(),
             content_type: object.content_type.as_str().to_owned(),
             source,
         });

@@ -3,7 +3,7 @@
 use crate::support::{APP, PARTS, Stage};
 use sluice_sandbox::{Level, SandboxEvent, Stream};
 use sluice_types::invocation::Arguments;
-use sluice_types::{ContentType, Event, Function, Object, Outcome, Payload, Runtime};
+use sluice_types::{AppKey, ContentType, Event, Function, Object, Outcome, Payload, Runtime};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -223,6 +223,31 @@ fn workers_are_reused_and_their_randomness_is_not() {
 }
 
 #[test]
+fn warm_functions_have_workers_before_they_are_called() {
+    let source = "def f():\n    return 1\n";
+    let mut stage = Stage::python_with(source, &["f"], |function| function.warm = 2);
+    stage.until_workers(2);
+    assert_eq!(stage.call(0, ContentType::Bytes, b"").text(), "1");
+    assert_eq!(stage.pool.worker_count(), 2);
+}
+
+#[test]
+fn apps_share_too_few_workers() {
+    let source = "def f(obj):\n    return obj.text()\n";
+    let mut stage = Stage::python(source, &["f"]).limited_to(1);
+    stage.add_again(AppKey(8));
+    let ids: Vec<_> = (0..12)
+        .map(|i| {
+            let object = stage.object("k", ContentType::Text, i.to_string().as_bytes());
+            stage.start_of(AppKey(7 + i % 2), 0, Arguments::One(object))
+        })
+        .collect();
+    for (i, id) in ids.into_iter().enumerate() {
+        assert_eq!(stage.finish(id).text(), i.to_string());
+    }
+}
+
+#[test]
 fn functions_see_their_environment_and_their_bundle() {
     let source = r#"
 import os
@@ -237,4 +262,25 @@ def greet():
     let files = [("app.py", source), ("lib/words.py", "WORD = 'big '\n"), ("data.txt", "world")];
     let mut stage = Stage::new(vec![function], &files);
     assert_eq!(stage.call(0, ContentType::Bytes, b"").text(), "hello big world");
+}
+
+#[test]
+fn functions_of_an_app_are_found_by_their_registered_names() {
+    let source = r#"
+import sluicegate as sg
+app = sg.App("test")
+parts = app.bucket("parts")
+
+@app.function(on=app.input.each(), into=parts, name="registered")
+def declared(obj: sg.Object, ctx: sg.Context):
+    ctx.put(parts, "k", "v")
+    return isinstance(obj, sg.Object) and isinstance(ctx, sg.Context)
+"#;
+    let module = "app.py".to_owned();
+    let runtime = Runtime::Python { module, name: "declared".to_owned() };
+    let mut function = Function::new("registered", runtime);
+    function.into = vec![PARTS];
+    let mut stage = Stage::new(vec![function], &[("app.py", &format!("{source}\ndeclared = None\n"))]);
+    let ran = stage.call(0, ContentType::Bytes, b"");
+    assert_eq!((ran.text().as_str(), &*ran.puts[0].key), ("true", "k"));
 }

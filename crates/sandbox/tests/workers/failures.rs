@@ -1,9 +1,12 @@
 //! Every way in which a function can go wrong ends in an outcome that explains itself, and the next call works.
 
 use crate::support::{APP, Ran, Stage};
+use sluice_isolation::{Feature, Host};
+use sluice_sandbox::SandboxEvent;
 use sluice_types::invocation::Arguments;
 use sluice_types::limits::CAPTURED_OUTPUT_BYTES_MAX;
-use sluice_types::{Attempt, ContentType, FailureKind, Outcome};
+use sluice_types::{Attempt, ContentType, FailureKind, Function, InvocationId, Outcome, Runtime};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SOURCE: &str = r#"
@@ -159,6 +162,26 @@ fn allocating_without_end_is_out_of_memory() {
     stage.call(1, ContentType::Bytes, b"x").text();
 }
 
+/// A host that lacks parts of isolation still runs functions, and still bounds them.
+#[test]
+fn a_host_without_pid_namespaces_and_cgroups_will_do() {
+    use Feature::*;
+    let parts = [PidNamespace, IpcNamespace, UtsNamespace, MemoryCgroup, CpuCgroup, PidsCgroup];
+    let host = Host::new(env!("CARGO_BIN_EXE_sluice-noop-worker"));
+    let lacking = parts.into_iter().fold(host, Host::without);
+    let functions = ["grows", "fine"].map(|name| {
+        let runtime = Runtime::Python { module: "app.py".to_owned(), name: name.to_owned() };
+        let mut function = Function::new(name, runtime);
+        function.resources.memory_bytes = 96 << 20;
+        function
+    });
+    let mut stage = Stage::on(Arc::new(lacking), functions.to_vec(), &[("app.py", SOURCE)]);
+    let ran = stage.call(0, ContentType::Bytes, b"x");
+    assert_eq!(ran.failure().kind, FailureKind::OutOfMemory, "{:?}", ran.failure());
+    assert_eq!(ran.failure().r#type, "MemoryError");
+    stage.call(1, ContentType::Bytes, b"x").text();
+}
+
 #[test]
 fn a_flood_of_output_is_cut_and_counted() {
     let (_, ran) = run("floods");
@@ -249,10 +272,48 @@ fn a_waiting_call_is_cancelled_at_once() {
     assert_eq!(stage.finish(id).outcome, Outcome::Cancelled);
 }
 
+/// Whatever happens to whom: each attempt starts at most once and ends exactly once, and says nothing afterwards.
+#[test]
+fn every_attempt_ends_exactly_once() {
+    let names = ["fine", "raises", "exits", "killed", "garbage", "forks", "floods", "unserialisable"];
+    let mut stage = Stage::python(SOURCE, &names);
+    let ids: Vec<InvocationId> = (0..48)
+        .map(|i| {
+            let object = stage.object("k", ContentType::Bytes, b"x");
+            stage.start(i % names.len() as u16, Arguments::One(object))
+        })
+        .collect();
+    stage.pool.cancel(ids[40], Attempt(1), Instant::now());
+    let ended = |event: &SandboxEvent| matches!(event, SandboxEvent::Completed { .. });
+    stage.until(|events| events.iter().filter(|event| ended(event)).count() >= 48);
+    for (i, id) in ids.iter().enumerate() {
+        let of_this: Vec<&SandboxEvent> = stage.events.iter().filter(|event| id_of(event) == *id).collect();
+        let ends = of_this.iter().filter(|event| ended(event)).count();
+        assert_eq!(ends, 1, "{of_this:?}");
+        assert!(ended(of_this[of_this.len() - 1]), "{of_this:?}");
+        let started = |event: &&SandboxEvent| matches!(event, SandboxEvent::Started { .. });
+        let cancelled_in_line = i == 40 && of_this.len() == 1;
+        assert!(cancelled_in_line || started(&of_this[0]), "{of_this:?}");
+        assert!(!of_this[1..].iter().any(started), "{of_this:?}");
+    }
+}
+
+fn id_of(event: &SandboxEvent) -> InvocationId {
+    match event {
+        SandboxEvent::Started { id, .. }
+        | SandboxEvent::Put { id, .. }
+        | SandboxEvent::Log { id, .. }
+        | SandboxEvent::Completed { id, .. } => *id,
+    }
+}
+
 #[test]
 fn a_removed_app_leaves_no_process() {
     let (mut stage, _) = run("forks");
-    stage.pool.remove_app(APP, crate::support::VERSION, &mut stage.memory);
+    let object = stage.object("k", ContentType::Bytes, b"");
+    let id = stage.start(0, Arguments::One(object));
+    stage.pool.remove_app(APP, crate::support::VERSION, Instant::now());
+    assert_eq!(stage.finish(id).outcome, Outcome::Cancelled);
     let pool = &mut stage.pool;
     let memory = &mut stage.memory;
     while pool.worker_count() > 0 {

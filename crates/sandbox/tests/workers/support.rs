@@ -35,6 +35,7 @@ pub struct Stage {
     pub pool: Pool,
     pub memory: Memory,
     pub events: Vec<SandboxEvent>,
+    program: Arc<Program>,
     next: u32,
     dir: tempfile::TempDir,
 }
@@ -89,6 +90,10 @@ impl Stage {
     }
 
     pub fn new(functions: Vec<Function>, files: &[(&str, &str)]) -> Self {
+        Self::on(host(), functions, files)
+    }
+
+    pub fn on(host: Arc<Host>, functions: Vec<Function>, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let bundle = dir.path().join("bundle");
         for (name, text) in files {
@@ -98,7 +103,7 @@ impl Stage {
         }
         std::fs::create_dir_all(&bundle).unwrap();
         let scratch = dir.path().join("scratch");
-        let mut pool = Pool::new(Options::new(host(), sdk_dir(), scratch)).unwrap();
+        let mut pool = Pool::new(Options::new(host, sdk_dir(), scratch)).unwrap();
         let bucket = |name: &str| Bucket { name: name.into(), keep: false };
         let program = Program {
             app: "test".into(),
@@ -107,9 +112,10 @@ impl Stage {
             functions,
             triggers: Vec::new(),
         };
-        pool.add_app(APP, VERSION, Arc::new(program), &bundle);
+        let program = Arc::new(program);
+        pool.add_app(APP, VERSION, Arc::clone(&program), &bundle);
         let memory = Memory::new(sluice_objects::Options::new(dir.path(), 1 << 30)).unwrap();
-        Self { pool, memory, events: Vec::new(), next: 0, dir }
+        Self { pool, memory, events: Vec::new(), program, next: 0, dir }
     }
 
     pub fn bundle(&self) -> PathBuf {
@@ -133,22 +139,50 @@ impl Stage {
         Object { bucket: BucketIx(0), key: key.into(), content_type, payload, group: None, meta: None }
     }
 
+    /// The same app with fewer processes.
+    pub fn limited_to(mut self, workers_max: usize) -> Self {
+        let mut options = Options::new(host(), sdk_dir(), self.dir.path().join("scratch"));
+        options.workers_max = workers_max;
+        self.pool = Pool::new(options).unwrap();
+        self.add_again(APP);
+        self
+    }
+
+    /// The same program as another app.
+    pub fn add_again(&mut self, app: AppKey) {
+        let bundle = self.bundle();
+        self.pool.add_app(app, VERSION, Arc::clone(&self.program), &bundle);
+    }
+
     pub fn start(&mut self, function: u16, arguments: Arguments) -> InvocationId {
+        self.start_of(APP, function, arguments)
+    }
+
+    pub fn start_of(&mut self, app: AppKey, function: u16, arguments: Arguments) -> InvocationId {
         let id = InvocationId { run: RunKey(1), seq: self.next };
         self.next += 1;
         let invocation =
             Invocation { id, attempt: Attempt(1), function: FunctionIx(function), arguments, group: None };
-        let run = RunInfo { app: APP, version: VERSION, run_id: "run_1".into(), traceparent: None };
+        let run = RunInfo { app, version: VERSION, run_id: "run_1".into(), traceparent: None };
         self.pool.start(invocation, run, &mut self.memory).unwrap();
         id
     }
 
+    /// Polls until there are so many workers.
+    pub fn until_workers(&mut self, count: usize) {
+        self.until_pool(|pool, _| pool.worker_count() >= count);
+    }
+
     /// Polls until `done` holds of the events so far.
     pub fn until(&mut self, done: impl Fn(&[SandboxEvent]) -> bool) {
+        self.until_pool(|_, events| done(events));
+    }
+
+    fn until_pool(&mut self, done: impl Fn(&Pool, &[SandboxEvent]) -> bool) {
         let start = Instant::now();
         loop {
             self.pool.poll(&mut self.memory, Instant::now(), &mut self.events).unwrap();
-            if done(&self.events) {
+            if done(&self.pool, &self.events) {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "nothing more happens; so far: {:?}", self.events);

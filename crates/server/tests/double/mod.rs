@@ -1,5 +1,10 @@
 //! A node that answers every command as its test says, and ways to ask the router over it.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses a part; a test that panics has failed"
+)]
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

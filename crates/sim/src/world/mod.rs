@@ -184,9 +184,9 @@ impl World {
         self.submit(InputKind::Timers)
     }
 
-    /// Steps until the world is at rest. Panics after a million steps: something does not end.
+    /// Steps until the world is at rest. Panics after twenty thousand steps: something does not end.
     pub fn rest(&mut self) {
-        for _ in 0..1_000_000 {
+        for _ in 0..20_000 {
             if !self.step() {
                 return;
             }
@@ -247,7 +247,7 @@ impl World {
             events: Vec::new(),
             seal: true,
             request: 0,
-            seed: self.rng.next(),
+            seed: self.rng.bits(),
             incarnation: 0,
             origin,
         }

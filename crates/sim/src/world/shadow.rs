@@ -38,9 +38,12 @@ impl Shadow {
         let mut effects = Vec::new();
         self.engine.apply(lsn, input, &mut effects);
         assert_eq!(effects, expected, "saving and loading changes nothing that happens");
+        assert_eq!(self.engine.next_deadline(), undisturbed.next_deadline(), "equal timers");
+        if !rng.chance(250) {
+            return;
+        }
         let evicted = self.evicted.values().map(|bytes| entity_hash(bytes)).fold(0, u64::wrapping_add);
         assert_eq!(self.engine.state_hash().wrapping_add(evicted), undisturbed.state_hash(), "equal states");
-        assert_eq!(self.engine.next_deadline(), undisturbed.next_deadline(), "equal timers");
     }
 
     fn reload(&mut self) {

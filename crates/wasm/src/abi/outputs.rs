@@ -25,7 +25,6 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> Answer<()> {
 }
 
 /// Puts an object into the bucket of that name.
-#[expect(clippy::too_many_arguments, reason = "the ABI passes pointers and lengths")]
 fn put(
     mut caller: Caller<'_, Guest>,
     bucket_ptr: u32,

@@ -1,0 +1,92 @@
+//! `chain`: what one hop costs inside a run.
+//!
+//! A hop is the way from a function's put to the next function's put: completion, trigger evaluation, invocation,
+//! sandbox. A run also starts and ends with a record on disk and an answer to its client; a run of one hop does so too,
+//! and its median is taken off, so that a hop is (run of N hops - run of 1 hop) / (N - 1).
+
+use crate::error::Error;
+use crate::figure::{Figure, median};
+use crate::floor::{self, micros};
+use crate::guests::{self, Way};
+use crate::stage::Stage;
+use crate::{Place, Runtime};
+use sluice_types::Durability;
+
+/// Runs per figure.
+const RUNS: usize = 60;
+/// Runs before the first that counts.
+const WARM_UP: usize = 5;
+
+pub fn measure(
+    place: &Place,
+    runtime: Runtime,
+    durability: Durability,
+    hops: u32,
+) -> Result<Vec<Figure>, Error> {
+    if hops < 2 {
+        return Err(Error::Unexpected("a chain has at least 2 hops".into()));
+    }
+    let cores = floor::cores()?;
+    floor::stay_on_last(&cores)?;
+    let stage = Stage::open(place)?;
+    stage.deploy(guests::chain(place, runtime, durability)?)?;
+    let mut figures = way(&stage, Way::Warm, hops, "hop", "run")?;
+    match runtime {
+        Runtime::Wasm => {
+            figures.extend(way(&stage, Way::Fresh, hops, "fresh_hop", "fresh_run")?);
+            if let [other, _, ..] = *cores {
+                figures.push(Figure::one("wake_cross_core", "us", floor::wake_cross_core_us(other)?));
+            }
+        }
+        Runtime::Process => figures.push(Figure::one("wake_same_core", "us", floor::wake_same_core_us()?)),
+        Runtime::Python => {
+            figures.extend(way(&stage, Way::Json, hops, "json_hop", "json_run")?);
+            figures.push(Figure::one("python_echo", "us", floor::python_echo_us()?));
+        }
+    }
+    figures.extend(counts(place, &stage, runtime, hops)?);
+    Ok(figures)
+}
+
+/// Runs one way through the app, long and short in turn.
+fn way(
+    stage: &Stage,
+    way: Way,
+    hops: u32,
+    name: &'static str,
+    run_name: &'static str,
+) -> Result<Vec<Figure>, Error> {
+    let time = |hops: u32| -> Result<f64, Error> {
+        let (took, view) = stage.run("chain", vec![guests::first_link(way, hops)])?;
+        let succeeded: u32 = view.functions.iter().map(|function| function.tally.succeeded).sum();
+        match succeeded == hops {
+            true => Ok(micros(took)),
+            false => Err(Error::Unexpected(format!("{succeeded} instead of {hops} invocations succeeded"))),
+        }
+    };
+    for _ in 0..WARM_UP {
+        time(hops)?;
+        time(1)?;
+    }
+    let (mut long, mut short) = (Vec::with_capacity(RUNS), Vec::with_capacity(RUNS));
+    for _ in 0..RUNS {
+        long.push(time(hops)?);
+        short.push(time(1)?);
+    }
+    let ends = median(&short);
+    let samples = long.iter().map(|run| (run - ends) / f64::from(hops - 1)).collect();
+    Ok(vec![Figure::spread(name, "us", samples), Figure::spread(run_name, "us", long)])
+}
+
+/// What a run of the same app does, counted in the history that a durable one keeps.
+fn counts(place: &Place, stage: &Stage, runtime: Runtime, hops: u32) -> Result<Vec<Figure>, Error> {
+    stage.deploy(guests::chain(place, runtime, Durability::Durable)?)?;
+    let (_, view) = stage.run("chain", vec![guests::first_link(Way::Warm, hops)])?;
+    let history = stage.wait(stage.handle().history(&view.run, 0, usize::MAX))?;
+    let count = |kind: &str| history.iter().filter(|line| line.r#type == kind).count() as f64;
+    Ok(vec![
+        Figure::one("evaluations", "", count("TriggerFired")),
+        Figure::one("objects", "", count("ObjectPut")),
+        Figure::one("invocations", "", count("InvocationSucceeded")),
+    ])
+}

@@ -1,0 +1,90 @@
+//! A real node for the time of a benchmark, asked through its handle as the HTTP front asks it.
+
+use crate::Place;
+use crate::error::Error;
+use sluice_engine::Status;
+use sluice_runtime::api::{DeployRequest, NewObject, NodeStats, RunView, StartRequest};
+use sluice_runtime::{Node, NodeConfig, NodeHandle};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// Longest wait for a run.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node on a data directory of its own, which goes with it.
+pub(crate) struct Stage {
+    client: Runtime,
+    handle: NodeHandle,
+    // In the order in which they are dropped: the node stops before its directory goes.
+    node: Option<Node>,
+    dir: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts a node; its shard stays on the cores of this thread.
+    pub fn open(place: &Place) -> Result<Self, Error> {
+        let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir_in(&place.dir)?;
+        let node = start(place, dir.path())?;
+        let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { client, handle: node.handle(), node: Some(node), dir })
+    }
+
+    /// Stops the node and starts it again on its data directory; how long the latter took.
+    pub fn restart(&mut self, place: &Place) -> Result<Duration, Error> {
+        self.node.take().map_or(Ok(()), Node::stop)?;
+        let begun = Instant::now();
+        let node = start(place, self.dir())?;
+        let took = begun.elapsed();
+        self.handle = node.handle();
+        self.node = Some(node);
+        Ok(took)
+    }
+
+    /// Its data directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A door to the node.
+    pub fn handle(&self) -> NodeHandle {
+        self.handle.clone()
+    }
+
+    /// Waits for a future of this thread.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.client.block_on(future)
+    }
+
+    pub fn deploy(&self, request: DeployRequest) -> Result<(), Error> {
+        self.wait(self.handle.deploy(request))?;
+        Ok(())
+    }
+
+    pub fn stats(&self) -> Result<NodeStats, Error> {
+        Ok(self.wait(self.handle.stats())?)
+    }
+
+    /// Runs an app once; how long it took from asking to the answer that it has succeeded.
+    pub fn run(&self, app: &str, objects: Vec<NewObject>) -> Result<(Duration, RunView), Error> {
+        let begun = Instant::now();
+        let view = self.wait(run(&self.handle, app, objects))?;
+        Ok((begun.elapsed(), view))
+    }
+}
+
+fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
+    Ok(Node::start(NodeConfig::new(dir, &place.sdk_dir, &place.program))?)
+}
+
+/// Runs an app once, to its success.
+pub(crate) async fn run(node: &NodeHandle, app: &str, objects: Vec<NewObject>) -> Result<RunView, Error> {
+    let request = StartRequest { app: app.into(), objects, seal: true, ..StartRequest::default() };
+    let started = node.start(request).await?;
+    let view = node.wait(&started.run, PATIENCE).await?;
+    match (view.status, view.error) {
+        (Status::Succeeded, _) => Ok(RunView { error: None, ..view }),
+        (_, Some(problem)) => Err(problem.into()),
+        (status, None) => Err(Error::Unexpected(format!("run {} is {status:?}", view.run))),
+    }
+}

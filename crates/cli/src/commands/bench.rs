@@ -1,0 +1,152 @@
+//! `sluice bench`
+
+use crate::arguments::Global;
+use crate::exit::{Exit, Outcome};
+use crate::{embedded, sdk, show};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use sluice_bench::{Figure, Place, Runtime, Value};
+use sluice_types::Durability;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Where data directories are made and removed again; its disk is the one that is measured
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    data: PathBuf,
+    #[command(subcommand)]
+    name: Name,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Name {
+    /// What one hop costs inside a run
+    Chain {
+        #[arg(long, value_enum, default_value = "wasm")]
+        runtime: On,
+        #[arg(long, value_enum, default_value = "express")]
+        durability: Keeps,
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        hops: u32,
+    },
+    /// Steps of durable runs, one by one or many at once
+    Steps {
+        #[arg(long, value_enum, default_value = "wasm")]
+        runtime: On,
+        #[arg(long, value_enum, default_value = "durable")]
+        durability: Keeps,
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        concurrency: u32,
+    },
+    /// Requests that start a durable run and wait for its result
+    Http {
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        connections: u32,
+    },
+    /// Runs that wait for an event: what each takes, and how soon it is awake
+    Parked {
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+        count: u32,
+    },
+    /// Invocations that sleep at the same time, joined by a batch
+    Sleepers {
+        #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        seconds: u32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum On {
+    Wasm,
+    Process,
+    Python,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Keeps {
+    Durable,
+    Express,
+}
+
+impl Bench {
+    pub fn execute(&self, global: &Global) -> Outcome {
+        let bench = self.name.bench();
+        let program =
+            std::env::current_exe().map_err(|e| embedded::machine("cannot find this program", &e))?;
+        let place = Place { dir: self.data.clone(), sdk_dir: sdk::unpack()?, program };
+        let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
+        if global.json {
+            for figure in figures {
+                for (metric, value) in figure.metrics() {
+                    let (name, unit) = (bench.name(), figure.unit);
+                    show::json(
+                        &json!({"bench": name, "params": bench, "metric": metric, "value": value, "unit": unit}),
+                    )?;
+                }
+            }
+        } else {
+            show::text(&table(&figures))?;
+        }
+        Ok(Exit::Succeeded)
+    }
+}
+
+impl Name {
+    fn bench(self) -> sluice_bench::Bench {
+        match self {
+            Self::Chain { runtime, durability, hops } => {
+                sluice_bench::Bench::Chain { runtime: runtime.into(), durability: durability.into(), hops }
+            }
+            Self::Steps { runtime, durability, concurrency } => sluice_bench::Bench::Steps {
+                runtime: runtime.into(),
+                durability: durability.into(),
+                concurrency,
+            },
+            Self::Http { connections } => sluice_bench::Bench::Http { connections },
+            Self::Parked { count } => sluice_bench::Bench::Parked { count },
+            Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
+        }
+    }
+}
+
+impl From<On> for Runtime {
+    fn from(on: On) -> Self {
+        match on {
+            On::Wasm => Self::Wasm,
+            On::Process => Self::Process,
+            On::Python => Self::Python,
+        }
+    }
+}
+
+impl From<Keeps> for Durability {
+    fn from(keeps: Keeps) -> Self {
+        match keeps {
+            Keeps::Durable => Self::Durable,
+            Keeps::Express => Self::Express,
+        }
+    }
+}
+
+/// The figures for people.
+fn table(figures: &[Figure]) -> String {
+    let mut text = format!("{:<20} {:>12} {:>12} {:>12}\n", "", "p50", "p99", "max");
+    for Figure { name, unit, value } in figures {
+        text += &match value {
+            Value::One(value) => format!("{name:<20} {:>12} {unit}\n", number(*value)),
+            Value::Spread { p50, p99, max } => {
+                let [p50, p99, max] = [*p50, *p99, *max].map(number);
+                format!("{name:<20} {p50:>12} {p99:>12} {max:>12} {unit}\n")
+            }
+        };
+    }
+    text
+}
+
+/// Three digits after the point where they matter.
+fn number(value: f64) -> String {
+    let digits = if value.abs() < 100.0 && value.fract() != 0.0 { 3 } else { 0 };
+    format!("{value:.digits$}")
+}
