@@ -20,9 +20,9 @@ impl<P: Ports> Shard<P> {
         self.express_lsn = self.express_lsn.max(self.log.next_lsn().0) + 1;
         let lsn = Lsn(self.express_lsn);
         let input = Input { now_ms: self.now_ms, kind };
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         self.express.apply(lsn, input, &mut effects);
-        for effect in effects {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Invoke(invocation) => self.invoke(invocation),
                 Effect::Stop { invocation, attempt } => {
@@ -45,6 +45,7 @@ impl<P: Ports> Shard<P> {
                 Effect::Reply(_) | Effect::Launch { .. } | Effect::Express(_) | Effect::Forgotten(_) => {}
             }
         }
+        self.effects = effects;
     }
 
     /// What left an express run is on its way as a logged input of the durable engine.

@@ -75,6 +75,8 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     reports: Vec<Report>,
+    /// Room for the effects of one input, used again.
+    effects: Vec<Effect>,
     cron: apps::CronTable,
     known_events: crate::known::KnownEvents,
     checkpoint: checkpoint::Progress,
@@ -149,7 +151,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn apply(&mut self, lsn: Lsn, input: Input) {
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
         let run = concerned(&input.kind);
         let engine = std::panic::AssertUnwindSafe((&mut self.durable, &mut effects));
         let applied = std::panic::catch_unwind(|| {
@@ -166,15 +168,14 @@ impl<P: Ports> Shard<P> {
             self.panicked = run.map(|run| (lsn, run));
             return;
         }
-        self.route(lsn, effects);
+        effects.drain(..).for_each(|effect| self.route(lsn, effect));
+        self.effects = effects;
     }
 
-    fn route(&mut self, lsn: Lsn, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
-                effect => self.held.push_back((lsn, Held::Effect(effect))),
-            }
+    fn route(&mut self, lsn: Lsn, effect: Effect) {
+        match effect {
+            Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
+            effect => self.held.push_back((lsn, Held::Effect(effect))),
         }
     }
 
@@ -240,6 +241,10 @@ impl<P: Ports> Shard<P> {
 
     /// Brings the runs that an input is about into memory.
     fn load_needed(&mut self, input: &Input) -> Result<(), Problem> {
+        // Nearly every input is about one run, and it is there.
+        if concerned(&input.kind).is_some_and(|run| self.durable.run(run).is_some()) {
+            return Ok(());
+        }
         for need in self.durable.needs(input) {
             self.load(need.0)?;
         }

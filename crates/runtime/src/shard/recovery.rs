@@ -61,6 +61,7 @@ impl<P: Ports> Shard<P> {
             answers: Default::default(),
             flights: Default::default(),
             reports: Vec::new(),
+            effects: Vec::new(),
             cron: Default::default(),
             known_events: Default::default(),
             checkpoint: Default::default(),
@@ -87,7 +88,7 @@ impl<P: Ports> Shard<P> {
         for effect in effects {
             match effect {
                 Effect::Express(run) => drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?),
-                effect => self.route(self.log.durable(), vec![effect]),
+                effect => self.route(self.log.durable(), effect),
             }
         }
         Ok(())

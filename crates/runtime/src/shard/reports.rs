@@ -12,8 +12,10 @@ impl<P: Ports> Shard<P> {
     /// of short calls runs to its end here, without a turn per hop.
     pub(super) fn take_reports(&mut self) {
         self.sandboxes.poll(&mut self.objects, &mut self.reports);
+        let mut taken = Vec::new();
         while !self.reports.is_empty() {
-            for report in std::mem::take(&mut self.reports) {
+            std::mem::swap(&mut self.reports, &mut taken);
+            for report in taken.drain(..) {
                 self.report(report);
             }
             if self.log.buffered_bytes() > COMMIT_BYTES {
