@@ -1,4 +1,4 @@
-//! Code bundles on disk: one folder per digest of its files, written once.
+//! Code bundles on disk: one folder per digest of its files, written once. The simulator keeps none.
 
 use bytes::Bytes;
 use sluice_types::{Code, Problem};
@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 /// The folder of all bundles.
 #[derive(Clone, Debug)]
 pub struct Bundles {
-    root: PathBuf,
+    /// `None` keeps nothing.
+    root: Option<PathBuf>,
 }
 
 /// Name of the file beside a bundle that holds the definition it came with.
@@ -20,13 +21,20 @@ const DEFINITION: &str = "definition.json";
 impl Bundles {
     /// Bundles in this folder, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: Some(root.into()) }
+    }
+
+    /// Bundles that are checked and then dropped, for programs whose code needs no files.
+    pub fn nowhere() -> Self {
+        Self { root: None }
     }
 
     /// XXH3-128 over names, lengths and bytes.
     pub fn digest(files: &BTreeMap<String, Bytes>, definition: &[u8]) -> u128 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        for (name, bytes) in files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)]) {
+        for (name, bytes) in
+            files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)])
+        {
             hash.update(&(name.len() as u64).to_le_bytes());
             hash.update(name.as_bytes());
             hash.update(&(bytes.len() as u64).to_le_bytes());
@@ -46,22 +54,23 @@ impl Bundles {
     }
 
     fn folder(&self, digest: u128) -> PathBuf {
-        self.root.join(format!("{digest:032x}"))
+        self.root.clone().unwrap_or_default().join(format!("{digest:032x}"))
     }
 
     /// Writes a bundle and makes it durable. One that is there already is left as it is.
-    pub fn write(&self, digest: u128, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> Result<(), Problem> {
+    pub fn write(
+        &self,
+        digest: u128,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> Result<(), Problem> {
+        files.keys().try_for_each(|name| check_name(name))?;
         let folder = self.folder(digest);
-        if folder.exists() {
-            return Ok(());
-        }
-        for name in files.keys() {
-            check_name(name)?;
-        }
-        let unfinished = self.root.join(format!(".{digest:032x}"));
+        let Some(root) = self.root.as_ref().filter(|_| !folder.exists()) else { return Ok(()) };
+        let unfinished = root.join(format!(".{digest:032x}"));
         let written = self.write_files(&unfinished, files, definition).and_then(|()| {
             fs::rename(&unfinished, &folder)?;
-            File::open(&self.root)?.sync_all()
+            File::open(root)?.sync_all()
         });
         written.map_err(|error| {
             // What is half written is of no use; a folder that cannot be removed is overwritten next time.
@@ -70,7 +79,12 @@ impl Bundles {
         })
     }
 
-    fn write_files(&self, folder: &Path, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> io::Result<()> {
+    fn write_files(
+        &self,
+        folder: &Path,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> io::Result<()> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -109,5 +123,6 @@ fn unwritten(error: &io::Error, folder: &Path) -> Problem {
         io::ErrorKind::StorageFull => (Code::DISK_FULL, "free disk space and deploy again"),
         _ => (Code::INTERNAL, "look at the data directory's permissions and the disk"),
     };
-    Problem::new(code, format!("the app's files cannot be written: {error}"), fix).at(folder.display().to_string())
+    Problem::new(code, format!("the app's files cannot be written: {error}"), fix)
+        .at(folder.display().to_string())
 }

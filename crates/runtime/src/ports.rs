@@ -1,7 +1,9 @@
 //! What a shard needs from the world, as traits: real ones in a node, fake ones in the simulator.
 
 use bytes::Bytes;
-use sluice_types::{AppKey, Attempt, Invocation, InvocationId, ObjectId, Outcome, Payload, Problem, Program, Put, Version};
+use sluice_types::{
+    AppKey, Attempt, Invocation, InvocationId, ObjectId, Outcome, Payload, Problem, Program, Put, Version,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,8 +84,13 @@ pub enum Report {
 /// Executes attempts. No method blocks.
 pub trait Sandboxes<O> {
     /// Makes the code of an app version ready to run. `bundle` holds its files.
-    fn add_app(&mut self, app: AppKey, version: Version, program: &Arc<Program>, bundle: &Path)
-    -> Result<(), Problem>;
+    fn add_app(
+        &mut self,
+        app: AppKey,
+        version: Version,
+        program: &Arc<Program>,
+        bundle: &Path,
+    ) -> Result<(), Problem>;
     /// Whether a function can only put and get, so that it may run before its cause is durable.
     fn is_pure(&self, program: &Program, function: sluice_types::FunctionIx) -> bool;
     /// Takes an attempt; it may end at once, and then its reports are appended.

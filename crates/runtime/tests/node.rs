@@ -5,8 +5,8 @@ use sluice_engine::Status;
 use sluice_runtime::api::{DeployRequest, NewObject, RunView, StartRequest};
 use sluice_runtime::{Node, NodeConfig, NodeHandle};
 use sluice_types::{
-    Action, Bucket, BucketIx, Code, Condition, ContentType, Durability, Function, FunctionIx, Program, Runtime, Scope,
-    Source, Trigger,
+    Action, Bucket, BucketIx, Code, Condition, ContentType, Durability, Function, FunctionIx, Program,
+    Runtime, Scope, Source, Trigger,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,7 +48,8 @@ fn trigger(name: &str, condition: Condition, function: u16) -> Trigger {
 fn app(first: &str, durability: Durability) -> DeployRequest {
     let bucket = |name: &str| Bucket { name: name.into(), keep: false };
     let from = |bucket: u16| Source { bucket: BucketIx(bucket), when: None };
-    let wasm = |name: &str| Function::new(name, Runtime::Wasm { module: format!("{name}.wat"), fresh: false });
+    let wasm =
+        |name: &str| Function::new(name, Runtime::Wasm { module: format!("{name}.wat"), fresh: false });
     let mut echo = wasm("echo");
     echo.into = vec![BucketIx(3)];
     echo.retry.initial_ms = 1;
@@ -86,8 +87,13 @@ fn texts(count: usize) -> Vec<NewObject> {
 }
 
 async fn run(node: &NodeHandle, id: &str, objects: Vec<NewObject>) -> RunView {
-    let request =
-        StartRequest { app: "app".into(), id: Some(id.into()), objects, seal: true, ..StartRequest::default() };
+    let request = StartRequest {
+        app: "app".into(),
+        id: Some(id.into()),
+        objects,
+        seal: true,
+        ..StartRequest::default()
+    };
     let started = node.start(request).await.expect("the run starts");
     node.wait(&started.run, Duration::from_secs(20)).await.expect("the run is known")
 }
@@ -138,7 +144,10 @@ async fn ids_are_idempotent_and_survive_a_restart() {
     assert_eq!((again.status, outputs(&again)), (Status::Succeeded, outputs(&first)));
     let same_deploy = handle.deploy(app(ECHO, Durability::Durable)).await.expect("the same app");
     assert!(!same_deploy.changed);
-    assert_eq!(handle.history("same", 0, 100).await.expect("a history").last().expect("lines").r#type, "RunEnded");
+    assert_eq!(
+        handle.history("same", 0, 100).await.expect("a history").last().expect("lines").r#type,
+        "RunEnded"
+    );
 }
 
 #[tokio::test]
@@ -196,6 +205,7 @@ async fn large_objects_are_passed_on_and_survive() {
     let node = start(dir.path());
     let kept = node.handle().object("app", Some("large"), "texts", "0.txt").await.expect("inputs are kept");
     assert_eq!(kept.bytes, large.bytes);
-    let gone = node.handle().object("app", Some("large"), "parts", "0.txt").await.expect_err("intermediates go");
+    let gone =
+        node.handle().object("app", Some("large"), "parts", "0.txt").await.expect_err("intermediates go");
     assert_eq!(gone.code, Code::OBJECT_RELEASED);
 }

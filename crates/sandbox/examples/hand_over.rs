@@ -44,10 +44,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     sched_setaffinity(None, &one)?;
     let native = echo(Echo::Native)?;
     let python = echo(Echo::Python)?;
-    let mut bench = Bench::new()?;
     println!("bare eventfd ping-pong {native:6.2} us, bare CPython echo {python:6.2} us (medians, one core)");
+    for core in [cpu, None] {
+        report(core, native, python)?;
+    }
+    Ok(())
+}
+
+/// With the core told to the pool, workers that run alone stay on it; without, the kernel places them.
+fn report(core: Option<usize>, native: f64, python: f64) -> Result<(), Box<dyn std::error::Error>> {
+    let mut bench = Bench::new(core)?;
+    println!("workers {}", if core.is_some() { "near the shard" } else { "anywhere" });
     let bytes = Arguments::One(object(ContentType::Bytes, b"hello, world"));
     let json = Arguments::One(object(ContentType::Json, br#"{"name":"a","values":[1,2,3],"ok":true}"#));
+    let start = Instant::now();
+    bench.call(0, bytes.clone())?;
+    println!("first Python call      {:6.1} ms (zygote, import, fork)", start.elapsed().as_secs_f64() * 1e3);
     let us = bench.measure(2, &bytes)?;
     println!("native no-op           {us:6.2} us = {:.2} x ping-pong", us / native);
     let us = bench.measure(0, &bytes)?;
@@ -127,7 +139,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(core: Option<usize>) -> Result<Self, Box<dyn std::error::Error>> {
         let dir = tempfile::tempdir()?;
         std::fs::write(dir.path().join("app.py"), APP)?;
         let worker = noop_worker()?;
@@ -150,7 +162,8 @@ impl Bench {
             triggers: Vec::new(),
         };
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/python").canonicalize()?;
-        let mut pool = Pool::new(Options::new(Arc::new(Host::new(worker)), sdk, dir.path()))?;
+        let options = Options { core, ..Options::new(Arc::new(Host::new(worker)), sdk, dir.path()) };
+        let mut pool = Pool::new(options)?;
         pool.add_app(AppKey(1), Version(1), Arc::new(program), dir.path());
         let memory = Memory::new(sluice_objects::Options::new(dir.path(), 1 << 30))?;
         let run = RunInfo { app: AppKey(1), version: Version(1), run_id: "run_1".into(), traceparent: None };

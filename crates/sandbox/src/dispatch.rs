@@ -1,5 +1,6 @@
 //! Gives workers to those who wait, and starts workers.
 
+use crate::affinity::Cores;
 use crate::app::{Base, Class, ClassKind};
 use crate::boxes;
 use crate::capture::Capture;
@@ -104,7 +105,9 @@ impl Pool {
         memory: &mut Memory,
         now: Instant,
     ) {
+        let alone = self.options.core.filter(|_| self.seats.values().all(|seat| seat.state != State::Busy));
         let seat = self.seats.get_mut(&key).expect("an idle worker exists");
+        seat.run_on(alone.map_or(Cores::All, Cores::Only));
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
@@ -160,7 +163,7 @@ impl Pool {
                 if let Some(failure) = function.and_then(|function| zygote.broken.get(&function)) {
                     return Err(failure.clone());
                 }
-                if !zygote.ready {
+                if !zygote.is_ready() {
                     return Ok(());
                 }
                 Some(key)

@@ -9,10 +9,10 @@ use crate::pool::{AppId, Done, Pool, Tick};
 use crate::ready::Kind;
 use crate::seat::{Process, Seat, State};
 use crate::wire::{Control, ControlKind};
-use sluice_isolation::{Boxed, Error, Feature, Group};
+use sluice_isolation::{BOX_USER, Boxed, Error, Feature, Group};
 use sluice_objects::Memory;
 use sluice_types::{Failure, FailureKind, Outcome};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +28,16 @@ impl Pool {
         let removed = !self.apps.contains_key(&zygote.app);
         zygote.boxed = Some(boxed);
         if watched.is_err() || removed {
-            zygote.kill();
+            return zygote.kill();
+        }
+        self.warm_zygote(key);
+    }
+
+    /// A zygote that has become ready starts the workers that are to be kept warm.
+    fn warm_zygote(&mut self, key: u32) {
+        if let Some(zygote) = self.zygotes.get(&key).filter(|zygote| zygote.is_ready()) {
+            let (app, base) = (zygote.app, zygote.base.clone());
+            self.warm(app, |class| class.kind == ClassKind::Python && class.base == base);
         }
     }
 
@@ -48,9 +57,8 @@ impl Pool {
                 zygote.broken.insert(control.subject as usize, failure);
             }
             ControlKind::Ready => {
-                zygote.ready = true;
-                let (app, base) = (zygote.app, zygote.base.clone());
-                self.warm(app, |class| class.kind == ClassKind::Python && class.base == base);
+                zygote.loaded = true;
+                self.warm_zygote(key);
             }
             ControlKind::Forked => {
                 let mine = self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key));
@@ -73,6 +81,9 @@ impl Pool {
         let Some(boxed) = self.zygotes[&zygote].boxed.clone() else { return };
         let seat = self.seats.get_mut(&key).expect("the caller found it");
         let pid = host_pid(&pidfd);
+        if self.options.host.has(Feature::SeparateUser) && !is_of_box(pid) {
+            return self.zygotes[&zygote].kill();
+        }
         seat.process = Process::Forked { pidfd, pid, group: None };
         let Some(app) = self.apps.get(&seat.app).filter(|_| !seat.is_dying()) else { return seat.kill(now) };
         let mut limits = crate::boxes::limits(&app.classes[seat.class].resources);
@@ -190,7 +201,7 @@ impl Pool {
         for seat in seats {
             self.seat_ended(seat, End::Zygote, tick);
         }
-        let was_ready = self.zygotes.get(&key).is_some_and(|zygote| zygote.ready);
+        let was_ready = self.zygotes.get(&key).is_some_and(|zygote| zygote.loaded);
         if was_ready {
             self.bury_zygote(key);
         } else {
@@ -261,7 +272,7 @@ impl Pool {
             job.current.verdict = Some(timed_out(&job.app, &job.current));
             job.stop(false);
         }
-        let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.ready && now >= zygote.deadline);
+        let slow = self.zygotes.iter().filter(|(_, zygote)| !zygote.loaded && now >= zygote.deadline);
         stubborn.extend(slow.map(|(key, _)| *key));
         for key in stubborn {
             if let Some(zygote) = self.zygotes.get_mut(&key) {
@@ -274,8 +285,16 @@ impl Pool {
 
 /// The process id behind a pidfd, as the host counts; 0 if the process has ended.
 fn host_pid(pidfd: &OwnedFd) -> u32 {
-    use std::os::fd::AsRawFd;
     let info =
         std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
     info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Whether a process runs as the user of boxes: a zygote may not pass off any other process as its worker, because the
+/// server would kill it one day.
+fn is_of_box(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next());
+    // A process that has ended has no status, and takes no harm.
+    uid.is_none_or(|uid| uid == BOX_USER.to_string())
 }

@@ -1,5 +1,6 @@
 //! Work that would block the shard thread: starting a process, moving it into its limits, burying it.
 
+use crate::affinity::Cores;
 use crate::slot::Doorbell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -24,6 +25,8 @@ impl<T: Send + 'static> Errands<T> {
     pub fn run(&self, errand: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
         let (sender, bell) = (self.sender.clone(), Arc::clone(&self.bell));
         std::thread::Builder::new().name("sluice-errand".to_owned()).spawn(move || {
+            // Not the shard's core: what is started here inherits it. Where that is not allowed, nothing is lost.
+            let _ = Cores::All.apply(0);
             // The pool may be gone, which is fine: then the result is dropped here.
             if sender.send(errand()).is_ok() {
                 let _ = bell.ring(1);

@@ -11,6 +11,7 @@
 //! which files, namespaces and limits a process gets is the work of `sluice-isolation`.
 #![allow(unsafe_code)]
 
+mod affinity;
 mod app;
 mod boxes;
 mod capture;

@@ -249,7 +249,7 @@ impl Pool {
     pub fn next_deadline(&self) -> Option<Instant> {
         let seats = self.seats.values().filter_map(Seat::deadline);
         let jobs = self.jobs.values().filter_map(Job::deadline);
-        let zygotes = self.zygotes.values().filter(|zygote| !zygote.ready).map(|zygote| zygote.deadline);
+        let zygotes = self.zygotes.values().filter(|zygote| !zygote.loaded).map(|zygote| zygote.deadline);
         seats.chain(jobs).chain(zygotes).min()
     }
 

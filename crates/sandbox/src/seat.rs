@@ -3,6 +3,7 @@
 //! Invariants: at most one call at a time; every stored input of a call is pinned until the call has ended and the
 //! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
 
+use crate::affinity::Cores;
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::current::Current;
@@ -67,6 +68,7 @@ pub(crate) struct Seat {
     /// End of the messages read so far.
     pub read_at: usize,
     pub current: Option<Current>,
+    cores: Cores,
     pub idle_since: Instant,
 }
 
@@ -125,6 +127,7 @@ impl Seat {
             serial: 0,
             read_at: 0,
             current: None,
+            cores: Cores::All,
             idle_since: now,
         };
         (seat, inside)
@@ -247,6 +250,15 @@ impl Seat {
         }
     }
 
+    /// Moves the worker, if it is not there already.
+    pub fn run_on(&mut self, cores: Cores) {
+        let pid = self.pid();
+        // Number 0 would be this thread.
+        if self.cores != cores && pid != 0 && cores.apply(pid).is_ok() {
+            self.cores = cores;
+        }
+    }
+
     /// An extent is gone.
     pub fn forget(&mut self, extent: ExtentId) {
         if self.known.remove(&extent) {
@@ -285,11 +297,13 @@ impl Seat {
         match &self.process {
             Process::Absent => {}
             Process::Forked { pidfd, pid, group } => {
-                // Each may have ended by itself; what survives falls with the box.
-                let _ = pidfd_send_signal(pidfd, Signal::KILL);
-                if let Some(pid) = Pid::from_raw(*pid as i32) {
+                // Once the worker is reaped its number may be another's: then only its group of processes counts.
+                if pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+                    && let Some(pid) = Pid::from_raw(*pid as i32)
+                {
                     let _ = kill_process_group(pid, Signal::KILL);
                 }
+                // What survives falls with the box.
                 if let Some(group) = group {
                     let _ = group.kill();
                 }

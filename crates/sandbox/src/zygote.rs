@@ -19,7 +19,8 @@ pub(crate) struct Zygote {
     pub capture: Capture,
     /// Until the process runs there is no box.
     pub boxed: Option<Arc<Boxed>>,
-    pub ready: bool,
+    /// Whether it has said that the app is loaded.
+    pub loaded: bool,
     /// When it must be ready.
     pub deadline: Instant,
     /// Functions that could not be loaded.
@@ -37,7 +38,12 @@ impl Zygote {
         deadline: Instant,
     ) -> Self {
         let (broken, output) = (BTreeMap::new(), Vec::new());
-        Self { app, base, channel, capture, boxed: None, ready: false, deadline, broken, output }
+        Self { app, base, channel, capture, boxed: None, loaded: false, deadline, broken, output }
+    }
+
+    /// Whether workers can be asked of it: it says so and its box is known, which may come in either order.
+    pub fn is_ready(&self) -> bool {
+        self.loaded && self.boxed.is_some()
     }
 
     /// Keeps the end of what the zygote printed, to explain why it did not start.

@@ -91,6 +91,15 @@ pub fn react(call: &Call) -> Reaction {
     }
 }
 
+/// As [`react`], and functions that get one object also put its text to `output`, under a key of their own.
+pub fn react_with_outputs(call: &Call) -> Reaction {
+    let reaction = react(call);
+    match call.single && reaction.fails.is_none() && reaction.value.is_some() {
+        true => reaction.put_late("output", &format!("{}/{}", call.function, call.key()), call.text()),
+        false => reaction,
+    }
+}
+
 struct Growing {
     recipe: Recipe,
     /// Buckets that exist so far.

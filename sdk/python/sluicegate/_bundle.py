@@ -18,6 +18,8 @@ BUNDLE_BYTES_MAX = 64 * 1024 * 1024
 BUNDLE_FILES_MAX = 2_000
 #: Folders that are no part of an app; nor is anything whose name starts with a dot.
 SKIPPED = frozenset({"__pycache__", "target", "node_modules"})
+#: Files that tell the data directory of a server, which is no part of an app either.
+DATA_DIRECTORY = ("VERSION", "LOCK", "log")
 
 
 def load_bundle(app_or_path: App | str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -53,6 +55,9 @@ def bundle_files(file: str) -> dict[str, bytes]:
 
 def _walk(root: str) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
+        if folder != root and all(os.path.exists(os.path.join(folder, name)) for name in DATA_DIRECTORY):
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if name not in SKIPPED and not name.startswith("."))
         for name in sorted(names):
             path = os.path.join(folder, name)

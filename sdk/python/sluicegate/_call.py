@@ -37,7 +37,7 @@ class CallEnded(RuntimeError):
 class Call:
     """Knows the frame it came in and the worker that runs it."""
 
-    __slots__ = ("worker", "frame", "serial", "function", "attempt", "_context_at", "_context")
+    __slots__ = ("worker", "frame", "serial", "function", "attempt", "_context")
 
     def __init__(self, worker: "Worker", frame: Any, serial: int, function: Any, attempt: int, at: int) -> None:
         self.worker = worker
@@ -45,8 +45,8 @@ class Call:
         self.serial = serial
         self.function = function
         self.attempt = attempt
-        self._context_at = at
-        self._context: "list[str | None] | None" = None
+        #: Where the texts of the context start, until they are asked for.
+        self._context: "int | list[str | None]" = at
 
     @property
     def memory(self) -> Any:
@@ -56,8 +56,8 @@ class Call:
         return self.worker.buckets[index]
 
     def _texts(self) -> "list[str | None]":
-        if self._context is None:
-            frame, at, texts = self.frame, self._context_at, []
+        if isinstance(self._context, int):
+            frame, at, texts = self.frame, self._context, []
             for _ in range(4):
                 length = int.from_bytes(frame[at : at + 2], "little")
                 at += 2

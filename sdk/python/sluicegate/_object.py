@@ -94,7 +94,7 @@ class Object:
                 data = self._call.memory.view(extent, offset, length)
             else:
                 start = self._at + offset
-                data = memoryview(self._frame)[start : start + length].toreadonly()
+                data = memoryview(self._frame)[start : start + length]  # a frame is read-only itself
             self._data = data
         return data
 

@@ -16,6 +16,8 @@ pub const BUNDLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const BUNDLE_FILES_MAX: usize = 2_000;
 /// Folders that are no part of an app; nor is anything whose name starts with a dot.
 const SKIPPED: [&str; 3] = ["__pycache__", "target", "node_modules"];
+/// Files that tell the data directory of a server, which is no part of an app either.
+const DATA_DIRECTORY: [&str; 3] = ["VERSION", "LOCK", "log"];
 
 /// Files by their path within the bundle.
 pub struct Bundle {
@@ -89,7 +91,7 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<Listed>) -> io::Result<()> 
         }
         let (path, name) = (entry.path(), format!("{prefix}{name}"));
         if entry.file_type()?.is_dir() {
-            if !SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            if !is_skipped(&path) {
                 walk(&path, &format!("{name}/"), found)?;
             }
         } else if let Some(metadata) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) {
@@ -97,6 +99,11 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<Listed>) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+fn is_skipped(folder: &Path) -> bool {
+    SKIPPED.iter().any(|skipped| folder.ends_with(skipped))
+        || DATA_DIRECTORY.iter().all(|name| folder.join(name).exists())
 }
 
 #[cfg(test)]
@@ -115,6 +122,9 @@ mod tests {
             "lib/__pycache__/b",
             "target/t",
             "node_modules/n",
+            "data/VERSION",
+            "data/LOCK",
+            "data/log/1",
         ] {
             let path = dir.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

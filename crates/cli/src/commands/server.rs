@@ -9,6 +9,7 @@ use sluice_runtime::Node;
 use sluice_server::{Options, Server as Front};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// The data directory unless told otherwise.
 pub const DEFAULT_DATA: &str = ".sluice";
@@ -31,6 +32,42 @@ pub struct Place {
     /// Most worker processes; by default twice the number of cores
     #[arg(long, value_name = "N", env = "SLUICE_WORKERS")]
     pub workers: Option<usize>,
+    /// The core that the engine and short calls stay on: a number, `last`, or `any` to leave it to the kernel
+    #[arg(long, value_name = "CORE", default_value = "last", env = "SLUICE_CORE")]
+    pub core: Core,
+}
+
+/// Which core the engine stays on.
+#[derive(Clone, Copy, Debug)]
+pub enum Core {
+    /// Whatever the kernel chooses, from moment to moment.
+    Any,
+    /// The last that this process may use; interrupts tend to be served by the first.
+    Last,
+    /// This one.
+    Number(usize),
+}
+
+impl FromStr for Core {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "any" => Ok(Self::Any),
+            "last" => Ok(Self::Last),
+            number => number.parse().map(Self::Number).map_err(|_| "a number, `last` or `any`".into()),
+        }
+    }
+}
+
+impl Core {
+    fn number(self) -> Option<usize> {
+        match self {
+            Self::Any => None,
+            Self::Last => sluice_runtime::node::last_core(),
+            Self::Number(core) => Some(core),
+        }
+    }
 }
 
 impl Server {
@@ -74,6 +111,7 @@ impl Place {
     pub fn start_node(&self) -> Outcome<Node> {
         let mut config = embedded::config(&self.data)?;
         config.workers_max = self.workers;
+        config.core = self.core.number();
         Ok(Node::start(config)?)
     }
 }

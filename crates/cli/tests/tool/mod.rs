@@ -6,6 +6,8 @@
     reason = "each test file uses a part; a test that panics has failed"
 )]
 
+pub mod server;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -52,6 +54,8 @@ impl Folder {
     /// The binary with these arguments, not started yet. The environment does not choose a server.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        // Tests run side by side: their servers must not all stay on one core.
+        command.env("SLUICE_CORE", "any");
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         for name in ["SLUICE_SERVER", "SLUICE_TOKEN", "SLUICE_ADDR", "SLUICE_DATA", "SLUICE_LOG"] {
             command.env_remove(name);
@@ -80,12 +84,33 @@ impl Called {
             .unwrap_or_else(|e| panic!("{e}: {:?} {}", self.stdout, self.stderr))
     }
 
-    /// The error that it printed with `--json`.
+    /// The error that it printed with `--json`; it says what to do about it.
     #[track_caller]
     pub fn error(&self, exit: i32) -> Value {
-        assert_eq!(self.exit, exit, "{}", self.stderr);
-        self.json()["error"].clone()
+        assert_eq!(self.exit, exit, "{} {}", self.stdout, self.stderr);
+        let error = self.json()["error"].clone();
+        for field in ["code", "message", "fix"] {
+            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {error}");
+        }
+        error
     }
+}
+
+/// Runs an app once with files put by `puts`; it has to succeed. The whole run object.
+#[track_caller]
+pub fn run(app: &str, files: &[(&str, &str)], puts: &[&str]) -> Value {
+    let called = try_run(app, files, puts);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    called.json()
+}
+
+/// Runs an app once with files put by `puts`.
+pub fn try_run(app: &str, files: &[(&str, &str)], puts: &[&str]) -> Called {
+    let folder = Folder::with(files);
+    folder.write("app/app.py", app);
+    let mut arguments = vec!["run", "app", "--json"];
+    puts.iter().for_each(|put| arguments.extend(["--put", put]));
+    folder.call(&arguments)
 }
 
 /// The root of the repository.

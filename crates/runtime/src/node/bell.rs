@@ -88,7 +88,8 @@ impl Bell {
             }
             waiting.sleeping = true;
         }
-        let timeout = patience.map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
+        let timeout = patience
+            .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
         let mut events = Vec::with_capacity(EVENTS_MAX);
         let woken = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
         self.queue.waiting().sleeping = false;

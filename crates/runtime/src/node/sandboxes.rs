@@ -8,7 +8,8 @@ use rustc_hash::FxHashMap;
 use sluice_isolation::Host;
 use sluice_sandbox::{Pool, SandboxEvent, Stream};
 use sluice_types::{
-    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Payload, Problem, Program, Runtime, Version,
+    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Payload, Problem,
+    Program, Runtime, Version,
 };
 use sluice_wasm::{Completion, InputBytes, LogLine, RunInfo, Step, StoreBytes, Wasm};
 use std::cell::RefCell;
@@ -33,6 +34,7 @@ impl LocalSandboxes {
     pub(super) fn new(config: &NodeConfig, scratch_dir: &Path) -> Result<Self, Problem> {
         let host = Arc::new(Host::new(&config.launcher));
         let mut options = sluice_sandbox::Options::new(host, &config.sdk_dir, scratch_dir);
+        options.core = config.core;
         options.workers_max = config.workers_max.unwrap_or(options.workers_max);
         Ok(Self {
             pool: Pool::new(options).map_err(|error| unready(&error))?,
@@ -63,7 +65,11 @@ impl LocalSandboxes {
                     message: error.to_string(),
                     stack: String::new(),
                 };
-                reports.push(Report::Completed { invocation: id, attempt, outcome: Outcome::Failed(failure) });
+                reports.push(Report::Completed {
+                    invocation: id,
+                    attempt,
+                    outcome: Outcome::Failed(failure),
+                });
             }
         }
     }
@@ -118,7 +124,10 @@ impl LocalSandboxes {
     fn wasm(&mut self) -> Result<&mut Wasm, Problem> {
         if self.wasm.is_none() {
             let wasm = Wasm::new(sluice_wasm::Options::default());
-            self.wasm = Some(wasm.map_err(|error| Problem::new(Code::HOST_LACKS, error.to_string(), "see sluice doctor"))?);
+            self.wasm =
+                Some(wasm.map_err(|error| {
+                    Problem::new(Code::HOST_LACKS, error.to_string(), "see sluice doctor")
+                })?);
         }
         Ok(self.wasm.as_mut().expect("it was just made"))
     }
@@ -154,7 +163,8 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
                 let place = || format!("functions.{}.module", function.name);
                 let bytes = std::fs::read(bundle.join(module)).map_err(|error| {
                     let message = format!("module {module:?} cannot be read: {error}");
-                    Problem::new(Code::FILE_NOT_FOUND, message, "add the file to the app's folder").at(place())
+                    Problem::new(Code::FILE_NOT_FOUND, message, "add the file to the app's folder")
+                        .at(place())
                 })?;
                 self.wasm()?.load(key, &bytes, program).map_err(|error| {
                     Problem::new(Code::APP_INVALID, error.to_string(), "give it a valid module").at(place())
@@ -193,9 +203,11 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
     }
 
     fn next_poll_ms(&self) -> Option<u64> {
-        let wasm = self.wasm.as_ref().and_then(Wasm::next_deadline).map(|due| due.saturating_sub(self.now_ms()));
+        let wasm =
+            self.wasm.as_ref().and_then(Wasm::next_deadline).map(|due| due.saturating_sub(self.now_ms()));
         let now = Instant::now();
-        let pool = self.pool.next_deadline().map(|due| due.saturating_duration_since(now).as_millis() as u64 + 1);
+        let pool =
+            self.pool.next_deadline().map(|due| due.saturating_duration_since(now).as_millis() as u64 + 1);
         wasm.into_iter().chain(pool).min()
     }
 
@@ -208,7 +220,13 @@ fn unready(error: &sluice_sandbox::Error) -> Problem {
     Problem::new(error.code(), error.to_string(), "see `sluice doctor` for what the host gives")
 }
 
-fn report(id: InvocationId, attempt: Attempt, outcome: Outcome, logs: Vec<LogLine>, reports: &mut Vec<Report>) {
+fn report(
+    id: InvocationId,
+    attempt: Attempt,
+    outcome: Outcome,
+    logs: Vec<LogLine>,
+    reports: &mut Vec<Report>,
+) {
     for line in logs {
         reports.push(Report::Log { invocation: id, attempt, stream: "log", bytes: Bytes::from(line.text) });
     }

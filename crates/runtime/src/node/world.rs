@@ -22,7 +22,8 @@ impl RealWorld {
     fn refill(&mut self) {
         let mut block = [0u8; 512];
         self.random.read_exact(&mut block).expect("the kernel's random numbers do not end");
-        self.pool.extend(block.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("8 bytes"))));
+        self.pool
+            .extend(block.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("8 bytes"))));
     }
 }
 

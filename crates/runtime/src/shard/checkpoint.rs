@@ -14,12 +14,14 @@ use sluice_types::{AppKey, Lsn, ObjectId, RunKey};
 /// Entities written in one slice, so that it takes about a millisecond.
 const SLICE_ENTITIES: usize = 256;
 /// Name of the blob with the shard's own state.
-pub(super) const ROOT: &str = "root";
+pub const ROOT: &str = "root";
 
 /// The shard's own state in the store.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Root {
+pub struct Root {
+    /// Keys of runs up to this one were given.
     pub next_run: u64,
+    /// Objects below this one were named.
     pub next_object: ObjectId,
     /// Timers of runs that were not in memory.
     pub timers: Vec<Timer>,
@@ -55,7 +57,7 @@ impl Progress {
 
 impl<P: Ports> Shard<P> {
     /// Begins a checkpoint when enough was logged, and does one slice of the one under way.
-    pub(super) fn checkpoint_slice(&mut self) {
+    pub fn checkpoint_slice(&mut self) {
         if self.failed.is_some() {
             return;
         }
@@ -136,8 +138,12 @@ impl<P: Ports> Shard<P> {
     /// Idle runs that are in the store as they are leave memory, the ended ones first.
     fn evict(&mut self) {
         let excess = self.durable.runs().count().saturating_sub(self.options.loaded_runs_max);
-        let mut idle: Vec<(bool, RunKey)> =
-            self.durable.runs().filter(|run| run.is_idle()).map(|run| (run.ended_ms().is_none(), run.key())).collect();
+        let mut idle: Vec<(bool, RunKey)> = self
+            .durable
+            .runs()
+            .filter(|run| run.is_idle())
+            .map(|run| (run.ended_ms().is_none(), run.key()))
+            .collect();
         idle.sort_unstable();
         for (_, run) in idle.into_iter().take(excess) {
             self.durable.evict(run);

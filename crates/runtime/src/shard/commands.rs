@@ -45,7 +45,8 @@ impl<P: Ports> Shard<P> {
         let submitted = self.known(run).and_then(|key| {
             let run = self.durable.run(key).expect("a known run is loaded");
             if *run.program().app != *app {
-                let message = format!("run {:?} belongs to app {:?}, not to {app:?}", &**run.id(), &*run.program().app);
+                let message =
+                    format!("run {:?} belongs to app {:?}, not to {app:?}", &**run.id(), &*run.program().app);
                 return Err(Problem::new(Code::BAD_REQUEST, message, "use the app of the run in the path"));
             }
             let (program, app) = (run.program().clone(), run.app());
@@ -88,7 +89,9 @@ impl<P: Ports> Shard<P> {
         if let Some(key) = self.durable.find(fingerprint) {
             return Ok(Some(key));
         }
-        let Some(key) = self.store.find(fingerprint).map_err(|error| error.problem())? else { return Ok(None) };
+        let Some(key) = self.store.find(fingerprint).map_err(|error| error.problem())? else {
+            return Ok(None);
+        };
         Ok(self.load(key)?.then_some(key))
     }
 
@@ -97,20 +100,32 @@ impl<P: Ports> Shard<P> {
         let found = self.durable.apps().find(|app| **app.name() == *name);
         found.map(|app| app.key()).ok_or_else(|| {
             let message = format!("there is no app {name:?}");
-            Problem::new(Code::UNKNOWN_NAME, message, "`sluice apps` lists the apps; `sluice deploy` adds one")
+            Problem::new(
+                Code::UNKNOWN_NAME,
+                message,
+                "`sluice apps` lists the apps; `sluice deploy` adds one",
+            )
         })
     }
 
     /// A client's object with its bucket resolved and its bytes where a record may name them.
-    pub(super) fn object(&mut self, app: AppKey, program: &Program, new: NewObject) -> Result<Object, Problem> {
+    pub(super) fn object(
+        &mut self,
+        app: AppKey,
+        program: &Program,
+        new: NewObject,
+    ) -> Result<Object, Problem> {
         let bucket = program.bucket(&new.bucket).ok_or_else(|| unknown_bucket(program, &new.bucket))?;
         if bucket == Program::OUTPUT {
             let message = "clients cannot put to the bucket \"output\": it holds what functions return";
             return Err(Problem::new(Code::BAD_REQUEST, message, "put to one of the app's own buckets"));
         }
         if new.key.is_empty() || new.key.len() > limits::KEY_BYTES_MAX {
-            let message =
-                format!("a key has 1 to {} bytes of UTF-8, this one {}", limits::KEY_BYTES_MAX, new.key.len());
+            let message = format!(
+                "a key has 1 to {} bytes of UTF-8, this one {}",
+                limits::KEY_BYTES_MAX,
+                new.key.len()
+            );
             return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "shorten the key"));
         }
         let mut payload = match new.bytes.len() <= limits::INLINE_BYTES_MAX {

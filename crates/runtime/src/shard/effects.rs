@@ -83,11 +83,12 @@ impl<P: Ports> Shard<P> {
     fn emit(&mut self, from: OutboxId, app: AppKey, event: Arc<Event>) {
         let apps = self.apps_that_listen(Some(app));
         let runs: Vec<RunKey> = self.durable.listening(app).filter(|run| *run != from.run).collect();
-        let acknowledges = Some(from);
-        let _ = self.submit(
-            InputKind::Events { events: vec![event], apps, runs, acknowledges },
-            Priority::Progress,
-        );
+        let kind = InputKind::Events { events: vec![event], apps, runs, acknowledges: Some(from) };
+        let owed = self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from));
+        // Refused only when the log is; the outbox asks again after recovery.
+        if owed && self.submit(kind.clone(), Priority::Progress).is_ok() {
+            self.forward_events(kind);
+        }
     }
 
     /// An app-scoped trigger fired: starts its run.
@@ -121,7 +122,9 @@ impl<P: Ports> Shard<P> {
 
     /// What a new run starts with belongs to it alone.
     fn own_payloads(&mut self, app: AppKey, origin: Origin) -> Result<Origin, sluice_types::Problem> {
-        let Origin::Firing { trigger, number, mut arguments, group, ordinal } = origin else { return Ok(origin) };
+        let Origin::Firing { trigger, number, mut arguments, group, ordinal } = origin else {
+            return Ok(origin);
+        };
         let objects = match &mut arguments {
             Arguments::One(object) => std::slice::from_mut(object),
             Arguments::List(objects) => objects.as_mut_slice(),

@@ -20,23 +20,29 @@ impl<P: Ports> Shard<P> {
 
     fn take_events(&mut self, events: Vec<Event>) -> Result<(Lsn, EventsReply), Problem> {
         if events.len() > limits::EVENT_BATCH_MAX {
-            let message = format!("a batch has at most {} events, this one {}", limits::EVENT_BATCH_MAX, events.len());
+            let message =
+                format!("a batch has at most {} events, this one {}", limits::EVENT_BATCH_MAX, events.len());
             return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "send several batches"));
         }
         let offered = events.len();
-        let events: Vec<Arc<Event>> = events.into_iter().filter(|event| self.is_new(event)).map(Arc::new).collect();
+        let events: Vec<Arc<Event>> =
+            events.into_iter().filter(|event| self.is_new(event)).map(Arc::new).collect();
         let reply = EventsReply { accepted: events.len(), duplicates: offered - events.len() };
         let apps = self.apps_that_listen(None);
         let runs = self.runs_that_see(&events)?;
         let kind = InputKind::Events { events, apps, runs, acknowledges: None };
         let lsn = self.submit(kind.clone(), Priority::NewWork)?;
-        if let InputKind::Events { events, runs, .. } = kind {
-            for run in runs.into_iter().filter(|run| self.express.run(*run).is_some()).collect::<Vec<_>>() {
-                let (events, apps) = (events.clone(), Vec::new());
-                self.apply_express(InputKind::Events { events, apps, runs: vec![run], acknowledges: None });
-            }
-        }
+        self.forward_events(kind);
         Ok((lsn, reply))
+    }
+
+    /// Express runs see the same events.
+    pub(super) fn forward_events(&mut self, kind: InputKind) {
+        let InputKind::Events { events, mut runs, .. } = kind else { return };
+        runs.retain(|run| self.express.run(*run).is_some());
+        if !runs.is_empty() {
+            self.apply_express(InputKind::Events { events, apps: Vec::new(), runs, acknowledges: None });
+        }
     }
 
     fn is_new(&mut self, event: &Event) -> bool {

@@ -50,8 +50,12 @@ impl<P: Ports> Shard<P> {
 
     /// What left an express run is on its way as a logged input of the durable engine.
     fn acknowledge_express(&mut self, from: OutboxId) {
-        let kind =
-            InputKind::Events { events: Vec::new(), apps: Vec::new(), runs: Vec::new(), acknowledges: Some(from) };
+        let kind = InputKind::Events {
+            events: Vec::new(),
+            apps: Vec::new(),
+            runs: Vec::new(),
+            acknowledges: Some(from),
+        };
         self.apply_express(kind);
     }
 

@@ -24,6 +24,7 @@ mod reports;
 mod starts;
 mod views;
 
+pub use checkpoint::{ROOT, Root};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -83,26 +84,37 @@ pub struct Shard<P: Ports> {
     next_run: u64,
     express_lsn: u64,
     now_ms: u64,
+    starved: bool,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
 }
 
 impl<P: Ports> Shard<P> {
-    /// One turn: everything that waits is taken in, made durable, and performed.
+    /// One turn: everything that waits is taken in, made durable, and performed; then a slice of a checkpoint.
     pub fn turn(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.take_in(commands);
+        self.checkpoint_slice();
+    }
+
+    /// The first half of a turn: all but the checkpoint.
+    pub fn take_in(&mut self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
             self.command(command);
         }
         self.take_reports();
         self.fire_timers();
         self.commit();
-        self.checkpoint_slice();
     }
 
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+    }
+
+    /// Whether records wait for space on the disk: another turn tries again.
+    pub fn is_starved(&self) -> bool {
+        self.starved
     }
 
     /// Fills the log's files ahead of need, a little at a time. True when there is more to fill.
@@ -117,6 +129,21 @@ impl<P: Ports> Shard<P> {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The state of everything durable that is in memory.
+    pub fn engine(&self) -> &Engine {
+        &self.durable
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log<P::Disk> {
+        &self.log
+    }
+
+    /// The store of what is not in memory.
+    pub fn store(&self) -> &RunStore {
+        &self.store
     }
 
     /// What executes attempts.
@@ -144,7 +171,17 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
-        let lsn = self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+        let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
+            Ok(lsn) => lsn,
+            Err(error) => {
+                let problem = self.refused(&error);
+                if priority == Priority::Progress {
+                    // What has happened cannot be refused. Recovery asks for it again once the log takes records.
+                    self.fail(problem.clone());
+                }
+                return Err(problem);
+            }
+        };
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
@@ -189,9 +226,14 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.logged(self.log.buffered_bytes() as u64);
             if let Err(error) = self.log.sync() {
                 let problem = self.refused(&error);
-                self.fail(problem);
+                // A full disk loses nothing: what waits is synced when there is space.
+                self.starved = problem.code == Code::DISK_FULL;
+                if !self.starved {
+                    self.fail(problem);
+                }
                 return;
             }
+            self.starved = false;
         }
         let durable = self.log.durable();
         while self.held.front().is_some_and(|(lsn, _)| *lsn <= durable) {
@@ -259,7 +301,11 @@ impl<P: Ports> Shard<P> {
         match self.store.run(key).map_err(|error| error.problem())? {
             Some(blob) => {
                 self.durable.load_run(&blob).map_err(|error| {
-                    Problem::new(Code::DATA_CORRUPT, error.to_string(), "restore the data directory from a backup")
+                    Problem::new(
+                        Code::DATA_CORRUPT,
+                        error.to_string(),
+                        "restore the data directory from a backup",
+                    )
                 })?;
                 Ok(true)
             }
@@ -283,7 +329,9 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Forget { run } => Some(*run),
-        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
+            Some(invocation.run)
+        }
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

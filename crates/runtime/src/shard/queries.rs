@@ -105,7 +105,11 @@ impl<P: Ports> Shard<P> {
         let Some(slot) = run.object(place, key) else { return Err(missing_object(bucket, key)) };
         if slot.released {
             let message = format!("object {key:?} of bucket {bucket:?} was released after its last use");
-            return Err(Problem::new(Code::OBJECT_RELEASED, message, "declare the bucket keep=True to keep objects"));
+            return Err(Problem::new(
+                Code::OBJECT_RELEASED,
+                message,
+                "declare the bucket keep=True to keep objects",
+            ));
         }
         let bucket = run.program().buckets[place.index()].name.clone();
         let object = &slot.object;

@@ -6,7 +6,7 @@ use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Options, Priority};
 use sluice_storage::{Log, RunStore};
-use sluice_types::{Code, Lsn, Problem, RunKey};
+use sluice_types::{Code, Lsn, ObjectId, Problem, RunKey};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -37,7 +37,7 @@ impl<P: Ports> Shard<P> {
         opened.log.checkpoint_lsn = checkpoint;
         let log = Log::open(opened.disk, log_dir, opened.log).map_err(|error| error.problem())?;
         let root = read_root(&opened.store)?;
-        opened.objects.skip_to(root.next_object);
+        opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
@@ -68,6 +68,7 @@ impl<P: Ports> Shard<P> {
             next_run,
             express_lsn: 0,
             now_ms: 0,
+            starved: false,
             failed: None,
             panicked: None,
             stats: Default::default(),
@@ -87,7 +88,9 @@ impl<P: Ports> Shard<P> {
         self.durable.outstanding(&mut effects);
         for effect in effects {
             match effect {
-                Effect::Express(run) => drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?),
+                Effect::Express(run) => {
+                    drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?)
+                }
                 effect => self.route(self.log.durable(), effect),
             }
         }
@@ -98,6 +101,12 @@ impl<P: Ports> Shard<P> {
     pub fn panicked(&self) -> Option<(Lsn, RunKey)> {
         self.panicked
     }
+}
+
+/// Objects named by records after the checkpoint are not in the root. A record names far fewer than 2^24 objects, so
+/// ids that begin at the position of the log's end are beyond all of them.
+fn first_object(next_lsn: Lsn) -> ObjectId {
+    ObjectId(next_lsn.0 << 24)
 }
 
 fn read_root(store: &RunStore) -> Result<Root, Problem> {
@@ -132,7 +141,8 @@ fn replay<P: Ports>(
         if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
             return Err(newer(record.engine_version));
         }
-        let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        let input: Input =
+            postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
@@ -171,6 +181,7 @@ fn corrupt(what: &str) -> Problem {
 }
 
 fn newer(version: u16) -> Problem {
-    let message = format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
+    let message =
+        format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
     Problem::new(Code::DATA_DIR_VERSION, message, "use the newer version of sluice on this data directory")
 }

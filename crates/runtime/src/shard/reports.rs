@@ -27,9 +27,13 @@ impl<P: Ports> Shard<P> {
     fn report(&mut self, report: Report) {
         match report {
             Report::Started { invocation, attempt } => self.flights.started(invocation, attempt),
-            Report::Log { invocation, attempt, stream, bytes } => self.log_line(invocation, attempt, stream, &bytes),
+            Report::Log { invocation, attempt, stream, bytes } => {
+                self.log_line(invocation, attempt, stream, &bytes)
+            }
             Report::Put { invocation, attempt, put } => self.put_by(invocation, attempt, put),
-            Report::Completed { invocation, attempt, outcome } => self.completed(invocation, attempt, outcome),
+            Report::Completed { invocation, attempt, outcome } => {
+                self.completed(invocation, attempt, outcome)
+            }
         }
     }
 

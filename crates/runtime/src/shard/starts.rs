@@ -35,14 +35,22 @@ impl<P: Ports> Shard<P> {
             return Ok(Some(Started { run: id.clone(), existing: true }));
         }
         let message = format!("run id {id:?} is in use by a different request");
-        Err(Problem::new(Code::RUN_ID_CONFLICT, message, "choose another id, or repeat the very same request"))
+        Err(Problem::new(
+            Code::RUN_ID_CONFLICT,
+            message,
+            "choose another id, or repeat the very same request",
+        ))
     }
 
     fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
         let app = self.app_named(&request.app)?;
         if let Some(workflow) = &request.workflow {
             let message = format!("app {:?} has no workflow {workflow:?}", request.app);
-            return Err(Problem::new(Code::UNKNOWN_NAME, message, "leave the workflow out to start the app itself"));
+            return Err(Problem::new(
+                Code::UNKNOWN_NAME,
+                message,
+                "leave the workflow out to start the app itself",
+            ));
         }
         let (version, current) = self.durable.app(app).expect("a named app exists").current();
         let program = current.program.clone();
@@ -81,7 +89,12 @@ impl<P: Ports> Shard<P> {
     }
 
     /// All objects of a request; when one is refused, those before it are freed.
-    fn objects(&mut self, app: AppKey, program: &Program, new: Vec<NewObject>) -> Result<Vec<Object>, Problem> {
+    fn objects(
+        &mut self,
+        app: AppKey,
+        program: &Program,
+        new: Vec<NewObject>,
+    ) -> Result<Vec<Object>, Problem> {
         let mut objects: Vec<Object> = Vec::with_capacity(new.len());
         for object in new {
             match self.object(app, program, object) {
@@ -154,7 +167,11 @@ fn check_id(id: &str) -> Result<(), Problem> {
 fn check_objects(objects: &[NewObject]) -> Result<(), Problem> {
     if objects.len() > limits::REQUEST_OBJECTS_MAX {
         let message = format!("a request carries at most {} objects", limits::REQUEST_OBJECTS_MAX);
-        return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "start unsealed, put the objects one by one, seal"));
+        return Err(Problem::new(
+            Code::LIMIT_EXCEEDED,
+            message,
+            "start unsealed, put the objects one by one, seal",
+        ));
     }
     let mut seen = BTreeSet::new();
     match objects.iter().find(|object| !seen.insert((&object.bucket, &object.key))) {

@@ -93,14 +93,15 @@ fn line(run: &Run, seq: u64, entry: &HistoryEntry) -> HistoryView {
 fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
     let program = run.program();
     match kind {
-        HistoryKind::RunStarted => {
-            ("RunStarted", json!({"app": &*program.app, "version": run.version().0}))
-        }
+        HistoryKind::RunStarted => ("RunStarted", json!({"app": &*program.app, "version": run.version().0})),
         HistoryKind::ObjectPut { slot } => {
             let object = &run.slots()[*slot as usize].object;
             let bucket = &*program.buckets[object.bucket.index()].name;
             let (key, size) = (&*object.key, object.payload.len());
-            ("ObjectPut", json!({"bucket": bucket, "key": key, "size": size, "content_type": object.content_type.as_str()}))
+            (
+                "ObjectPut",
+                json!({"bucket": bucket, "key": key, "size": size, "content_type": object.content_type.as_str()}),
+            )
         }
         HistoryKind::Sealed => ("Sealed", json!({})),
         HistoryKind::TriggerFired { trigger, objects } => {
@@ -123,7 +124,9 @@ fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
                 "retry_at": retry_ms.map(rfc3339),
             }),
         ),
-        HistoryKind::InvocationCancelled { invocation } => ("InvocationCancelled", json!({"invocation": invocation})),
+        HistoryKind::InvocationCancelled { invocation } => {
+            ("InvocationCancelled", json!({"invocation": invocation}))
+        }
         HistoryKind::PutDiscarded { invocation } => ("PutDiscarded", json!({"invocation": invocation})),
         HistoryKind::EventEmitted { r#type } => ("EventEmitted", json!({"event": &**r#type})),
         HistoryKind::EventIgnored { r#type } => ("EventIgnored", json!({"event": &**r#type})),

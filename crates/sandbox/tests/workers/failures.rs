@@ -2,9 +2,10 @@
 
 use crate::support::{APP, Ran, Stage};
 use sluice_isolation::{Feature, Host};
+use sluice_sandbox::SandboxEvent;
 use sluice_types::invocation::Arguments;
 use sluice_types::limits::CAPTURED_OUTPUT_BYTES_MAX;
-use sluice_types::{Attempt, ContentType, FailureKind, Function, Outcome, Runtime};
+use sluice_types::{Attempt, ContentType, FailureKind, Function, InvocationId, Outcome, Runtime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -269,6 +270,41 @@ fn a_waiting_call_is_cancelled_at_once() {
     let id = stage.start(0, Arguments::One(object));
     stage.pool.cancel(id, Attempt(1), Instant::now());
     assert_eq!(stage.finish(id).outcome, Outcome::Cancelled);
+}
+
+/// Whatever happens to whom: each attempt starts at most once and ends exactly once, and says nothing afterwards.
+#[test]
+fn every_attempt_ends_exactly_once() {
+    let names = ["fine", "raises", "exits", "killed", "garbage", "forks", "floods", "unserialisable"];
+    let mut stage = Stage::python(SOURCE, &names);
+    let ids: Vec<InvocationId> = (0..48)
+        .map(|i| {
+            let object = stage.object("k", ContentType::Bytes, b"x");
+            stage.start(i % names.len() as u16, Arguments::One(object))
+        })
+        .collect();
+    stage.pool.cancel(ids[40], Attempt(1), Instant::now());
+    let ended = |event: &SandboxEvent| matches!(event, SandboxEvent::Completed { .. });
+    stage.until(|events| events.iter().filter(|event| ended(event)).count() >= 48);
+    for (i, id) in ids.iter().enumerate() {
+        let of_this: Vec<&SandboxEvent> = stage.events.iter().filter(|event| id_of(event) == *id).collect();
+        let ends = of_this.iter().filter(|event| ended(event)).count();
+        assert_eq!(ends, 1, "{of_this:?}");
+        assert!(ended(of_this[of_this.len() - 1]), "{of_this:?}");
+        let started = |event: &&SandboxEvent| matches!(event, SandboxEvent::Started { .. });
+        let cancelled_in_line = i == 40 && of_this.len() == 1;
+        assert!(cancelled_in_line || started(&of_this[0]), "{of_this:?}");
+        assert!(!of_this[1..].iter().any(started), "{of_this:?}");
+    }
+}
+
+fn id_of(event: &SandboxEvent) -> InvocationId {
+    match event {
+        SandboxEvent::Started { id, .. }
+        | SandboxEvent::Put { id, .. }
+        | SandboxEvent::Log { id, .. }
+        | SandboxEvent::Completed { id, .. } => *id,
+    }
 }
 
 #[test]

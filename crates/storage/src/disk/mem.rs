@@ -165,6 +165,12 @@ impl MemDisk {
         state.images[image].rot(offset as usize, xor);
     }
 
+    /// Shows every file as it would be after a crash that loses all it may.
+    pub fn each_durable(&self, visit: &mut dyn FnMut(&Path, &[u8])) {
+        let state = self.state();
+        state.durable_names.iter().for_each(|(path, image)| visit(path, state.images[*image].medium()));
+    }
+
     /// Bytes that all files together have.
     pub fn used_bytes(&self) -> u64 {
         self.state().used_bytes()

@@ -36,6 +36,10 @@ impl Image {
         &self.seen
     }
 
+    pub(super) fn medium(&self) -> &[u8] {
+        &self.medium
+    }
+
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;

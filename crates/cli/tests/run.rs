@@ -1,7 +1,6 @@
 //! `sluice run` from nothing to outputs, with the real node and the real sandboxes.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "../tests/tool/mod.rs"]
 mod tool;
 
 use serde_json::{Value, json};

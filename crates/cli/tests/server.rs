@@ -1,47 +1,11 @@
 //! `sluice server` and the commands that talk to it.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "../tests/tool/mod.rs"]
 mod tool;
 
 use serde_json::json;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use tool::{Called, Folder, MANIFEST};
-
-struct Server {
-    child: Child,
-    url: String,
-}
-
-impl Server {
-    fn start(folder: &Folder) -> Self {
-        let mut command = folder.command(&["server", "--addr", "127.0.0.1:0", "--data", "data"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
-        Self { child, url }
-    }
-
-    fn call(&self, folder: &Folder, arguments: &[&str]) -> Called {
-        let called = folder.call(&[arguments, &["--json", "--server", &self.url]].concat());
-        assert_eq!(called.exit, 0, "{arguments:?}: {}", called.stderr);
-        called
-    }
-
-    /// Ends it as an operator does; it has to end cleanly.
-    fn stop(mut self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        assert!(self.child.wait().unwrap().success());
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use tool::server::Server;
+use tool::{Folder, MANIFEST};
 
 fn folder() -> Folder {
     Folder::with(&[("sluice.yaml", MANIFEST), ("a.txt", "a"), ("b.txt", "b")])

@@ -1,0 +1,92 @@
+//! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib.
+
+mod tool;
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+use tool::{Folder, repository};
+
+fn example(name: &str) -> String {
+    repository().join("examples").join(name).to_str().unwrap().to_owned()
+}
+
+fn books() -> PathBuf {
+    repository().join("examples/wordcount/books")
+}
+
+#[track_caller]
+fn run(folder: &Folder, arguments: &[&str]) -> Value {
+    let called = folder.call(&[&["run"], arguments, &["--json"]].concat());
+    assert_eq!(called.exit, 0, "{}", called.stderr);
+    called.json()["outputs"].clone()
+}
+
+#[track_caller]
+fn shell(script: &str, folder: &Folder) -> String {
+    let mut command = Command::new("bash");
+    // Bytes, not characters: that is what the example counts.
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder.path());
+    let output = command.env("LC_ALL", "C").env("TEXTS", books()).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn wordcount_counts_as_coreutils_do() {
+    let folder = Folder::with(&[]);
+    let found = run(&folder, &[&example("wordcount")])["total"].clone();
+    let number = |script: &str| shell(script, &folder).trim().parse::<u64>().unwrap();
+    assert_eq!(found["words"], number("cat \"$TEXTS\"/*.txt | wc -w"));
+    let words = "cat \"$TEXTS\"/*.txt | tr -s '[:space:]' '\\n' | grep -a .";
+    assert_eq!(found["distinct"], number(&format!("{words} | sort -u | wc -l")));
+    let counted = shell(&format!("{words} | sort | uniq -c | sort -k1,1nr -k2,2 | sed -n 1,10p"), &folder);
+    let top = counted.lines().map(|line| line.trim().split_once(' ').unwrap());
+    let expected: serde_json::Map<_, _> =
+        top.map(|(count, word)| (word.to_owned(), json!(count.parse::<u64>().unwrap()))).collect();
+    assert_eq!(expected.len(), 10);
+    assert_eq!(found["top"], Value::Object(expected));
+}
+
+#[test]
+fn sort_gives_every_record_once_and_in_order() {
+    let folder = Folder::with(&[]);
+    let app = example("sort");
+    shell(&format!("python3 {app}/generate.py records --records 20011 --files 5"), &folder);
+    run(&folder, &[&app, "--put", "chunks=records/*", "--out", "sorted"]);
+    let read = |name: &str| {
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder.path().join(name)).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect::<Vec<u8>>()
+    };
+    let (given, sorted) = (read("records"), read("sorted"));
+    let mut expected: Vec<&[u8]> = given.chunks(100).collect();
+    assert_eq!(expected.len(), 20_011);
+    // Keys are random enough to differ, so there is one right order.
+    expected.sort_by_key(|record| &record[..10]);
+    assert!(sorted.chunks(100).eq(expected), "the outputs are not the sorted inputs");
+    shell(&format!("python3 {app}/check.py records sorted"), &folder);
+    let mut unsorted = Command::new("python3");
+    unsorted.arg(format!("{app}/check.py")).args(["records", "records"]).current_dir(folder.path());
+    assert!(!unsorted.output().unwrap().status.success(), "the check can fail");
+}
+
+#[test]
+fn pipeline_mixes_programs_wasm_and_python() {
+    let folder = Folder::with(&[]);
+    let put = format!("texts={}/*.txt", books().display());
+    let report = run(&folder, &[&example("pipeline"), "--put", &put, "--out", "packed"])["report"].clone();
+    assert_eq!(report.as_object().unwrap().len(), 2);
+    for book in ["earnest.txt", "frankenstein.txt"] {
+        let packed = std::fs::metadata(folder.path().join("packed").join(book)).unwrap().len();
+        let say = |script: &str| shell(&script.replace("BOOK", book), &folder).trim().to_owned();
+        say("gzip -dc < packed/BOOK | cmp - \"$TEXTS/BOOK\"");
+        let crc = "python3 -c 'import sys, zlib; print(f\"{zlib.crc32(sys.stdin.buffer.read()):08x}\")' < \"$TEXTS/BOOK\"";
+        assert_eq!(report[book]["crc32"], say(crc), "{book}");
+        assert_eq!(report[book]["words"].to_string(), say("wc -w < \"$TEXTS/BOOK\""), "{book}");
+        let longest = "tr -s '[:space:]' '\\n' < \"$TEXTS/BOOK\" | wc -L";
+        assert!(report[book]["longest"].as_u64() >= say(longest).parse().ok(), "{book}");
+        assert_eq!(report[book]["packed_bytes"], packed, "{book}");
+    }
+}

@@ -1,0 +1,264 @@
+//! Clients: each does one thing after another, repeats what was not answered, and remembers what it was told.
+
+use super::desk::{Ending, Heard};
+use super::scene::Scene;
+use super::verdict::{Checker, Violation};
+use crate::generate::Plan;
+use bytes::Bytes;
+use sluice_engine::Status;
+use sluice_runtime::Command;
+use sluice_runtime::api::{DeployRequest, NewObject, StartRequest};
+use sluice_types::{Code, ContentType, Event, Program, limits};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// CloudEvents source of what clients send.
+pub(super) const SOURCE: &str = "/clients";
+/// How long a client waits before it repeats something, in milliseconds.
+const PATIENCE_MS: u64 = 20;
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    /// Start the run with this many of the inputs.
+    Start(usize),
+    /// Put one of the inputs.
+    Put(usize),
+    Seal,
+    Cancel,
+    /// Wait for the end.
+    Wait,
+    /// Read one of the inputs.
+    Read(usize),
+    /// Send the event named like the client.
+    Event(&'static str),
+    /// Put one of the inputs to the app itself.
+    AppPut(usize),
+    /// Deploy the client's program, with a definition of its own.
+    Deploy,
+}
+
+/// A client, and what it was told.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Name of its run, event or key.
+    pub id: String,
+    /// The app.
+    pub app: String,
+    /// Bucket, key, text.
+    pub inputs: Vec<(String, String, String)>,
+    pub plan: Vec<Deed>,
+    program: Option<Arc<Program>>,
+    left: VecDeque<Deed>,
+    busy: Option<u64>,
+    not_before_ms: u64,
+    pub told: Told,
+}
+
+/// What a client was told, and may rely on.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub started: bool,
+    pub put: Vec<usize>,
+    pub sealed: bool,
+    pub cancelled: bool,
+    pub event: bool,
+    /// Status and outputs, by key.
+    pub ended: Option<(Status, BTreeMap<String, Bytes>)>,
+}
+
+impl Client {
+    fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
+        let left = plan.iter().cloned().collect();
+        Self { id, app: app.into(), inputs, plan, program: None, left, busy: None, not_before_ms: 0, told: Told::default() }
+    }
+
+    /// Runs a plan's app once: start, puts, seal, perhaps a cancel, and the end.
+    pub fn of_run(scene: &Scene, number: u64, plan: &Plan) -> Self {
+        let id = format!("run-{number}-of-clients");
+        let mut inputs = Vec::new();
+        for (bucket, key, text) in &plan.inputs {
+            if scene.chance(800) {
+                let mut text = format!("{text} of {id} in {bucket}");
+                if scene.chance(5) {
+                    text.push_str(&"x".repeat(limits::INLINE_BYTES_MAX));
+                }
+                inputs.push((bucket.clone(), key.clone(), text));
+            }
+        }
+        let first = scene.below(inputs.len() + 1);
+        let mut deeds = vec![Deed::Start(first)];
+        deeds.extend((first..inputs.len()).map(Deed::Put));
+        if scene.chance(300) && !inputs.is_empty() {
+            deeds.push(Deed::Read(scene.below(inputs.len())));
+        }
+        if scene.chance(80) {
+            deeds.push(Deed::Cancel);
+        }
+        deeds.extend([Deed::Seal, Deed::Wait]);
+        Self::new(id, &plan.program.app, inputs, deeds)
+    }
+
+    /// Sends one event.
+    pub fn of_event(number: u64, r#type: &'static str) -> Self {
+        Self::new(format!("event-{number}-of-clients"), "", Vec::new(), vec![Deed::Event(r#type)])
+    }
+
+    /// Puts one object into an app.
+    pub fn of_object(number: u64, app: &str, bucket: &str) -> Self {
+        let key = format!("object-{number}-of-clients");
+        let inputs = vec![(bucket.to_owned(), key.clone(), format!("text of {key}"))];
+        Self::new(key, app, inputs, vec![Deed::AppPut(0)])
+    }
+
+    /// Deploys a program.
+    pub fn of_deploy(number: u64, program: &Arc<Program>) -> Self {
+        let client = Self::new(format!("deploy-{number}"), &program.app, Vec::new(), vec![Deed::Deploy]);
+        Self { program: Some(program.clone()), ..client }
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    pub fn is_run(&self) -> bool {
+        matches!(self.plan[0], Deed::Start(_))
+    }
+
+    pub fn asked_to_cancel(&self) -> bool {
+        self.plan.iter().any(|deed| matches!(deed, Deed::Cancel))
+    }
+
+    /// The next request, when it is time for it.
+    pub fn request(&mut self, scene: &Scene) -> Option<Command> {
+        if self.busy.is_some() || scene.now_ms() < self.not_before_ms {
+            return None;
+        }
+        let deed = self.left.front()?.clone();
+        scene.tell(|| format!("{} asks: {deed:?}", self.id));
+        let desk = &mut *scene.desk.borrow_mut();
+        let (ticket, command) = match deed {
+            Deed::Start(first) => {
+                let objects = (0..first).map(|at| self.object(at)).collect();
+                let (app, id) = (self.app.clone(), Some(self.id.clone()));
+                let request = StartRequest { app, id, objects, ..StartRequest::default() };
+                let (ticket, answer) = desk.ask(Some(self.id.clone()));
+                (ticket, Command::Start(Box::new(request), answer))
+            }
+            Deed::Put(at) | Deed::AppPut(at) => {
+                let object = self.object(at);
+                let run = matches!(deed, Deed::Put(_)).then(|| self.id.clone());
+                let text = &self.inputs[at].2;
+                let (ticket, answer) = desk.ask((text.len() <= limits::INLINE_BYTES_MAX).then(|| text.clone()));
+                (ticket, Command::Put { run, app: self.app.clone(), object, answer })
+            }
+            Deed::Seal => {
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::Seal(self.id.clone(), answer))
+            }
+            Deed::Cancel => {
+                let reason = format!("{} has had enough", self.id);
+                let (ticket, answer) = desk.ask(Some(reason.clone()));
+                (ticket, Command::Cancel { run: self.id.clone(), reason, answer })
+            }
+            Deed::Wait => {
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::Wait(self.id.clone(), answer))
+            }
+            Deed::Read(at) => {
+                let (bucket, key, _) = self.inputs[at].clone();
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::Object { run: Some(self.id.clone()), app: self.app.clone(), bucket, key, answer })
+            }
+            Deed::Deploy => {
+                let program = self.program.clone().expect("who deploys has a program");
+                let definition = Bytes::from(self.id.clone());
+                let request = DeployRequest { program, definition, files: BTreeMap::new(), reset_triggers: Vec::new() };
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::Deploy(Box::new(request), answer))
+            }
+            Deed::Event(r#type) => {
+                let (ticket, answer) = desk.ask(Some(self.id.clone()));
+                (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())], answer))
+            }
+        };
+        self.busy = Some(ticket);
+        Some(command)
+    }
+
+    fn object(&self, at: usize) -> NewObject {
+        let (bucket, key, text) = self.inputs[at].clone();
+        NewObject { bucket, key, content_type: ContentType::Text, bytes: text.into() }
+    }
+
+    fn event(&self, r#type: &str, time_ms: u64) -> Event {
+        Event {
+            id: self.id.as_str().into(),
+            source: SOURCE.into(),
+            r#type: r#type.into(),
+            subject: None,
+            time_ms,
+            content_type: ContentType::Text,
+            data: Bytes::from_static(b"news"),
+            run: None,
+        }
+    }
+
+    /// Whether that request is its own.
+    pub fn awaits(&self, ticket: u64) -> bool {
+        self.busy == Some(ticket)
+    }
+
+    /// A request ended.
+    pub fn hear(&mut self, ending: Ending, scene: &Scene) -> Result<(), Violation> {
+        self.busy = None;
+        let Some(deed) = self.left.front().cloned() else { return Ok(()) };
+        match ending {
+            Ending::Gone => self.not_before_ms = scene.now_ms() + PATIENCE_MS,
+            Ending::Refused(problem) if is_passing(problem.code) => self.not_before_ms = scene.now_ms() + PATIENCE_MS,
+            Ending::Refused(problem) => {
+                let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);
+                if !(late && matches!(deed, Deed::Put(_))) {
+                    let message = format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
+                    return Err(Violation::new(Checker::NothingLost, message));
+                }
+                self.left.pop_front();
+            }
+            Ending::Answered(heard) => {
+                self.believe(&deed, heard)?;
+                self.left.pop_front();
+            }
+        }
+        Ok(())
+    }
+
+    fn believe(&mut self, deed: &Deed, heard: Heard) -> Result<(), Violation> {
+        let told = &mut self.told;
+        match (deed, heard) {
+            (Deed::Start(first), _) => {
+                told.started = true;
+                told.put.extend(0..*first);
+            }
+            (Deed::Put(at) | Deed::AppPut(at), _) => told.put.push(*at),
+            (Deed::Deploy, Heard::Deployed) => {}
+            (Deed::Seal, _) => told.sealed = true,
+            (Deed::Cancel, _) => told.cancelled = true,
+            (Deed::Event(_), _) => told.event = true,
+            (Deed::Wait, Heard::View(view)) => {
+                let outputs = view.outputs.into_iter().map(|object| (object.key.to_string(), object.bytes)).collect();
+                told.ended = Some((view.status, outputs));
+            }
+            (Deed::Read(at), Heard::Object(object)) if object.bytes == self.inputs[*at].2.as_bytes() => {}
+            (deed, heard) => {
+                let message = format!("{} asked {deed:?} and heard {heard:?}", self.id);
+                return Err(Violation::new(Checker::NothingLost, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the same request may succeed later.
+fn is_passing(code: Code) -> bool {
+    matches!(code, Code::DISK_FULL | Code::OUTCOME_UNKNOWN | Code::OVERLOADED | Code::INTERNAL)
+}

@@ -1,0 +1,149 @@
+//! Looking at the whole state of a shard: what is in memory, and what only the store has.
+
+use super::archive::Archive;
+use super::clients::{Client, SOURCE};
+use super::scene::Scene;
+use super::simulation::{SimPorts, SimShard};
+use super::verdict::{Checker, Violation};
+use crate::eval::Plain;
+use bytes::Bytes;
+use sluice_engine::{Engine, Run, Status};
+use sluice_runtime::Shard;
+use sluice_storage::store::ListQuery;
+use sluice_types::{Payload, RunKey};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything there is in a shard, in one engine.
+pub(super) fn whole(shard: &SimShard) -> Result<Engine, Violation> {
+    let unreadable = |what: String| Violation::new(Checker::Recovery, format!("the state cannot be read: {what}"));
+    let mut whole = Engine::durable(Box::new(Plain));
+    for app in shard.engine().apps() {
+        let blob = shard.engine().save_app(app.key()).expect("it was just listed");
+        whole.load_app(&blob).map_err(|error| unreadable(error.to_string()))?;
+    }
+    let everything = ListQuery { limit: usize::MAX, ..ListQuery::default() };
+    let stored = shard.store().list(everything).map_err(|error| unreadable(error.to_string()))?;
+    let keys: BTreeSet<RunKey> = shard.engine().runs().map(Run::key).chain(stored).collect();
+    for key in keys {
+        if let Some(blob) = blob(shard, key).map_err(|error| unreadable(error.to_string()))? {
+            whole.load_run(&blob).map_err(|error| unreadable(error.to_string()))?;
+        }
+    }
+    Ok(whole)
+}
+
+fn blob(shard: &Shard<SimPorts>, key: RunKey) -> Result<Option<Vec<u8>>, sluice_storage::Error> {
+    match shard.engine().save_run(key) {
+        Some(blob) => Ok(Some(blob)),
+        None => shard.store().run(key),
+    }
+}
+
+/// The shard's state is that of an engine that applied the same records and nothing else.
+pub(super) fn same_state(whole: &Engine, archive: &Archive, scene: &Scene) -> Result<(), Violation> {
+    scene.cover(|coverage| coverage.check("equal states", 1));
+    if whole.state_hash() == archive.truth.state_hash() {
+        return Ok(());
+    }
+    let mut keys: Vec<RunKey> = archive.truth.runs().chain(whole.runs()).map(Run::key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let differs = |key: &RunKey| whole.save_run(*key) != archive.truth.save_run(*key);
+    let differing: Vec<RunKey> = keys.into_iter().filter(differs).collect();
+    let applied = |engine: &Engine, key| engine.run(key).map(|run| (run.applied(), run.status(), run.pending().count()));
+    let first = differing.first().map(|key| (applied(whole, *key), applied(&archive.truth, *key)));
+    let message = format!("runs {differing:?} differ from what the log gives; of the first: {first:?}");
+    Err(Violation::new(Checker::SameState, message))
+}
+
+fn find<'a>(engine: &'a Engine, id: &str) -> Option<&'a Run> {
+    engine.find(Engine::fingerprint("default", id)).and_then(|key| engine.run(key))
+}
+
+/// Everything that clients were told is so.
+pub(super) fn nothing_lost(
+    whole: &Engine,
+    archive: &Archive,
+    clients: &[Client],
+    scene: &Scene,
+) -> Result<(), Violation> {
+    for client in clients {
+        let told = &client.told;
+        let facts = usize::from(told.started) + told.put.len() + usize::from(told.sealed) + usize::from(told.event);
+        scene.cover(|coverage| coverage.check("accepted facts found", facts));
+        let lost = |what: &str| Err(Violation::new(Checker::NothingLost, format!("{}: {what} is lost", client.id)));
+        if told.event && !archive.has_event(SOURCE, &client.id) {
+            return lost("the event");
+        }
+        if !client.is_run() {
+            let app = whole.apps().find(|app| **app.name() == *client.app);
+            let is_there = |at: &usize| {
+                let (bucket, key, text) = &client.inputs[*at];
+                app.and_then(|app| app.object(bucket, key)).is_some_and(|object| holds(scene, &object.payload, text))
+            };
+            if !told.put.iter().all(is_there) {
+                return lost("the object of the app");
+            }
+            continue;
+        }
+        if !told.started {
+            continue;
+        }
+        let Some(run) = find(whole, &client.id) else { return lost("the run") };
+        let is_there = |at: &usize| {
+            let (bucket, key, text) = &client.inputs[*at];
+            let bucket = run.program().bucket(bucket).expect("it was put there");
+            run.object(bucket, key).is_some_and(|slot| holds(scene, &slot.object.payload, text))
+        };
+        if let Some(at) = told.put.iter().find(|at| !is_there(at)) {
+            return lost(&format!("object {:?}", client.inputs[*at]));
+        }
+        if told.sealed && !run.is_sealed() {
+            return lost("the seal");
+        }
+        if told.cancelled && run.status() == Status::Running {
+            return lost("the cancellation");
+        }
+        if let Some((status, outputs)) = &told.ended
+            && (run.status() != *status || self::outputs(scene, run) != *outputs)
+        {
+            return lost("the end");
+        }
+    }
+    Ok(())
+}
+
+fn holds(scene: &Scene, payload: &Payload, text: &str) -> bool {
+    bytes(scene, payload).is_some_and(|bytes| bytes == text.as_bytes())
+}
+
+/// The bytes of a payload, if they are there.
+pub(super) fn bytes(scene: &Scene, payload: &Payload) -> Option<Bytes> {
+    match payload {
+        Payload::Inline(bytes) => Some(bytes.clone()),
+        Payload::Stored { id, .. } => scene.vault.borrow().bytes(*id).cloned(),
+    }
+}
+
+/// A run's outputs by key.
+pub(super) fn outputs(scene: &Scene, run: &Run) -> BTreeMap<String, Bytes> {
+    let output = |object: &sluice_types::Object| {
+        (object.key.to_string(), bytes(scene, &object.payload).unwrap_or_default())
+    };
+    run.outputs().map(output).collect()
+}
+
+/// What the state names is on disk.
+pub(super) fn nothing_dangles(whole: &Engine, scene: &Scene) -> Result<(), Violation> {
+    for run in whole.runs() {
+        for slot in run.slots().iter().filter(|slot| !slot.released) {
+            let Payload::Stored { id, .. } = slot.object.payload else { continue };
+            scene.cover(|coverage| coverage.check("objects on disk", 1));
+            if !scene.vault.borrow().is_on_disk(id) {
+                let message = format!("{} holds {:?} as {id}, which is not on disk", run.id(), slot.object.key);
+                return Err(Violation::new(Checker::Objects, message));
+            }
+        }
+    }
+    Ok(())
+}

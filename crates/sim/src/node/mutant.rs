@@ -1,0 +1,79 @@
+//! Defects put into the world around the shard, to see that the checkers notice. None lives in product code.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// The disk reports syncs of the log that did not happen.
+    AckBeforeSync,
+    /// The clock that the shard sees stands still: its timers never come due.
+    LostTimer,
+    /// A failed attempt is reported twice, the second time as the attempt after it.
+    DoubledCompletion,
+    /// After a crash the store is an older one.
+    StaleStore,
+    /// A crash takes the last synced write to the log with it.
+    DroppedRecord,
+    /// Releasing an object takes the one stored last as well.
+    EarlyRelease,
+    /// What an abandoned attempt reports counts as a report of the attempt after it.
+    StaleCompletion,
+    /// Recovery does not know which runs wait for something.
+    ForgottenOutbox,
+    /// The checkpoint says that it holds more of the log than it does.
+    WrongCheckpoint,
+    /// A crash takes a run out of the store.
+    ForgottenRun,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::AckBeforeSync,
+        Self::LostTimer,
+        Self::DoubledCompletion,
+        Self::StaleStore,
+        Self::DroppedRecord,
+        Self::EarlyRelease,
+        Self::StaleCompletion,
+        Self::ForgottenOutbox,
+        Self::WrongCheckpoint,
+        Self::ForgottenRun,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AckBeforeSync => "ack-before-sync",
+            Self::LostTimer => "lost-timer",
+            Self::DoubledCompletion => "doubled-completion",
+            Self::StaleStore => "stale-store",
+            Self::DroppedRecord => "dropped-record",
+            Self::EarlyRelease => "early-release",
+            Self::StaleCompletion => "stale-completion",
+            Self::ForgottenOutbox => "forgotten-outbox",
+            Self::WrongCheckpoint => "wrong-checkpoint",
+            Self::ForgottenRun => "forgotten-run",
+        }
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Mutant {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mutant| mutant.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.into_iter().map(Self::name).collect();
+            format!("there is no mutant {name:?}; there are: {}", names.join(", "))
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Object memory that forgets at a crash what was not put on disk, and that watches over use and release.
+
+use super::mutant::Mutant;
+use super::scene::Scene;
+use super::verdict::Checker;
+use bytes::Bytes;
+use sluice_runtime::ports::Objects;
+use sluice_types::{AppKey, Code, ObjectId, Payload, Problem};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+struct Kept {
+    bytes: Bytes,
+    on_disk: bool,
+}
+
+/// All bytes that there are.
+#[derive(Default)]
+pub(super) struct Vault {
+    live: BTreeMap<ObjectId, Kept>,
+    /// Removed from disk since the last crash, which may undo it.
+    removed: Vec<(ObjectId, Bytes)>,
+    next: u64,
+    /// Whether a log is being replayed: then releases are repeated.
+    pub replaying: bool,
+}
+
+impl Vault {
+    pub fn store(&mut self, bytes: Bytes) -> Payload {
+        let id = ObjectId(self.next.max(1));
+        self.next = id.0 + 1;
+        let len = bytes.len() as u64;
+        self.live.insert(id, Kept { bytes, on_disk: false });
+        Payload::Stored { id, len, digest: None }
+    }
+
+    pub fn bytes(&self, id: ObjectId) -> Option<&Bytes> {
+        self.live.get(&id).map(|kept| &kept.bytes)
+    }
+
+    /// Whether a crash leaves these bytes.
+    pub fn is_on_disk(&self, id: ObjectId) -> bool {
+        self.live.get(&id).is_some_and(|kept| kept.on_disk)
+    }
+
+    /// The process is gone. Ids are counted on from what lies on disk, as the real memory does. After a loss of power
+    /// removals may be undone.
+    pub fn crash(&mut self, mut undone: impl FnMut() -> bool) {
+        self.live.retain(|_, kept| kept.on_disk);
+        for (id, bytes) in std::mem::take(&mut self.removed) {
+            if !self.live.contains_key(&id) && undone() {
+                self.live.insert(id, Kept { bytes, on_disk: true });
+            }
+        }
+        self.next = self.live.last_key_value().map_or(1, |(id, _)| id.0 + 1);
+    }
+}
+
+/// The shard's object memory.
+pub(super) struct SimObjects(pub Rc<Scene>);
+
+fn digest(bytes: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(bytes)
+}
+
+impl SimObjects {
+    fn look(&self, id: ObjectId) -> Result<Bytes, Problem> {
+        let found = self.0.vault.borrow().bytes(id).cloned();
+        found.ok_or_else(|| {
+            self.0.complain(Checker::Objects, format!("{id} is read, but it was released or is lost"));
+            Problem::new(Code::INTERNAL, format!("{id} is gone"), "")
+        })
+    }
+}
+
+impl Objects for SimObjects {
+    fn store(&mut self, _app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
+        Ok(self.0.vault.borrow_mut().store(Bytes::copy_from_slice(bytes)))
+    }
+
+    fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem> {
+        match payload {
+            Payload::Inline(bytes) => Ok(bytes.clone()),
+            Payload::Stored { id, .. } => self.look(*id),
+        }
+    }
+
+    fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem> {
+        self.digest(payload)?;
+        if let Payload::Stored { id, .. } = payload
+            && let Some(kept) = self.0.vault.borrow_mut().live.get_mut(id)
+        {
+            kept.on_disk = true;
+        }
+        Ok(())
+    }
+
+    fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem> {
+        if let Payload::Stored { id, digest: missing @ None, .. } = payload {
+            *missing = Some(digest(&self.look(*id)?));
+        }
+        Ok(())
+    }
+
+    fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem> {
+        let Payload::Stored { .. } = payload else { return Ok(payload.clone()) };
+        let bytes = self.read(payload)?;
+        let mut copy = self.store(app, &bytes)?;
+        self.persist(&mut copy)?;
+        Ok(copy)
+    }
+
+    fn release(&mut self, id: ObjectId) {
+        let vault = &mut *self.0.vault.borrow_mut();
+        match vault.live.remove(&id) {
+            Some(kept) if kept.on_disk => vault.removed.push((id, kept.bytes)),
+            Some(_) => {}
+            None if vault.replaying => {}
+            None => self.0.complain(Checker::Objects, format!("{id} is released twice in one life")),
+        }
+        if self.0.mutant == Some(Mutant::EarlyRelease) {
+            vault.live.pop_last();
+        }
+    }
+
+    fn next_id(&self) -> ObjectId {
+        ObjectId(self.0.vault.borrow().next.max(1))
+    }
+
+    fn skip_to(&mut self, id: ObjectId) {
+        let vault = &mut *self.0.vault.borrow_mut();
+        vault.next = vault.next.max(id.0);
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.0.vault.borrow().live.values().map(|kept| kept.bytes.len() as u64).sum()
+    }
+}

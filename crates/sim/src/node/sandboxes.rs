@@ -1,0 +1,277 @@
+//! Sandboxes that execute functions on the virtual clock, and that are slow, hang, die, raise, repeat themselves, go on
+//! when they were stopped and report across crashes.
+
+use super::mutant::Mutant;
+use super::scene::Scene;
+use super::verdict::Checker;
+use crate::behaviour::{Call, Reaction};
+use crate::generate::react_with_outputs;
+use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
+use sluice_types::invocation::{Arguments, Emission, ReturnValue};
+use sluice_types::{
+    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, ObjectId, Outcome, Payload,
+    Problem, Program, Put, Version,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A put as a function makes it: bucket, key, bytes, group.
+type Made = (String, String, bytes::Bytes, Option<String>);
+
+/// One attempt.
+struct Flight {
+    id: InvocationId,
+    attempt: Attempt,
+    program: Arc<Program>,
+    reaction: Reaction,
+    arguments: Vec<ObjectId>,
+    /// Early puts that were reported.
+    reported: usize,
+    due_ms: u64,
+    /// It was told to stop, or its process was thought dead: nothing is kept for it any more.
+    abandoned: bool,
+    /// Whether what it does may be thrown away by a crash, or executed again from another beginning.
+    provisional: bool,
+}
+
+/// Everything in sandboxes, of this life of the node and of earlier ones.
+#[derive(Default)]
+pub(super) struct Workers {
+    programs: BTreeMap<(AppKey, Version), Arc<Program>>,
+    flights: BTreeMap<u64, Flight>,
+    next_flight: u64,
+    /// Attempts asked for in this life of the node.
+    asked: BTreeSet<(InvocationId, Attempt)>,
+    /// What each invocation was called with, last.
+    pub calls: BTreeMap<InvocationId, Call>,
+    /// Attempts that have ended, truly.
+    pub ended: BTreeSet<(InvocationId, Attempt)>,
+}
+
+impl Workers {
+    /// When the next attempt has something to report, in milliseconds since the Unix epoch.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.flights.values().map(|flight| flight.due_ms).min()
+    }
+
+    /// The node is gone. Some attempts of durable runs go on.
+    pub fn crash(&mut self, mut survives: impl FnMut() -> bool) {
+        self.asked.clear();
+        self.flights.retain(|_, flight| !flight.provisional && survives());
+        self.flights.values_mut().for_each(|flight| flight.abandoned = true);
+    }
+}
+
+/// The shard's door to the sandboxes.
+pub(super) struct SimSandboxes(pub Rc<Scene>);
+
+fn is_pure(program: &Program, function: FunctionIx) -> bool {
+    program.functions[function.index()].name.ends_with(['0', '3'])
+}
+
+impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
+    fn add_app(&mut self, app: AppKey, version: Version, program: &Arc<Program>, _: &Path) -> Result<(), Problem> {
+        self.0.workers.borrow_mut().programs.insert((app, version), program.clone());
+        Ok(())
+    }
+
+    fn is_pure(&self, program: &Program, function: FunctionIx) -> bool {
+        is_pure(program, function)
+    }
+
+    fn start(&mut self, call: ports::Call, objects: &mut super::objects::SimObjects, reports: &mut Vec<Report>) {
+        let invocation = &call.invocation;
+        let (id, attempt) = (invocation.id, invocation.attempt);
+        let program = self.0.workers.borrow().programs[&(call.app, call.version)].clone();
+        let pure = is_pure(&program, invocation.function);
+        let provisional = pure || program.durability == Durability::Express;
+        let Ok(seen) = self.seen(&program, &call, objects) else { return };
+        self.note(id, attempt, &seen, provisional);
+        let reaction = self.disturbed(&program, invocation.function, attempt, react_with_outputs(&seen));
+        let hangs = reaction.fails == Some(FailureKind::TimedOut);
+        let delay_ms = match hangs {
+            true => program.functions[invocation.function.index()].timeout_ms,
+            false => self.0.below(40) as u64,
+        };
+        let due_ms = self.0.now_ms() + delay_ms;
+        let stored = |object: &sluice_types::Object| match object.payload {
+            Payload::Stored { id, .. } => Some(id),
+            Payload::Inline(_) => None,
+        };
+        let arguments = invocation.arguments.objects().iter().filter_map(stored).collect();
+        let flight =
+            Flight { id, attempt, program, reaction, arguments, reported: 0, due_ms, abandoned: false, provisional };
+        if pure && !hangs && self.0.chance(500) {
+            return self.fly_through(flight, reports);
+        }
+        let workers = &mut *self.0.workers.borrow_mut();
+        workers.next_flight += 1;
+        workers.flights.insert(workers.next_flight, flight);
+    }
+
+    fn stop(&mut self, invocation: InvocationId, attempt: Attempt) {
+        let scene = &self.0;
+        scene.workers.borrow_mut().flights.retain(|_, flight| {
+            let meant = flight.id == invocation && flight.attempt == attempt;
+            flight.abandoned |= meant;
+            !meant || scene.fault("stopped attempt goes on", 300)
+        });
+    }
+
+    fn poll(&mut self, _: &mut super::objects::SimObjects, reports: &mut Vec<Report>) {
+        let now_ms = self.0.now_ms();
+        let due = |flight: &Flight| flight.due_ms <= now_ms;
+        let mut ready: Vec<u64> = Vec::new();
+        ready.extend(self.0.workers.borrow().flights.iter().filter(|(_, flight)| due(flight)).map(|(number, _)| *number));
+        while !ready.is_empty() {
+            let number = ready.swap_remove(self.0.below(ready.len()));
+            let taken = self.0.workers.borrow_mut().flights.remove(&number);
+            if let Some(flight) = taken.and_then(|flight| self.fly(flight, reports)) {
+                self.0.workers.borrow_mut().flights.insert(number, flight);
+            }
+        }
+    }
+
+    fn next_poll_ms(&self) -> Option<u64> {
+        self.0.workers.borrow().next_due_ms().map(|due_ms| due_ms.saturating_sub(self.0.now_ms()))
+    }
+
+    fn load(&self) -> usize {
+        self.0.workers.borrow().flights.len()
+    }
+}
+
+impl SimSandboxes {
+    /// The call as the function sees it.
+    fn seen(
+        &self,
+        program: &Program,
+        call: &ports::Call,
+        objects: &mut super::objects::SimObjects,
+    ) -> Result<Call, Problem> {
+        let invocation = &call.invocation;
+        let mut read = |object: &sluice_types::Object| Ok((object.key.to_string(), objects.read(&object.payload)?));
+        Ok(Call {
+            run: call.run_id.to_string(),
+            function: program.functions[invocation.function.index()].name.to_string(),
+            attempt: Attempt(1),
+            objects: invocation.arguments.objects().iter().map(&mut read).collect::<Result<_, Problem>>()?,
+            single: matches!(invocation.arguments, Arguments::One(_)),
+            event: match &invocation.arguments {
+                Arguments::Event(event) => Some(event.clone()),
+                _ => None,
+            },
+            group: invocation.group.as_ref().map(|group| group.to_string()),
+        })
+    }
+
+    fn note(&self, id: InvocationId, attempt: Attempt, seen: &Call, provisional: bool) {
+        self.0.tell(|| format!("  call {id} {attempt}: {} [{}]", seen.function, seen.keys()));
+        let workers = &mut *self.0.workers.borrow_mut();
+        if !workers.asked.insert((id, attempt)) && !provisional {
+            self.0.complain(Checker::NothingTwice, format!("{id} {attempt} is asked for twice in one life of the node"));
+        }
+        let before = workers.calls.insert(id, seen.clone());
+        if before.is_some_and(|before| before != *seen) && !provisional {
+            self.0.complain(Checker::SameState, format!("{id} {attempt} sees other arguments than the attempt before it"));
+        }
+    }
+
+    /// Perhaps goes wrong, if another attempt is left.
+    fn disturbed(&self, program: &Program, function: FunctionIx, attempt: Attempt, mut reaction: Reaction) -> Reaction {
+        let another = attempt.0 < program.functions[function.index()].retry.attempts;
+        let faults = [
+            ("attempt raises", FailureKind::Raised, 60),
+            ("attempt dies", FailureKind::Crashed, 60),
+            ("attempt hangs", FailureKind::TimedOut, 20),
+            ("attempt runs out of memory", FailureKind::OutOfMemory, 20),
+        ];
+        if another && let Some((_, kind, _)) = faults.into_iter().find(|(name, _, often)| self.0.fault(name, *often)) {
+            reaction.early.truncate(self.0.below(reaction.early.len() + 1));
+            reaction.fails = Some(kind);
+        }
+        reaction
+    }
+
+    /// Everything at once.
+    fn fly_through(&self, flight: Flight, reports: &mut Vec<Report>) {
+        let mut left = Some(flight);
+        while let Some(flight) = left {
+            left = self.fly(flight, reports);
+        }
+    }
+
+    /// The next thing that an attempt reports. `None` when that was the last.
+    fn fly(&self, mut flight: Flight, reports: &mut Vec<Report>) -> Option<Flight> {
+        let (invocation, attempt) = (flight.id, flight.attempt);
+        self.check_arguments(&flight);
+        flight.due_ms = self.0.now_ms() + self.0.below(20) as u64;
+        if let Some(put) = flight.reaction.early.get(flight.reported).cloned() {
+            flight.reported += 1;
+            let put = self.put(&flight.program, put);
+            let again = self.0.fault("put reported twice", 50).then(|| put.clone());
+            reports.extend([put].into_iter().chain(again).map(|put| Report::Put { invocation, attempt, put }));
+            return Some(flight);
+        }
+        self.0.workers.borrow_mut().ended.insert((invocation, attempt));
+        let outcome = self.outcome(&flight);
+        let failed = matches!(outcome, Outcome::Failed(_));
+        let label = match (self.0.mutant, failed) {
+            (Some(Mutant::StaleCompletion), true) if flight.abandoned => Attempt(attempt.0 + 1),
+            _ => attempt,
+        };
+        reports.push(Report::Completed { invocation, attempt: label, outcome });
+        if self.0.mutant == Some(Mutant::DoubledCompletion) && failed {
+            let outcome = self.outcome(&flight);
+            reports.push(Report::Completed { invocation, attempt: Attempt(attempt.0 + 1), outcome });
+        }
+        if flight.abandoned || !self.0.fault("completion reported twice", 80) {
+            return None;
+        }
+        flight.abandoned = true;
+        Some(flight)
+    }
+
+    fn check_arguments(&self, flight: &Flight) {
+        let vault = self.0.vault.borrow();
+        let gone = flight.arguments.iter().find(|id| !flight.abandoned && vault.bytes(**id).is_none());
+        if let Some(gone) = gone {
+            self.0.complain(Checker::Objects, format!("{gone} is released while {} {} uses it", flight.id, flight.attempt));
+        }
+    }
+
+    fn outcome(&self, flight: &Flight) -> Outcome {
+        let reaction = &flight.reaction;
+        if let Some(kind) = reaction.fails {
+            let (r#type, message, stack) = (format!("{kind:?}"), "on purpose".to_owned(), String::new());
+            return Outcome::Failed(Failure { kind, r#type, message, stack });
+        }
+        let puts = reaction.late.iter().map(|put| self.put(&flight.program, put.clone())).collect();
+        let value = reaction.value.clone().map(|bytes| {
+            let payload = self.payload(bytes);
+            ReturnValue { content_type: ContentType::Bytes, payload }
+        });
+        let emission = |name: &String| Emission {
+            r#type: name.as_str().into(),
+            subject: None,
+            content_type: ContentType::Bytes,
+            data: bytes::Bytes::new(),
+        };
+        Outcome::Succeeded { puts, value, emits: reaction.emits.iter().map(emission).collect() }
+    }
+
+    fn put(&self, program: &Program, (bucket, key, bytes, group): Made) -> Put {
+        let bucket = program.bucket(&bucket).expect("random functions put to buckets that exist");
+        let payload = self.payload(bytes);
+        Put { bucket, key: key.into(), content_type: ContentType::Bytes, payload, group: group.map(Into::into), meta: None }
+    }
+
+    fn payload(&self, bytes: bytes::Bytes) -> Payload {
+        match self.0.chance(400) {
+            true => self.0.vault.borrow_mut().store(bytes),
+            false => Payload::Inline(bytes),
+        }
+    }
+}

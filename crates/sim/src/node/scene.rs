@@ -1,0 +1,128 @@
+//! What all fake ports of one simulation share: time, chance, disks, and a place for complaints.
+
+use super::desk::Desk;
+use super::mutant::Mutant;
+use super::objects::Vault;
+use super::sandboxes::Workers;
+use super::verdict::{Checker, Coverage, Violation};
+use crate::rng::Rng;
+use sluice_runtime::ports::World;
+use sluice_storage::disk::MemDisk;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// When simulated time begins, in milliseconds since the Unix epoch.
+const BEGINNING_MS: u64 = 1_000_000;
+/// How long the clock goes on before a lost timer stops it, in milliseconds.
+const FROZEN_AFTER_MS: u64 = 1_000;
+
+/// The world of one simulation.
+pub(super) struct Scene {
+    pub mutant: Option<Mutant>,
+    pub trace: bool,
+    /// Faults have stopped.
+    pub calm: Cell<bool>,
+    pub log_disk: MemDisk,
+    pub store_disk: MemDisk,
+    pub desk: RefCell<Desk>,
+    pub vault: RefCell<Vault>,
+    pub workers: RefCell<Workers>,
+    /// The last write to the log that was synced: file, offset, length.
+    pub last_synced: RefCell<Option<(PathBuf, u64, usize)>>,
+    now_ms: Cell<u64>,
+    rng: RefCell<Rng>,
+    coverage: RefCell<Coverage>,
+    violation: RefCell<Option<Violation>>,
+}
+
+impl Scene {
+    pub fn new(seed: u64, mutant: Option<Mutant>, trace: bool) -> Rc<Self> {
+        Rc::new(Self {
+            mutant,
+            trace,
+            calm: Cell::new(false),
+            log_disk: MemDisk::new(),
+            store_disk: MemDisk::new(),
+            desk: RefCell::default(),
+            vault: RefCell::default(),
+            workers: RefCell::default(),
+            last_synced: RefCell::default(),
+            now_ms: Cell::new(BEGINNING_MS),
+            rng: RefCell::new(Rng::new(seed)),
+            coverage: RefCell::default(),
+            violation: RefCell::default(),
+        })
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    pub fn set_now_ms(&self, now_ms: u64) {
+        self.now_ms.set(now_ms);
+    }
+
+    pub fn below(&self, end: usize) -> usize {
+        self.rng.borrow_mut().below(end)
+    }
+
+    pub fn random(&self) -> u64 {
+        self.rng.borrow_mut().bits()
+    }
+
+    /// Whether something that happens so many times in a thousand happens now.
+    pub fn chance(&self, permille: u32) -> bool {
+        self.rng.borrow_mut().chance(permille)
+    }
+
+    /// Whether a fault of that frequency happens now. Counts it.
+    pub fn fault(&self, kind: &'static str, permille: u32) -> bool {
+        let happens = !self.calm.get() && self.chance(permille);
+        if happens {
+            self.coverage.borrow_mut().fault(kind);
+        }
+        happens
+    }
+
+    pub fn cover(&self, note: impl FnOnce(&mut Coverage)) {
+        note(&mut self.coverage.borrow_mut());
+    }
+
+    pub fn coverage(&self) -> Coverage {
+        self.coverage.borrow().clone()
+    }
+
+    /// Notes a complaint; the first one counts.
+    pub fn complain(&self, checker: Checker, message: impl Into<String>) {
+        self.violation.borrow_mut().get_or_insert_with(|| Violation::new(checker, message));
+    }
+
+    /// The complaint, if there was one.
+    pub fn verdict(&self) -> Result<(), Violation> {
+        self.violation.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// A line of the trace.
+    pub fn tell(&self, line: impl FnOnce() -> String) {
+        if self.trace {
+            eprintln!("{:>10} ms  {}", self.now_ms() - BEGINNING_MS.min(self.now_ms()), line());
+        }
+    }
+}
+
+/// The clock and the dice that the shard sees.
+pub(super) struct SimWorld(pub Rc<Scene>);
+
+impl World for SimWorld {
+    fn now_ms(&mut self) -> u64 {
+        match self.0.mutant {
+            Some(Mutant::LostTimer) => self.0.now_ms().min(BEGINNING_MS + FROZEN_AFTER_MS),
+            _ => self.0.now_ms(),
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        self.0.random()
+    }
+}
