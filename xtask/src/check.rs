@@ -12,8 +12,7 @@ pub fn check() -> Result<()> {
     crate::tidy::tidy()?;
     step("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     test(&[])?;
-    let python = ["-m", "unittest", "discover", "-s", "sdk/python/tests"];
-    step("tests of the Python SDK", "python3", &python)?;
+    python_tests()?;
     sim(&["--seeds".into(), CI_SEEDS.into()])
 }
 
@@ -23,6 +22,16 @@ pub fn test(more: &[String]) -> Result<()> {
     step("tests", "cargo", &arguments)
 }
 
+/// Tests of the Python SDK; those of `app.test()` run on the program that was just built.
+fn python_tests() -> Result<()> {
+    step("build", "cargo", &["build", "--package", "sluice"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let program = std::env::current_dir()?.join(target).join("debug/sluice");
+    let mut python = Command::new("python3");
+    python.args(["-m", "unittest", "discover", "-s", "sdk/python/tests"]).env("SLUICE", program);
+    run_step("tests of the Python SDK", &mut python)
+}
+
 pub fn sim(more: &[String]) -> Result<()> {
     let mut arguments = vec!["run", "--quiet", "--package", "sluice", "--", "sim"];
     arguments.extend(more.iter().map(String::as_str));
@@ -30,10 +39,14 @@ pub fn sim(more: &[String]) -> Result<()> {
 }
 
 fn step(name: &str, program: &str, arguments: &[&str]) -> Result<()> {
-    println!("── {name}: {program} {}", arguments.join(" "));
+    run_step(name, Command::new(program).args(arguments))
+}
+
+fn run_step(name: &str, command: &mut Command) -> Result<()> {
+    println!("── {name}: {command:?}");
     let began = Instant::now();
-    let status = Command::new(program).args(arguments).status();
-    let status = status.with_context(|| format!("{program} cannot be started"))?;
+    let status =
+        command.status().with_context(|| format!("{:?} cannot be started", command.get_program()))?;
     println!("── {name}: {:.0} s", began.elapsed().as_secs_f64());
     match status.success() {
         true => Ok(()),

@@ -75,4 +75,7 @@ pub enum Command {
     Help(commands::help::Help),
     /// Print completions for a shell
     Completions(commands::completions::Completions),
+    /// Rehearse an app for `app.test()`, on stdin and stdout
+    #[command(name = "__rehearse", hide = true)]
+    Rehearse(commands::rehearse::Rehearse),
 }

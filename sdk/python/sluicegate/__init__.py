@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._context import Context
     from ._event import Event
     from ._object import Object
+    from ._testing import TestApp, TestRun
 
 __all__ = [
     "ApiError",
@@ -33,6 +34,8 @@ __all__ = [
     "Object",
     "Run",
     "RunFailed",
+    "TestApp",
+    "TestRun",
     "all",
     "any",
     "cron",
@@ -45,6 +48,7 @@ _LAZY = {
     "Context": "._context",
     "Event": "._event",
     "Object": "._object",
+    **dict.fromkeys(("TestApp", "TestRun"), "._testing"),
 }
 
 

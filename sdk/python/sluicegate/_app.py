@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from ._conditions import Bucket, Condition, Conditional, Duration, FunctionLike, condition
 from ._function import Function, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings
+
+if TYPE_CHECKING:
+    import datetime
+
+    from ._testing import TestApp
 
 #: ``inspect.CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
 ASYNC_GENERATOR = 0x200
@@ -171,6 +176,21 @@ class App:
         from ._definition import describe
 
         return describe(self, os.path.realpath(root or os.path.dirname(self.place.file)))
+
+    def test(
+        self, start_time: datetime.datetime | None = None, seed: int = 0, binary: str | None = None
+    ) -> TestApp:
+        """The app on a stage, for tests: functions run in this process, time is virtual. A context manager.
+
+        :param start_time: the time at the start, with a time zone; by default 2026-01-01 in UTC.
+        :param seed: what chance follows from. With 0 functions are called in the order in which they became due, any
+            other seed picks among those that are due.
+        :param binary: the program ``sluice``; by default what the environment variable ``SLUICE`` names, else the one
+            on the ``PATH``.
+        """
+        from ._testing import TestApp
+
+        return TestApp(self, start_time, seed, binary)
 
     def _declare(
         self,

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod get;
 pub mod help;
 pub mod put;
+pub mod rehearse;
 pub mod run;
 pub mod runs;
 pub mod schema;
@@ -42,6 +43,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Doctor(doctor) => doctor.execute(global),
         Command::Help(help) => help.execute(),
         Command::Completions(completions) => completions.execute(),
+        Command::Rehearse(rehearse) => rehearse.execute(),
     }
 }
 

@@ -236,7 +236,8 @@ fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealP
 /// The last core that this thread may use; `None` when it may use only one, where there is nothing to choose.
 pub fn last_core() -> Option<usize> {
     let allowed = rustix::thread::sched_getaffinity(None).ok()?;
-    let cores: Vec<usize> = (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
+    let cores: Vec<usize> =
+        (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
     cores.last().copied().filter(|_| cores.len() > 1)
 }
 

@@ -23,6 +23,8 @@ pub struct Root {
     pub next_run: u64,
     /// Objects below this one were named.
     pub next_object: ObjectId,
+    /// The time of the last record, in milliseconds since the Unix epoch.
+    pub now_ms: u64,
     /// Timers of runs that were not in memory.
     pub timers: Vec<Timer>,
     /// Runs that were not in memory and listen to events.
@@ -121,6 +123,7 @@ impl<P: Ports> Shard<P> {
         let root = Root {
             next_run: self.next_run,
             next_object: self.objects.next_id(),
+            now_ms: self.now_ms,
             timers: self.durable.evicted_timers(),
             listeners: self.durable.evicted_listeners(),
             outstanding: self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect(),

@@ -39,9 +39,18 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
+        let mut now_ms = root.now_ms;
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
-            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
+            match replay::<P>(
+                &mut durable,
+                &log,
+                &opened.store,
+                &root,
+                &mut opened.objects,
+                &poisoned,
+                &mut now_ms,
+            )? {
                 None => break durable,
                 Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
@@ -67,7 +76,7 @@ impl<P: Ports> Shard<P> {
             checkpoint: Default::default(),
             next_run,
             express_lsn: 0,
-            now_ms: 0,
+            now_ms,
             starved: false,
             failed: None,
             panicked: None,
@@ -89,7 +98,7 @@ impl<P: Ports> Shard<P> {
         for effect in effects {
             match effect {
                 Effect::Express(run) => {
-                    drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?)
+                    _ = self.submit(InputKind::Reincarnate { run }, Priority::Progress)?
                 }
                 effect => self.route(self.log.durable(), effect),
             }
@@ -124,6 +133,7 @@ fn replay<P: Ports>(
     root: &Root,
     objects: &mut P::Objects,
     poisoned: &Poisoned,
+    now_ms: &mut u64,
 ) -> Result<Option<(Lsn, RunKey)>, Problem> {
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
@@ -143,6 +153,7 @@ fn replay<P: Ports>(
         }
         let input: Input =
             postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        *now_ms = input.now_ms.max(*now_ms);
         if poisoned.contains_key(&record.lsn) {
             continue;
         }

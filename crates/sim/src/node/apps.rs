@@ -2,11 +2,14 @@
 
 use crate::generate::{Plan, Taste, plan};
 use crate::rng::Rng;
-use sluice_types::{Action, Condition, Durability, Function, Program, Runtime, Scope, Trigger};
+use sluice_types::{Action, Bucket, Condition, Durability, Function, Program, Runtime, Scope, Trigger};
 use std::sync::Arc;
 
 /// How long an attempt may take, in milliseconds.
 const TIMEOUT_MS: u64 = 400;
+
+/// The bucket that clients put to of the app with app-scoped triggers.
+pub(super) const APP_BUCKET: &str = "s0";
 
 /// An app, and which checkers may look at its runs.
 pub(super) struct SimApp {
@@ -27,7 +30,12 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
         .enumerate()
         .map(|(number, (taste, modelled))| SimApp { plan: named(plan(rng, taste), number), modelled })
         .collect();
-    change(&mut apps[2].plan, |program| add_cron(program, 150 + rng.below(300)));
+    change(&mut apps[2].plan, |program| {
+        add_cron(program, 150 + rng.below(300));
+        if program.bucket(APP_BUCKET).is_none() {
+            program.buckets.push(Bucket { name: APP_BUCKET.into(), keep: false });
+        }
+    });
     change(&mut apps[3].plan, |program| program.durability = Durability::Express);
     apps
 }

@@ -43,8 +43,8 @@ impl Vault {
         self.live.get(&id).is_some_and(|kept| kept.on_disk)
     }
 
-    /// The process is gone. Ids are counted on from what lies on disk, as the real memory does. After a loss of power
-    /// removals may be undone.
+    /// The process is gone. Ids are counted from 1 again, as the real memory does: the shard knows better. After a
+    /// loss of power removals may be undone.
     pub fn crash(&mut self, mut undone: impl FnMut() -> bool) {
         self.live.retain(|_, kept| kept.on_disk);
         for (id, bytes) in std::mem::take(&mut self.removed) {
@@ -52,7 +52,7 @@ impl Vault {
                 self.live.insert(id, Kept { bytes, on_disk: true });
             }
         }
-        self.next = self.live.last_key_value().map_or(1, |(id, _)| id.0 + 1);
+        self.next = 1;
     }
 }
 

@@ -1,6 +1,6 @@
 //! One seed: a shard over fake ports, clients, faults, and the checkers that watch.
 
-use super::apps::{SimApp, apps, next_tick};
+use super::apps::{APP_BUCKET, SimApp, apps, next_tick};
 use super::archive::Archive;
 use super::clients::Client;
 use super::disk::SimDisk;
@@ -142,7 +142,7 @@ impl Simulation {
             }
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
-                self.join(|number| Client::of_object(number, &app, "s0"));
+                self.join(|number| Client::of_object(number, &app, APP_BUCKET));
             }
             _ => {
                 let plan = self.apps[at].plan.clone();
@@ -205,7 +205,10 @@ impl Simulation {
         let shard = self.shard.as_ref().expect("it is open");
         let Some(problem) = shard.failure().cloned() else { return Ok(()) };
         if let Some((lsn, run)) = shard.panicked() {
-            return Err(Violation::new(Checker::Recovery, format!("applying record {lsn} about {run} panicked")));
+            return Err(Violation::new(
+                Checker::Recovery,
+                format!("applying record {lsn} about {run} panicked"),
+            ));
         }
         self.scene.tell(|| format!("the shard fails: {} {}", problem.code, problem.message));
         match self.then.take() {
@@ -240,7 +243,9 @@ impl Simulation {
         scene.tell(|| format!("fault: {}", fault.name()));
         match fault {
             Fault::PowerLoss | Fault::TotalLoss | Fault::Kill => return self.crash(fault),
-            Fault::LossInWrite | Fault::LossInSync | Fault::LossInCheckpoint => self.then = Some(Fault::PowerLoss),
+            Fault::LossInWrite | Fault::LossInSync | Fault::LossInCheckpoint => {
+                self.then = Some(Fault::PowerLoss)
+            }
             Fault::LogWrite | Fault::LogSync | Fault::StoreWrite => self.then = None,
             Fault::FullDisk => {
                 let used = scene.log_disk.used_bytes();
@@ -248,7 +253,9 @@ impl Simulation {
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
             }
             Fault::ClockForward => scene.set_now_ms(scene.now_ms() + 5_000),
-            Fault::ClockBack => scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64)),
+            Fault::ClockBack => {
+                scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64))
+            }
         }
         scene.plan_fault(fault);
         Ok(())
@@ -300,7 +307,8 @@ impl Simulation {
 
     fn try_open(&self) -> Result<SimShard, sluice_types::Problem> {
         let scene = &self.scene;
-        let store = RunStore::open(&scene.store_disk, Path::new(STORE_PATH), &StoreOptions { cache_bytes: 1 << 20 });
+        let store =
+            RunStore::open(&scene.store_disk, Path::new(STORE_PATH), &StoreOptions { cache_bytes: 1 << 20 });
         let store = store.map_err(|error| error.problem())?;
         scene.damage(&store).map_err(|error| error.problem())?;
         let options = ShardOptions {
@@ -373,7 +381,8 @@ impl Simulation {
             }
         }
         let open: Vec<_> = self.archive.truth.runs().filter(|run| run.ended_ms().is_none()).take(5).collect();
-        let open = open.iter().map(|run| format!("{} with {} calls pending", run.id(), run.pending().count()));
+        let open =
+            open.iter().map(|run| format!("{} with {} calls pending", run.id(), run.pending().count()));
         let busy = self.busy.iter().take(5).map(|at| self.clients[*at].id.clone());
         let names: Vec<String> = open.chain(busy).collect();
         Err(Violation::new(Checker::RunsEnd, format!("these do not end: {}", names.join(", "))))
