@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::worker::{LINKS, WORKER_ARGUMENT};
 use crate::{Place, Runtime};
 use bytes::Bytes;
-use sluice_runtime::api::{DeployRequest, NewObject};
+use sluice_runtime::api::{DeployRequest, NewObject, RunView};
 use sluice_types::{
     Action, Bucket, BucketIx, Condition, ContentType, Durability, Event, EventPattern, Function, FunctionIx,
     Program, Scope, Source, Trigger,
@@ -15,16 +15,27 @@ use std::sync::Arc;
 /// What one link of a chain carries: how many are left, and padding.
 const LINK_BYTES: usize = 64;
 
-/// Puts its 64 bytes under the next key, until the number in the first four is 0. A key is five letters, each half a
-/// byte of the number.
+/// Puts its 64 bytes under the next key, until the number in the first four is 0; then puts out how many nanoseconds it
+/// has been since the first link, which noted the time in bytes 8 to 16. A key is five letters, each half a byte of the
+/// number.
 const HOP: &str = r#"(module
   (import "sluice" "put_to" (func $put_to (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
   (memory (export "memory") 1)
   (global (export "sluice_in") i32 (i32.const 64))
   (global (export "sluice_in_bytes") i32 (i32.const 64))
+  (func $now_ns (result i64)
+    (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 16)))
+    (i64.load (i32.const 16)))
   (func (export "run") (param $ptr i32) (param $len i32) (local $left i32) (local $rest i32) (local $at i32)
+    (if (i64.eqz (i64.load offset=8 (local.get $ptr)))
+      (then (i64.store offset=8 (local.get $ptr) (call $now_ns))))
     (local.set $left (i32.load (local.get $ptr)))
-    (if (i32.eqz (local.get $left)) (then (return)))
+    (if (i32.eqz (local.get $left)) (then
+      (i64.store (i32.const 24) (i64.sub (call $now_ns) (i64.load offset=8 (local.get $ptr))))
+      (i32.store8 (i32.const 0) (i32.const 116))
+      (drop (call $put_to (i32.const -1) (i32.const 0) (i32.const 1) (i32.const 24) (i32.const 8) (i32.const 0)))
+      (return)))
     (local.set $left (i32.sub (local.get $left) (i32.const 1)))
     (i32.store (local.get $ptr) (local.get $left))
     (local.set $rest (local.get $left))
@@ -57,19 +68,29 @@ const COUNT: &str = r#"(module
 
 /// The chain in Python, with bytes and with JSON.
 const HOPS: &str = r#"
+from time import monotonic_ns
+
 def hop(link, ctx):
     data = link.data
-    left = int.from_bytes(data[:4], "little")
+    left, begun = int.from_bytes(data[:4], "little"), data[8:16]
+    if begun == bytes(8):
+        begun = monotonic_ns().to_bytes(8, "little")
     if left:
         left -= 1
-        ctx.put("links", str(left), left.to_bytes(4, "little") + data[4:])
+        ctx.put("links", str(left), left.to_bytes(8, "little") + begun + data[16:])
+    else:
+        ctx.put("output", "t", (monotonic_ns() - int.from_bytes(begun, "little")).to_bytes(8, "little"))
 
 def json_hop(link, ctx):
     value = link.json()
     left = value["left"]
+    if not value["begun"]:
+        value["begun"] = monotonic_ns()
     if left:
         value["left"] = left - 1
         ctx.put("json_links", str(left), value)
+    else:
+        ctx.put("output", "t", (monotonic_ns() - value["begun"]).to_bytes(8, "little"))
 "#;
 
 /// Buckets of every app of a benchmark, by position.
@@ -129,11 +150,23 @@ pub(crate) fn first_link(way: Way, hops: u32) -> NewObject {
         }
         Way::Json => (
             ContentType::Json,
-            format!(r#"{{"left":{left},"name":"a","values":[1,2,3],"ok":true}}"#).into_bytes(),
+            format!(r#"{{"left":{left},"begun":0,"name":"a","values":[1,2,3],"ok":true}}"#).into_bytes(),
         ),
     };
     let bucket = BUCKETS[way.bucket().index()].to_owned();
     NewObject { bucket, key: "first".into(), content_type, bytes: bytes.into() }
+}
+
+/// Microseconds per hop of a run of a chain, from the start of its first invocation to that of its last.
+pub(crate) fn hop_us(view: &RunView, hops: u32) -> Result<f64, Error> {
+    let succeeded: u32 = view.functions.iter().map(|function| function.tally.succeeded).sum();
+    match view.outputs.as_slice() {
+        [time] if succeeded == hops && time.bytes.len() == 8 => {
+            let ns = time.bytes.iter().rev().fold(0, |ns, byte| ns << 8 | u64::from(*byte));
+            Ok(ns as f64 / 1e3 / f64::from(hops - 1))
+        }
+        _ => Err(Error::Unexpected(format!("{succeeded} instead of {hops} invocations succeeded"))),
+    }
 }
 
 /// The app of sleepers: all of them, then one that counts them.

@@ -4,10 +4,11 @@
 
 use crate::error::Error;
 use crate::figure::{Figure, median};
-use crate::floor::{self, SyncedFile, micros};
+use crate::floor::{self, SyncedFile};
 use crate::guests::{self, Way};
 use crate::stage::{self, Stage};
 use crate::{Place, Runtime};
+use sluice_runtime::api::RunView;
 use sluice_types::Durability;
 use std::time::Instant;
 
@@ -42,17 +43,18 @@ pub fn measure(
 
 fn one_by_one(stage: &Stage, floor: &mut SyncedFile) -> Result<Vec<Figure>, Error> {
     let (mut steps, mut syncs, mut per_step) = (Vec::new(), Vec::new(), Vec::new());
-    let sequence = |hops| -> Result<(f64, u64), Error> {
+    let sequence = |steps| -> Result<(RunView, f64), Error> {
         let before = stage.stats()?.syncs;
-        let (took, _) = stage.run("chain", vec![guests::first_link(Way::Warm, hops)])?;
-        Ok((micros(took), stage.stats()?.syncs - before))
+        let (_, view) = stage.run("chain", vec![guests::first_link(Way::Warm, steps)])?;
+        Ok((view, (stage.stats()?.syncs - before) as f64))
     };
     sequence(SEQUENCE)?;
     for _ in 0..SEQUENCES {
-        let (ends_us, ends_syncs) = sequence(1)?;
-        let (took_us, took_syncs) = sequence(SEQUENCE)?;
-        steps.push((took_us - ends_us) / f64::from(SEQUENCE - 1));
-        per_step.push((took_syncs as f64 - ends_syncs as f64) / f64::from(SEQUENCE - 1));
+        // Start and end of a run take syncs too, those of a short one as many.
+        let (_, at_the_ends) = sequence(2)?;
+        let (view, in_all) = sequence(SEQUENCE)?;
+        steps.push(guests::hop_us(&view, SEQUENCE)?);
+        per_step.push((in_all - at_the_ends) / f64::from(SEQUENCE - 2));
         for _ in 0..SYNCS {
             syncs.push(floor.sync_us()?);
         }

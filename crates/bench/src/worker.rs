@@ -18,15 +18,31 @@ pub fn serve() -> io::Result<()> {
     sluice_sandbox::worker::serve(hop)
 }
 
-/// Puts what it was called with under the next key, until none are left.
+/// Puts what it was called with under the next key, until none are left; then how long it has been since the first.
 fn hop(call: &Call<'_>) -> Result<Answer, Fault> {
-    let input =
-        call.objects()?.into_iter().next().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    let no_link = || io::Error::from(io::ErrorKind::InvalidData);
+    let input = call.objects()?.into_iter().next().ok_or_else(no_link)?;
     let mut bytes = input.bytes()?.to_vec();
-    let left = bytes.first_chunk_mut::<4>().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-    if let Some(next) = u32::from_le_bytes(*left).checked_sub(1) {
-        *left = next.to_le_bytes();
-        call.put(LINKS, &next.to_string(), &ContentType::Bytes, &bytes)?;
+    let [left, begun_ns] = *bytes.get(..16).ok_or_else(no_link)?.as_chunks::<8>().0 else {
+        return Err(no_link().into());
+    };
+    let begun_ns = match u64::from_le_bytes(begun_ns) {
+        0 => now_ns(),
+        begun_ns => begun_ns,
+    };
+    match u64::from_le_bytes(left).checked_sub(1) {
+        Some(next) => {
+            bytes[..8].copy_from_slice(&next.to_le_bytes());
+            bytes[8..16].copy_from_slice(&begun_ns.to_le_bytes());
+            call.put(LINKS, &next.to_string(), &ContentType::Bytes, &bytes)?;
+        }
+        None => call.put("output", "t", &ContentType::Bytes, &(now_ns() - begun_ns).to_le_bytes())?,
     }
     Ok(Answer::default())
+}
+
+/// Nanoseconds on the clock that all processes of this machine share.
+fn now_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -67,7 +67,8 @@ pub enum Present {
 #[derive(Clone, Debug, Default)]
 pub struct ObjectTable {
     slots: Vec<Slot>,
-    index: HashTable<u32>,
+    /// Positions by (bucket, key), each with its hash, so that growing looks at no key.
+    index: HashTable<(u64, u32)>,
 }
 
 fn hash(bucket: BucketIx, key: &str) -> u64 {
@@ -76,19 +77,15 @@ fn hash(bucket: BucketIx, key: &str) -> u64 {
     hasher.finish()
 }
 
-fn hash_of(slots: &[Slot], at: u32) -> u64 {
-    let object = &slots[at as usize].object;
-    hash(object.bucket, &object.key)
-}
-
 impl ObjectTable {
     /// The slot of a key.
     pub fn find(&self, bucket: BucketIx, key: &str) -> Option<u32> {
-        let same = |at: &u32| {
+        let hash = hash(bucket, key);
+        let same = |(of, at): &(u64, u32)| {
             let object = &self.slots[*at as usize].object;
-            object.bucket == bucket && *object.key == *key
+            *of == hash && object.bucket == bucket && *object.key == *key
         };
-        self.index.find(hash(bucket, key), same).copied()
+        self.index.find(hash, same).map(|(_, at)| *at)
     }
 
     /// All slots, by position.
@@ -120,7 +117,7 @@ impl ObjectTable {
         let hash = (slot.owner != Owner::Firing).then(|| hash(slot.object.bucket, &slot.object.key));
         self.slots.push(slot);
         if let Some(hash) = hash {
-            self.index.insert_unique(hash, at, |at| hash_of(&self.slots, *at));
+            self.index.insert_unique(hash, (hash, at), |(hash, _)| *hash);
         }
         at
     }
@@ -206,7 +203,7 @@ impl<'de> Deserialize<'de> for ObjectTable {
         let mut index = HashTable::with_capacity(slots.len());
         for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing) {
             let hash = hash(slot.object.bucket, &slot.object.key);
-            index.insert_unique(hash, at as u32, |at| hash_of(&slots, *at));
+            index.insert_unique(hash, (hash, at as u32), |(hash, _)| *hash);
         }
         Ok(Self { slots, index })
     }
