@@ -25,6 +25,8 @@ pub struct Root {
     pub next_object: ObjectId,
     /// The time of the last record, in milliseconds since the Unix epoch.
     pub now_ms: u64,
+    /// Fingerprints of the last events.
+    pub known_events: Vec<u128>,
     /// Timers of runs that were not in memory.
     pub timers: Vec<Timer>,
     /// Runs that were not in memory and listen to events.
@@ -124,6 +126,7 @@ impl<P: Ports> Shard<P> {
             next_run: self.next_run,
             next_object: self.objects.next_id(),
             now_ms: self.now_ms,
+            known_events: self.known_events.stored(),
             timers: self.durable.evicted_timers(),
             listeners: self.durable.evicted_listeners(),
             outstanding: self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect(),

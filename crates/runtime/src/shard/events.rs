@@ -4,7 +4,9 @@ use super::Shard;
 use super::answers::Submitter;
 use crate::api::EventsReply;
 use crate::handle::Answer;
+use crate::known::fingerprint;
 use crate::ports::Ports;
+use rustc_hash::FxHashSet;
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Event, Lsn, Problem, RunKey, limits};
@@ -24,12 +26,19 @@ impl<P: Ports> Shard<P> {
             return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "send several batches"));
         }
         let offered = events.len();
-        let events: Vec<Arc<Event>> = events.into_iter().filter(|event| self.is_new(event)).map(Arc::new).collect();
+        let mut batch = FxHashSet::default();
+        let mut is_new = |event: &Event| {
+            let known = fingerprint(&event.source, &event.id);
+            !self.known_events.contains(known) && batch.insert(known)
+        };
+        let events: Vec<Arc<Event>> = events.into_iter().filter(|event| is_new(event)).map(Arc::new).collect();
         let reply = EventsReply { accepted: events.len(), duplicates: offered - events.len() };
         let apps = self.apps_that_listen(None);
         let runs = self.runs_that_see(&events)?;
         let kind = InputKind::Events { events, apps, runs, acknowledges: None };
         let lsn = self.submit(kind.clone(), Priority::NewWork)?;
+        // Only now: what was refused comes again.
+        batch.into_iter().for_each(|event| self.known_events.insert(event));
         if let InputKind::Events { events, runs, .. } = kind {
             for run in runs.into_iter().filter(|run| self.express.run(*run).is_some()).collect::<Vec<_>>() {
                 let (events, apps) = (events.clone(), Vec::new());
@@ -37,10 +46,6 @@ impl<P: Ports> Shard<P> {
             }
         }
         Ok((lsn, reply))
-    }
-
-    fn is_new(&mut self, event: &Event) -> bool {
-        self.known_events.insert(&event.source, &event.id)
     }
 
     /// Runs that an event is addressed to; for those without an address, all that listen.

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{ROOT, Root};
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
+use crate::known::{KnownEvents, fingerprint};
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Options, Priority};
@@ -27,6 +28,21 @@ pub struct Opened<P: Ports> {
     pub world: P::World,
 }
 
+/// What the log tells besides the engine's state.
+struct Seen {
+    now_ms: u64,
+    events: KnownEvents,
+}
+
+impl Seen {
+    fn note(&mut self, input: &Input) {
+        self.now_ms = self.now_ms.max(input.now_ms);
+        if let InputKind::Events { events, acknowledges: None, .. } = &input.kind {
+            events.iter().for_each(|event| self.events.insert(fingerprint(&event.source, &event.id)));
+        }
+    }
+}
+
 /// Records that cannot be applied, and the runs they are about.
 type Poisoned = BTreeMap<Lsn, RunKey>;
 
@@ -39,10 +55,10 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object);
         let mut poisoned = Poisoned::new();
-        let mut now_ms = root.now_ms;
+        let mut seen = Seen { now_ms: root.now_ms, events: KnownEvents::restore(&root.known_events) };
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
-            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned, &mut now_ms)? {
+            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned, &mut seen)? {
                 None => break durable,
                 Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
@@ -63,11 +79,11 @@ impl<P: Ports> Shard<P> {
             flights: Default::default(),
             reports: Vec::new(),
             cron: Default::default(),
-            known_events: Default::default(),
+            known_events: seen.events,
             checkpoint: Default::default(),
             next_run,
             express_lsn: 0,
-            now_ms,
+            now_ms: seen.now_ms,
             failed: None,
             panicked: None,
             stats: Default::default(),
@@ -115,7 +131,7 @@ fn replay<P: Ports>(
     root: &Root,
     objects: &mut P::Objects,
     poisoned: &Poisoned,
-    now_ms: &mut u64,
+    seen: &mut Seen,
 ) -> Result<Option<(Lsn, RunKey)>, Problem> {
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
@@ -134,7 +150,7 @@ fn replay<P: Ports>(
             return Err(newer(record.engine_version));
         }
         let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
-        *now_ms = input.now_ms.max(*now_ms);
+        seen.note(&input);
         objects.skip_to(super::named::next_after(&input.kind));
         if poisoned.contains_key(&record.lsn) {
             continue;
