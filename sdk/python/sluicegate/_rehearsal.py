@@ -20,9 +20,7 @@ class Rehearsal:
         self._said = tempfile.TemporaryFile()
         command = [self.binary, "__rehearse", "--start-ms", str(start_ms), "--seed", str(seed)]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said)
         except OSError as error:
             self._said.close()
             raise FileNotFoundError(f"{self.binary} cannot be started: {error.strerror}; {_FIX}") from None
@@ -42,7 +40,9 @@ class Rehearsal:
         except BrokenPipeError:
             pass
         if not line:
-            raise RuntimeError(f"{self.binary} has ended: {self._last_words()}; take the `sluice` of this SDK's version")
+            raise RuntimeError(
+                f"{self.binary} has ended; take the `sluice` of this SDK's version. {self._last_words()}"
+            )
         ((name, said),) = json.loads(line).items()
         if name == "refused":
             raise _refused(said)
@@ -57,7 +57,8 @@ class Rehearsal:
     def _last_words(self) -> str:
         self._process.wait()
         self._said.seek(0)
-        return self._said.read().decode("utf-8", "replace").strip() or f"exit code {self._process.returncode}"
+        said = self._said.read().decode("utf-8", "replace").strip()
+        return f"It said: {said}" if said else f"Its exit code: {self._process.returncode}"
 
 
 _FIX = 'install it, or say where it is: app.test(binary="/path/to/sluice"), or the environment variable SLUICE'

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: When a test begins unless it says otherwise: 2026-01-01 in UTC.
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-#: How long :meth:`TestRun.result` waits for the end, in days of virtual time.
+#: How much time :meth:`TestRun.result` lets pass, unless it is told otherwise.
 PATIENCE = datetime.timedelta(days=366)
 
 Span = Union[float, datetime.timedelta]
@@ -294,7 +294,8 @@ class TestRun:
 
 def _raiser(error: BaseException | type[BaseException]) -> Callable[[], Any]:
     def fail() -> Any:
-        raise error
+        # An instance may be raised again and again; it forgets where it was raised before.
+        raise error if isinstance(error, type) else error.with_traceback(None)
 
     return fail
 
