@@ -11,6 +11,9 @@ from typing import Any
 
 from ._client import ApiError
 
+#: How long the program may take to end when it is asked nothing more.
+ENDING_SECONDS = 10
+
 
 class Rehearsal:
     """The running program."""
@@ -20,7 +23,13 @@ class Rehearsal:
         self._said = tempfile.TemporaryFile()
         command = [self.binary, "__rehearse", "--start-ms", str(start_ms), "--seed", str(seed)]
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said)
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,  # Ctrl-C is for the test; this ends when its stdin does
+            )
         except OSError as error:
             self._said.close()
             raise FileNotFoundError(f"{self.binary} cannot be started: {error.strerror}; {_FIX}") from None
@@ -50,8 +59,11 @@ class Rehearsal:
 
     def close(self) -> None:
         """Ends the program."""
-        self._process.kill()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
         self._said.close()
 
     def _last_words(self) -> str:

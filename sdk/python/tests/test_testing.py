@@ -114,6 +114,13 @@ class Runs(NeedsProgram):
             large = "word " * 50_000
             self.assertEqual(t.start({texts: {"a": large}}).result(), 50_000)
 
+    def test_nothing_is_left_behind(self):
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.dict(os.environ, TMPDIR=folder):
+            with words.test() as t:
+                t.start(seal=False)
+                self.assertEqual(len(os.listdir(folder)), 1)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_what_ctx_logs_is_logged(self):
         with words.test() as t, self.assertLogs("sluicegate", logging.INFO) as logged:
             t.start({texts: {"a": "one"}}, id="r1")
