@@ -45,7 +45,8 @@ fn step(name: &str, program: &str, arguments: &[&str]) -> Result<()> {
 fn run_step(name: &str, command: &mut Command) -> Result<()> {
     println!("── {name}: {command:?}");
     let began = Instant::now();
-    let status = command.status().with_context(|| format!("{:?} cannot be started", command.get_program()))?;
+    let status =
+        command.status().with_context(|| format!("{:?} cannot be started", command.get_program()))?;
     println!("── {name}: {:.0} s", began.elapsed().as_secs_f64());
     match status.success() {
         true => Ok(()),

@@ -29,7 +29,9 @@ fn layers() -> Result<Vec<String>> {
         match allowed.get(from) {
             None => problems.push(format!("crate {from} is missing in the table of ARCHITECTURE.md")),
             Some(allowed) => problems.extend(
-                targets.difference(allowed).map(|to| format!("{from} uses {to}, which ARCHITECTURE.md does not allow")),
+                targets
+                    .difference(allowed)
+                    .map(|to| format!("{from} uses {to}, which ARCHITECTURE.md does not allow")),
             ),
         }
     }
@@ -42,14 +44,19 @@ type Edges = BTreeMap<String, BTreeSet<String>>;
 
 /// Rows `| crate | uses, uses |` below the heading.
 fn allowed_edges(text: &str) -> Result<Edges> {
-    let (_, table) = text.split_once(TABLE_HEADING).context("ARCHITECTURE.md has no table of allowed edges")?;
-    let rows = table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let (_, table) =
+        text.split_once(TABLE_HEADING).context("ARCHITECTURE.md has no table of allowed edges")?;
+    let rows =
+        table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     let mut edges = Edges::new();
     for row in rows.skip(2) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [name, uses, ..] = cells.as_slice() else { bail!("a row needs two cells: {row}") };
         let uses = uses.split(',').map(|name| name.trim().trim_matches('`').to_owned());
-        edges.insert(name.trim_matches('`').to_owned(), uses.filter(|name| !name.is_empty() && name != "—").collect());
+        edges.insert(
+            name.trim_matches('`').to_owned(),
+            uses.filter(|name| !name.is_empty() && name != "—").collect(),
+        );
     }
     Ok(edges)
 }
@@ -62,7 +69,11 @@ fn actual_edges() -> Result<Edges> {
     let packages = metadata["packages"].as_array().context("metadata has packages")?;
     let folder = |package: &Value| {
         let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap_or_default());
-        manifest.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        manifest
+            .parent()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     };
     let folders: BTreeMap<&str, String> =
         packages.iter().filter_map(|package| Some((package["name"].as_str()?, folder(package)))).collect();
