@@ -11,6 +11,9 @@ from typing import Any
 
 from ._client import ApiError
 
+#: How long the program may take to end when it is asked nothing more.
+ENDING_SECONDS = 10
+
 
 class Rehearsal:
     """The running program."""
@@ -21,7 +24,11 @@ class Rehearsal:
         command = [self.binary, "__rehearse", "--start-ms", str(start_ms), "--seed", str(seed)]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                start_new_session=True,  # Ctrl-C is for the test; this ends when its stdin does
             )
         except OSError as error:
             self._said.close()
@@ -42,7 +49,9 @@ class Rehearsal:
         except BrokenPipeError:
             pass
         if not line:
-            raise RuntimeError(f"{self.binary} has ended: {self._last_words()}; take the `sluice` of this SDK's version")
+            raise RuntimeError(
+                f"{self.binary} has ended; take the `sluice` of this SDK's version. {self._last_words()}"
+            )
         ((name, said),) = json.loads(line).items()
         if name == "refused":
             raise _refused(said)
@@ -50,14 +59,18 @@ class Rehearsal:
 
     def close(self) -> None:
         """Ends the program."""
-        self._process.kill()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
         self._said.close()
 
     def _last_words(self) -> str:
         self._process.wait()
         self._said.seek(0)
-        return self._said.read().decode("utf-8", "replace").strip() or f"exit code {self._process.returncode}"
+        said = self._said.read().decode("utf-8", "replace").strip()
+        return f"It said: {said}" if said else f"Its exit code: {self._process.returncode}"
 
 
 _FIX = 'install it, or say where it is: app.test(binary="/path/to/sluice"), or the environment variable SLUICE'

@@ -9,7 +9,8 @@ import base64
 import logging
 import sys
 import threading
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from ._event import Event
 from ._load import Function
@@ -53,7 +54,7 @@ _log = logging.getLogger("sluicegate")
 
 
 class Stage(Worker):
-    """Runs one call at a time.
+    """Runs one call at a time. It has no slot that a server shares, and no doorbells.
 
     :param buckets: names of the app's buckets, ``input`` and ``output`` first.
     :param put: takes the objects that a call puts; answers whether the call should stop.
@@ -148,8 +149,8 @@ class Stage(Worker):
 
     def _failed(self, body: bytes) -> None:
         error = sys.exc_info()[1]
-        if not isinstance(error, (Exception, SystemExit)):
-            raise  # Ctrl-C, or the verdict of a test framework: meant for whoever runs the test
+        if error is not None and not isinstance(error, (Exception, SystemExit)):
+            raise error  # Ctrl-C, or the verdict of a test framework: meant for whoever runs the test
         self.error = error
         kind, *lengths = FAILURE.unpack_from(body)
         texts, at = [], FAILURE.size

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: When a test begins unless it says otherwise: 2026-01-01 in UTC.
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-#: How long :meth:`TestRun.result` waits for the end, in days of virtual time.
+#: How much time :meth:`TestRun.result` lets pass, unless it is told otherwise.
 PATIENCE = datetime.timedelta(days=366)
 
 Span = Union[float, datetime.timedelta]
@@ -51,6 +51,8 @@ class TestApp:
         self._faults: dict[str, list[Fault]] = {}
         self._calls: dict[str, list[tuple[Any, int]]] = {}
         self._errors: dict[str, BaseException] = {}
+        #: A call that the test has interrupted; it is made again.
+        self._unmade: dict[str, Any] | None = None
 
     def __enter__(self) -> TestApp:
         self._rehearsal = Rehearsal(*self._setup)
@@ -173,11 +175,13 @@ class TestApp:
     def _play(self, until_ms: int | None = None, run: str | None = None) -> dict[str, Any]:
         """Makes calls until there are none; what was waited for then."""
         while not self._stage.serial:
-            said = self._ask("next", {"until_ms": until_ms, "run": run})
+            said = self._unmade or self._ask("next", {"until_ms": until_ms, "run": run})
             self._now_ms = said["now_ms"]
             if "next_ms" in said:
                 return dict(said)
+            self._unmade = said
             self._make(said)
+            self._unmade = None
         return {}  # a function that runs made something due: it is called afterwards
 
     def _make(self, call: dict[str, Any]) -> None:
@@ -290,7 +294,8 @@ class TestRun:
 
 def _raiser(error: BaseException | type[BaseException]) -> Callable[[], Any]:
     def fail() -> Any:
-        raise error
+        # An instance may be raised again and again; it forgets where it was raised before.
+        raise error if isinstance(error, type) else error.with_traceback(None)
 
     return fail
 

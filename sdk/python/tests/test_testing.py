@@ -3,9 +3,15 @@
 import sdk_path  # noqa: F401  (first: the package of this checkout)
 
 import datetime
+import importlib
 import logging
 import os
+import re
+import sys
+import tempfile
 import unittest
+import unittest.mock
+from pathlib import Path
 
 import sluicegate as sg
 
@@ -108,6 +114,13 @@ class Runs(NeedsProgram):
             large = "word " * 50_000
             self.assertEqual(t.start({texts: {"a": large}}).result(), 50_000)
 
+    def test_nothing_is_left_behind(self):
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.dict(os.environ, TMPDIR=folder):
+            with words.test() as t:
+                t.start(seal=False)
+                self.assertEqual(len(os.listdir(folder)), 1)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_what_ctx_logs_is_logged(self):
         with words.test() as t, self.assertLogs("sluicegate", logging.INFO) as logged:
             t.start({texts: {"a": "one"}}, id="r1")
@@ -177,8 +190,11 @@ class Mixed(NeedsProgram):
             self.assertEqual(run.result(), ["j:1", "None:[2, 3]"])
 
     def test_without_a_stub_the_fix_is_named(self):
-        with mixed.test() as t, self.assertRaisesRegex(NotImplementedError, r"t\.stub\('tool'"):
-            t.start({jobs: {"j": [1]}})
+        with mixed.test() as t:
+            with self.assertRaisesRegex(NotImplementedError, r"t\.stub\('tool'"):
+                t.start({jobs: {"j": [1]}}, id="r")
+            t.stub(tool, lambda part: part.key)
+            self.assertEqual(t.runs()[0].result(), ["j/first", "j/rest"])
 
 
 class Clocked(NeedsProgram):
@@ -196,6 +212,43 @@ class Clocked(NeedsProgram):
             t.emit("other", {"n": 2})
             self.assertEqual((t.calls(order), t.calls(seen)), ([("order.new", 1)], [("seen", 1)]))
             self.assertEqual(t.runs()[-1].result(), ["o1", {"n": 1}])
+
+
+race = sg.App("race", durability="express")
+entries, arrived = race.bucket("entries"), race.bucket("arrived")
+
+
+@race.function(on=entries.each(), into=arrived)
+def enter(entry, ctx):
+    ctx.put(arrived, entry.key, "here")
+    return None if ctx.cancelled else "late"
+
+
+@race.function(on=arrived.first(1, of=3))
+def winner(first):
+    return first[0].key
+
+
+class Express(NeedsProgram):
+    def test_stragglers_are_not_called(self):
+        with race.test() as t:
+            run = t.start({entries: {"a": 1, "b": 2, "c": 3}})
+            self.assertEqual(run.result(), "a")
+            self.assertEqual(t.calls(winner), [(["a"], 1)])
+
+
+class Guide(NeedsProgram):
+    def test_the_example_of_the_guide(self):
+        guide = Path(__file__).parents[3] / "docs/guides/testing.md"
+        blocks = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", guide.read_text(), re.DOTALL)
+        with tempfile.TemporaryDirectory() as folder, unittest.mock.patch.object(sys, "path", [folder, *sys.path]):
+            for name, code in blocks:
+                Path(folder, f"{name}.py").write_text(code)
+            tests = importlib.import_module("test_invoices")
+            named = [test for name, test in vars(tests).items() if name.startswith("test_")]
+            self.assertGreaterEqual(len(named), 3)
+            for test in named:
+                test()
 
 
 class Seeds(NeedsProgram):
