@@ -79,7 +79,7 @@ async fn wake(node: NodeHandle, run: &str) -> Result<Duration, Error> {
 fn resident_bytes() -> Result<u64, Error> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.map(|pages| pages * rustix::param::page_size() as u64).ok_or_else(|| Error::Unexpected(statm))
+    pages.map(|pages| pages * rustix::param::page_size() as u64).ok_or(Error::Unexpected(statm))
 }
 
 /// What the files of a folder take on disk.
