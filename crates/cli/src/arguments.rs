@@ -67,6 +67,8 @@ pub enum Command {
     Schema(commands::schema::Schema),
     /// Run a server in the foreground
     Server(commands::server::Server),
+    /// Simulate nodes with faults and check that nothing goes wrong
+    Sim(commands::sim::Sim),
     /// Check what this machine offers
     Doctor(commands::doctor::Doctor),
     /// Explain a command, or how commands end

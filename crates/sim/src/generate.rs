@@ -36,7 +36,11 @@ pub struct Taste {
 
 /// Makes a plan.
 pub fn plan(rng: &mut Rng, taste: Taste) -> Plan {
-    let mut growing = Growing { recipe: Recipe::new("random"), buckets: vec!["s0".into(), "s1".into()], makers: Vec::new() };
+    let mut growing = Growing {
+        recipe: Recipe::new("random"),
+        buckets: vec!["s0".into(), "s1".into()],
+        makers: Vec::new(),
+    };
     if rng.chance(200) {
         growing.looping();
     }
@@ -76,7 +80,9 @@ pub fn react(call: &Call) -> Reaction {
         "pass" | "fail" => Reaction::value(format!("{}!", call.text())),
         "tell" => Reaction::value(call.text()).emit("told"),
         "list" => Reaction::value(format!("{} objects", call.objects.len())),
-        "loop" if !call.key().ends_with("+++") => Reaction::nothing().put("loop", &format!("{}+", call.key()), "again"),
+        "loop" if !call.key().ends_with("+++") => {
+            Reaction::nothing().put("loop", &format!("{}+", call.key()), "again")
+        }
         _ => Reaction::nothing(),
     }
 }

@@ -14,6 +14,7 @@ pub mod run;
 pub mod runs;
 pub mod schema;
 pub mod server;
+pub mod sim;
 pub mod start;
 
 use crate::arguments::{Arguments, Command, DEFAULT_SERVER, Global};
@@ -37,6 +38,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Explain(explain) => explain.execute(global),
         Command::Schema(schema) => schema.execute(),
         Command::Server(server) => server.execute(global),
+        Command::Sim(sim) => sim.execute(global),
         Command::Doctor(doctor) => doctor.execute(global),
         Command::Help(help) => help.execute(),
         Command::Completions(completions) => completions.execute(),

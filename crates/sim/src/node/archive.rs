@@ -46,7 +46,11 @@ impl Archive {
     }
 
     /// Takes in what became durable since the last call.
-    pub fn pull<D: sluice_storage::disk::Disk>(&mut self, log: &Log<D>, scene: &Scene) -> Result<(), Violation> {
+    pub fn pull<D: sluice_storage::disk::Disk>(
+        &mut self,
+        log: &Log<D>,
+        scene: &Scene,
+    ) -> Result<(), Violation> {
         if log.durable().0 > self.len() {
             self.read(log, Lsn(self.len() + 1), scene)?;
         }
@@ -54,16 +58,30 @@ impl Archive {
     }
 
     /// After the log was opened again: nothing durable is gone or different.
-    pub fn compare<D: sluice_storage::disk::Disk>(&mut self, log: &Log<D>, scene: &Scene) -> Result<(), Violation> {
+    pub fn compare<D: sluice_storage::disk::Disk>(
+        &mut self,
+        log: &Log<D>,
+        scene: &Scene,
+    ) -> Result<(), Violation> {
         if log.durable().0 < self.len() {
-            return Err(lost(format!("the log ends at {} after recovery, it had {} records", log.durable(), self.len())));
+            return Err(lost(format!(
+                "the log ends at {} after recovery, it had {} records",
+                log.durable(),
+                self.len()
+            )));
         }
         scene.cover(|coverage| coverage.check("records that survived", self.records.len()));
         self.read(log, log.oldest(), scene)
     }
 
-    fn read<D: sluice_storage::disk::Disk>(&mut self, log: &Log<D>, from: Lsn, scene: &Scene) -> Result<(), Violation> {
-        let unreadable = |error: sluice_storage::Error| lost(format!("the log cannot be read from {from}: {error}"));
+    fn read<D: sluice_storage::disk::Disk>(
+        &mut self,
+        log: &Log<D>,
+        from: Lsn,
+        scene: &Scene,
+    ) -> Result<(), Violation> {
+        let unreadable =
+            |error: sluice_storage::Error| lost(format!("the log cannot be read from {from}: {error}"));
         let mut records = log.replay(from).map_err(unreadable)?;
         while let Some(record) = records.next().map_err(unreadable)? {
             let fingerprint = xxhash_rust::xxh3::xxh3_128(record.payload);
@@ -71,7 +89,8 @@ impl Archive {
                 Some(known) if *known == fingerprint => {}
                 Some(_) => return Err(lost(format!("record {} is another one than before", record.lsn))),
                 None => {
-                    let input = postcard::from_bytes(record.payload).map_err(|error| lost(error.to_string()))?;
+                    let input =
+                        postcard::from_bytes(record.payload).map_err(|error| lost(error.to_string()))?;
                     self.records.push(fingerprint);
                     self.take(record.lsn, input, scene)?;
                 }
@@ -84,7 +103,8 @@ impl Archive {
         scene.tell(|| format!("{lsn} {}", brief(&input.kind)));
         scene.cover(|coverage| *coverage.inputs.entry(name(&input.kind)).or_default() += 1);
         if input.now_ms < self.last_ms {
-            let message = format!("record {lsn} is of {} ms, the one before of {} ms", input.now_ms, self.last_ms);
+            let message =
+                format!("record {lsn} is of {} ms, the one before of {} ms", input.now_ms, self.last_ms);
             return Err(Violation::new(Checker::SameState, message));
         }
         self.last_ms = input.now_ms;
@@ -107,12 +127,16 @@ impl Archive {
                 causes.extend((!delegated).then_some(Cause::Left(*from)));
             }
             InputKind::Events { events, acknowledges: None, .. } => {
-                causes.extend(events.iter().map(|event| Cause::Event(event.source.to_string(), event.id.to_string())));
+                causes.extend(
+                    events.iter().map(|event| Cause::Event(event.source.to_string(), event.id.to_string())),
+                );
             }
             InputKind::Cron { app, trigger, due_ms, .. } => causes.push(Cause::Cron(*app, *trigger, *due_ms)),
             InputKind::Completed { invocation, attempt, .. } => {
                 if !scene.workers.borrow().ended.contains(&(*invocation, *attempt)) {
-                    let message = format!("record {lsn} says that {invocation} {attempt} ended, which it never reported");
+                    let message = format!(
+                        "record {lsn} says that {invocation} {attempt} ended, which it never reported"
+                    );
                     return Err(Violation::new(Checker::NothingTwice, message));
                 }
             }
@@ -166,7 +190,9 @@ fn brief(kind: &InputKind) -> String {
         InputKind::Seal { run } | InputKind::Cancel { run, .. } | InputKind::Reincarnate { run } => {
             format!("{} {run}", name(kind))
         }
-        InputKind::Deliver { from, object, .. } => format!("{} leaves {} ({})", object.key, from.run, from.seq),
+        InputKind::Deliver { from, object, .. } => {
+            format!("{} leaves {} ({})", object.key, from.run, from.seq)
+        }
         other => name(other).to_owned(),
     }
 }

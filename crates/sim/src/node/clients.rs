@@ -70,7 +70,17 @@ pub(super) struct Told {
 impl Client {
     fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
         let left = plan.iter().cloned().collect();
-        Self { id, app: app.into(), inputs, plan, program: None, left, busy: None, not_before_ms: 0, told: Told::default() }
+        Self {
+            id,
+            app: app.into(),
+            inputs,
+            plan,
+            program: None,
+            left,
+            busy: None,
+            not_before_ms: 0,
+            told: Told::default(),
+        }
     }
 
     /// Runs a plan's app once: start, puts, seal, perhaps a cancel, and the end.
@@ -149,7 +159,8 @@ impl Client {
                 let object = self.object(at);
                 let run = matches!(deed, Deed::Put(_)).then(|| self.id.clone());
                 let text = &self.inputs[at].2;
-                let (ticket, answer) = desk.ask((text.len() <= limits::INLINE_BYTES_MAX).then(|| text.clone()));
+                let (ticket, answer) =
+                    desk.ask((text.len() <= limits::INLINE_BYTES_MAX).then(|| text.clone()));
                 (ticket, Command::Put { run, app: self.app.clone(), object, answer })
             }
             Deed::Seal => {
@@ -168,12 +179,22 @@ impl Client {
             Deed::Read(at) => {
                 let (bucket, key, _) = self.inputs[at].clone();
                 let (ticket, answer) = desk.ask(None);
-                (ticket, Command::Object { run: Some(self.id.clone()), app: self.app.clone(), bucket, key, answer })
+                (
+                    ticket,
+                    Command::Object {
+                        run: Some(self.id.clone()),
+                        app: self.app.clone(),
+                        bucket,
+                        key,
+                        answer,
+                    },
+                )
             }
             Deed::Deploy => {
                 let program = self.program.clone().expect("who deploys has a program");
                 let definition = Bytes::from(self.id.clone());
-                let request = DeployRequest { program, definition, files: BTreeMap::new(), reset_triggers: Vec::new() };
+                let request =
+                    DeployRequest { program, definition, files: BTreeMap::new(), reset_triggers: Vec::new() };
                 let (ticket, answer) = desk.ask(None);
                 (ticket, Command::Deploy(Box::new(request), answer))
             }
@@ -215,11 +236,14 @@ impl Client {
         let Some(deed) = self.left.front().cloned() else { return Ok(()) };
         match ending {
             Ending::Gone => self.not_before_ms = scene.now_ms() + PATIENCE_MS,
-            Ending::Refused(problem) if is_passing(problem.code) => self.not_before_ms = scene.now_ms() + PATIENCE_MS,
+            Ending::Refused(problem) if is_passing(problem.code) => {
+                self.not_before_ms = scene.now_ms() + PATIENCE_MS
+            }
             Ending::Refused(problem) => {
                 let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);
                 if !(late && matches!(deed, Deed::Put(_))) {
-                    let message = format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
+                    let message =
+                        format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
                     return Err(Violation::new(Checker::NothingLost, message));
                 }
                 self.left.pop_front();
@@ -245,7 +269,8 @@ impl Client {
             (Deed::Cancel, _) => told.cancelled = true,
             (Deed::Event(_), _) => told.event = true,
             (Deed::Wait, Heard::View(view)) => {
-                let outputs = view.outputs.into_iter().map(|object| (object.key.to_string(), object.bytes)).collect();
+                let outputs =
+                    view.outputs.into_iter().map(|object| (object.key.to_string(), object.bytes)).collect();
                 told.ended = Some((view.status, outputs));
             }
             (Deed::Read(at), Heard::Object(object)) if object.bytes == self.inputs[*at].2.as_bytes() => {}

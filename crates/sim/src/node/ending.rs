@@ -14,7 +14,12 @@ use sluice_types::{Condition, InvocationId, Program};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges every run.
-pub(super) fn judge(truth: &Engine, apps: &[SimApp], clients: &[Client], scene: &Scene) -> Result<(), Violation> {
+pub(super) fn judge(
+    truth: &Engine,
+    apps: &[SimApp],
+    clients: &[Client],
+    scene: &Scene,
+) -> Result<(), Violation> {
     for run in truth.runs() {
         run.check();
         counts(run, scene)?;
@@ -22,7 +27,8 @@ pub(super) fn judge(truth: &Engine, apps: &[SimApp], clients: &[Client], scene: 
     for client in clients.iter().filter(|client| client.is_run()) {
         let key = truth.find(Engine::fingerprint("default", &client.id));
         let run = key.and_then(|key| truth.run(key)).expect("every run was started, and is there");
-        let app = apps.iter().find(|app| app.plan.program.app == run.program().app).expect("it is one of these");
+        let app =
+            apps.iter().find(|app| app.plan.program.app == run.program().app).expect("it is one of these");
         if app.modelled && !client.asked_to_cancel() {
             as_predicted(run, client, scene)?;
         }
@@ -79,7 +85,11 @@ fn as_predicted(run: &Run, client: &Client, scene: &Scene) -> Result<(), Violati
     let wrong = |what: String| Err(Violation::new(Checker::Model, format!("{}: {what}", run.id())));
     if prediction.succeeds != (run.status() == Status::Succeeded) {
         let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
-        return wrong(format!("it is {:?}, predicted success: {} ({reason})", run.status(), prediction.succeeds));
+        return wrong(format!(
+            "it is {:?}, predicted success: {} ({reason})",
+            run.status(),
+            prediction.succeeds
+        ));
     }
     if !prediction.succeeds {
         return Ok(());
@@ -122,7 +132,10 @@ fn as_called(run: &Run, scene: &Scene) -> Result<(), Violation> {
             at.map(|at| expected.swap_remove(at)).is_some()
         });
         if !known || count != made.len() + expected.len() {
-            let message = format!("{}: {function} was called {count} times, with {made:?}; left over: {expected:?}", run.id());
+            let message = format!(
+                "{}: {function} was called {count} times, with {made:?}; left over: {expected:?}",
+                run.id()
+            );
             return Err(Violation::new(Checker::Model, message));
         }
     }
@@ -150,5 +163,7 @@ fn made(run: &Run, function: &str, scene: &Scene) -> Vec<Expected> {
             .any(|entry| matches!(entry.kind, HistoryKind::InvocationCreated { invocation, .. } if invocation == seq))
     };
     let calls = workers.calls.range(of_run).filter(|(id, call)| call.function == function && is_real(id.seq));
-    calls.map(|(_, call)| (call.objects.iter().map(|(key, _)| key.clone()).collect(), call.group.clone())).collect()
+    calls
+        .map(|(_, call)| (call.objects.iter().map(|(key, _)| key.clone()).collect(), call.group.clone()))
+        .collect()
 }

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything there is in a shard, in one engine.
 pub(super) fn whole(shard: &SimShard) -> Result<Engine, Violation> {
-    let unreadable = |what: String| Violation::new(Checker::Recovery, format!("the state cannot be read: {what}"));
+    let unreadable =
+        |what: String| Violation::new(Checker::Recovery, format!("the state cannot be read: {what}"));
     let mut whole = Engine::durable(Box::new(Plain));
     for app in shard.engine().apps() {
         let blob = shard.engine().save_app(app.key()).expect("it was just listed");
@@ -50,7 +51,9 @@ pub(super) fn same_state(whole: &Engine, archive: &Archive, scene: &Scene) -> Re
     keys.dedup();
     let differs = |key: &RunKey| whole.save_run(*key) != archive.truth.save_run(*key);
     let differing: Vec<RunKey> = keys.into_iter().filter(differs).collect();
-    let applied = |engine: &Engine, key| engine.run(key).map(|run| (run.applied(), run.status(), run.pending().count()));
+    let applied = |engine: &Engine, key| {
+        engine.run(key).map(|run| (run.applied(), run.status(), run.pending().count()))
+    };
     let first = differing.first().map(|key| (applied(whole, *key), applied(&archive.truth, *key)));
     let message = format!("runs {differing:?} differ from what the log gives; of the first: {first:?}");
     Err(Violation::new(Checker::SameState, message))
@@ -69,9 +72,11 @@ pub(super) fn nothing_lost(
 ) -> Result<(), Violation> {
     for client in clients {
         let told = &client.told;
-        let facts = usize::from(told.started) + told.put.len() + usize::from(told.sealed) + usize::from(told.event);
+        let facts =
+            usize::from(told.started) + told.put.len() + usize::from(told.sealed) + usize::from(told.event);
         scene.cover(|coverage| coverage.check("accepted facts found", facts));
-        let lost = |what: &str| Err(Violation::new(Checker::NothingLost, format!("{}: {what} is lost", client.id)));
+        let lost =
+            |what: &str| Err(Violation::new(Checker::NothingLost, format!("{}: {what} is lost", client.id)));
         if told.event && !archive.has_event(SOURCE, &client.id) {
             return lost("the event");
         }
@@ -79,7 +84,8 @@ pub(super) fn nothing_lost(
             let app = whole.apps().find(|app| **app.name() == *client.app);
             let is_there = |at: &usize| {
                 let (bucket, key, text) = &client.inputs[*at];
-                app.and_then(|app| app.object(bucket, key)).is_some_and(|object| holds(scene, &object.payload, text))
+                app.and_then(|app| app.object(bucket, key))
+                    .is_some_and(|object| holds(scene, &object.payload, text))
             };
             if !told.put.iter().all(is_there) {
                 return lost("the object of the app");
@@ -140,7 +146,8 @@ pub(super) fn nothing_dangles(whole: &Engine, scene: &Scene) -> Result<(), Viola
             let Payload::Stored { id, .. } = slot.object.payload else { continue };
             scene.cover(|coverage| coverage.check("objects on disk", 1));
             if !scene.vault.borrow().is_on_disk(id) {
-                let message = format!("{} holds {:?} as {id}, which is not on disk", run.id(), slot.object.key);
+                let message =
+                    format!("{} holds {:?} as {id}, which is not on disk", run.id(), slot.object.key);
                 return Err(Violation::new(Checker::Objects, message));
             }
         }

@@ -143,6 +143,8 @@ impl Scene {
 
     /// The store as it is, for a mutant that brings it back.
     pub fn copy_store(&self) -> Option<Vec<u8>> {
-        (self.mutant == Some(Mutant::StaleStore)).then(|| self.store_disk.contents(Path::new(STORE_PATH))).flatten()
+        (self.mutant == Some(Mutant::StaleStore))
+            .then(|| self.store_disk.contents(Path::new(STORE_PATH)))
+            .flatten()
     }
 }

@@ -9,8 +9,8 @@ use crate::generate::react_with_outputs;
 use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
 use sluice_types::invocation::{Arguments, Emission, ReturnValue};
 use sluice_types::{
-    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, ObjectId, Outcome, Payload,
-    Problem, Program, Put, Version,
+    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, ObjectId,
+    Outcome, Payload, Problem, Program, Put, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -46,6 +46,8 @@ pub(super) struct Workers {
     asked: BTreeSet<(InvocationId, Attempt)>,
     /// What each invocation was called with, last.
     pub calls: BTreeMap<InvocationId, Call>,
+    /// Invocations of which that may change with a crash.
+    provisional: BTreeSet<InvocationId>,
     /// Attempts that have ended, truly.
     pub ended: BTreeSet<(InvocationId, Attempt)>,
 }
@@ -72,7 +74,13 @@ fn is_pure(program: &Program, function: FunctionIx) -> bool {
 }
 
 impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
-    fn add_app(&mut self, app: AppKey, version: Version, program: &Arc<Program>, _: &Path) -> Result<(), Problem> {
+    fn add_app(
+        &mut self,
+        app: AppKey,
+        version: Version,
+        program: &Arc<Program>,
+        _: &Path,
+    ) -> Result<(), Problem> {
         self.0.workers.borrow_mut().programs.insert((app, version), program.clone());
         Ok(())
     }
@@ -81,7 +89,12 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         is_pure(program, function)
     }
 
-    fn start(&mut self, call: ports::Call, objects: &mut super::objects::SimObjects, reports: &mut Vec<Report>) {
+    fn start(
+        &mut self,
+        call: ports::Call,
+        objects: &mut super::objects::SimObjects,
+        reports: &mut Vec<Report>,
+    ) {
         let invocation = &call.invocation;
         let (id, attempt) = (invocation.id, invocation.attempt);
         let program = self.0.workers.borrow().programs[&(call.app, call.version)].clone();
@@ -101,8 +114,17 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             Payload::Inline(_) => None,
         };
         let arguments = invocation.arguments.objects().iter().filter_map(stored).collect();
-        let flight =
-            Flight { id, attempt, program, reaction, arguments, reported: 0, due_ms, abandoned: false, provisional };
+        let flight = Flight {
+            id,
+            attempt,
+            program,
+            reaction,
+            arguments,
+            reported: 0,
+            due_ms,
+            abandoned: false,
+            provisional,
+        };
         if pure && !hangs && self.0.chance(500) {
             return self.fly_through(flight, reports);
         }
@@ -124,7 +146,15 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         let now_ms = self.0.now_ms();
         let due = |flight: &Flight| flight.due_ms <= now_ms;
         let mut ready: Vec<u64> = Vec::new();
-        ready.extend(self.0.workers.borrow().flights.iter().filter(|(_, flight)| due(flight)).map(|(number, _)| *number));
+        ready.extend(
+            self.0
+                .workers
+                .borrow()
+                .flights
+                .iter()
+                .filter(|(_, flight)| due(flight))
+                .map(|(number, _)| *number),
+        );
         while !ready.is_empty() {
             let number = ready.swap_remove(self.0.below(ready.len()));
             let taken = self.0.workers.borrow_mut().flights.remove(&number);
@@ -152,7 +182,8 @@ impl SimSandboxes {
         objects: &mut super::objects::SimObjects,
     ) -> Result<Call, Problem> {
         let invocation = &call.invocation;
-        let mut read = |object: &sluice_types::Object| Ok((object.key.to_string(), objects.read(&object.payload)?));
+        let mut read =
+            |object: &sluice_types::Object| Ok((object.key.to_string(), objects.read(&object.payload)?));
         Ok(Call {
             run: call.run_id.to_string(),
             function: program.functions[invocation.function.index()].name.to_string(),
@@ -171,16 +202,32 @@ impl SimSandboxes {
         self.0.tell(|| format!("  call {id} {attempt}: {} [{}]", seen.function, seen.keys()));
         let workers = &mut *self.0.workers.borrow_mut();
         if !workers.asked.insert((id, attempt)) && !provisional {
-            self.0.complain(Checker::NothingTwice, format!("{id} {attempt} is asked for twice in one life of the node"));
+            self.0.complain(
+                Checker::NothingTwice,
+                format!("{id} {attempt} is asked for twice in one life of the node"),
+            );
         }
         let before = workers.calls.insert(id, seen.clone());
-        if before.is_some_and(|before| before != *seen) && !provisional {
-            self.0.complain(Checker::SameState, format!("{id} {attempt} sees other arguments than the attempt before it"));
+        let settled = !workers.provisional.contains(&id) && !provisional;
+        if provisional {
+            workers.provisional.insert(id);
+        }
+        if before.is_some_and(|before| before != *seen) && settled {
+            self.0.complain(
+                Checker::SameState,
+                format!("{id} {attempt} sees other arguments than the attempt before it"),
+            );
         }
     }
 
     /// Perhaps goes wrong, if another attempt is left.
-    fn disturbed(&self, program: &Program, function: FunctionIx, attempt: Attempt, mut reaction: Reaction) -> Reaction {
+    fn disturbed(
+        &self,
+        program: &Program,
+        function: FunctionIx,
+        attempt: Attempt,
+        mut reaction: Reaction,
+    ) -> Reaction {
         let another = attempt.0 < program.functions[function.index()].retry.attempts;
         let faults = [
             ("attempt raises", FailureKind::Raised, 60),
@@ -188,7 +235,9 @@ impl SimSandboxes {
             ("attempt hangs", FailureKind::TimedOut, 20),
             ("attempt runs out of memory", FailureKind::OutOfMemory, 20),
         ];
-        if another && let Some((_, kind, _)) = faults.into_iter().find(|(name, _, often)| self.0.fault(name, *often)) {
+        if another
+            && let Some((_, kind, _)) = faults.into_iter().find(|(name, _, often)| self.0.fault(name, *often))
+        {
             reaction.early.truncate(self.0.below(reaction.early.len() + 1));
             reaction.fails = Some(kind);
         }
@@ -210,9 +259,9 @@ impl SimSandboxes {
         flight.due_ms = self.0.now_ms() + self.0.below(20) as u64;
         if let Some(put) = flight.reaction.early.get(flight.reported).cloned() {
             flight.reported += 1;
-            let put = self.put(&flight.program, put);
-            let again = self.0.fault("put reported twice", 50).then(|| put.clone());
-            reports.extend([put].into_iter().chain(again).map(|put| Report::Put { invocation, attempt, put }));
+            let times = if self.0.fault("put reported twice", 50) { 2 } else { 1 };
+            let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
+            reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
             return Some(flight);
         }
         self.0.workers.borrow_mut().ended.insert((invocation, attempt));
@@ -238,7 +287,10 @@ impl SimSandboxes {
         let vault = self.0.vault.borrow();
         let gone = flight.arguments.iter().find(|id| !flight.abandoned && vault.bytes(**id).is_none());
         if let Some(gone) = gone {
-            self.0.complain(Checker::Objects, format!("{gone} is released while {} {} uses it", flight.id, flight.attempt));
+            self.0.complain(
+                Checker::Objects,
+                format!("{gone} is released while {} {} uses it", flight.id, flight.attempt),
+            );
         }
     }
 
@@ -265,7 +317,14 @@ impl SimSandboxes {
     fn put(&self, program: &Program, (bucket, key, bytes, group): Made) -> Put {
         let bucket = program.bucket(&bucket).expect("random functions put to buckets that exist");
         let payload = self.payload(bytes);
-        Put { bucket, key: key.into(), content_type: ContentType::Bytes, payload, group: group.map(Into::into), meta: None }
+        Put {
+            bucket,
+            key: key.into(),
+            content_type: ContentType::Bytes,
+            payload,
+            group: group.map(Into::into),
+            meta: None,
+        }
     }
 
     fn payload(&self, bytes: bytes::Bytes) -> Payload {

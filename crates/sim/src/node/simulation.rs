@@ -25,6 +25,8 @@ use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
 const LAST_TURNS_MAX: u32 = 20_000;
+/// Turns per log record before a simulation counts as stuck.
+const TURNS_PER_INPUT_MAX: u64 = 20;
 /// Tries to open the shard again.
 const OPENINGS_MAX: u32 = 10;
 /// Clients that may be busy at once.
@@ -114,7 +116,13 @@ impl Simulation {
         let mut faults = Fault::ALL.to_vec();
         let distance = (inputs / (faults.len() as u64 + 1)).max(1);
         let mut next_fault = distance;
+        let mut turns = 0;
         while self.archive.len() < inputs {
+            turns += 1;
+            if turns > inputs * TURNS_PER_INPUT_MAX {
+                let message = format!("after {turns} turns the log holds {} records", self.archive.len());
+                return Err(Violation::new(Checker::RunsEnd, message));
+            }
             if self.archive.len() >= next_fault && !faults.is_empty() {
                 next_fault += distance;
                 let fault = faults.swap_remove(self.scene.below(faults.len()));
@@ -205,7 +213,10 @@ impl Simulation {
         let shard = self.shard.as_ref().expect("it is open");
         let Some(problem) = shard.failure().cloned() else { return Ok(()) };
         if let Some((lsn, run)) = shard.panicked() {
-            return Err(Violation::new(Checker::Recovery, format!("applying record {lsn} about {run} panicked")));
+            return Err(Violation::new(
+                Checker::Recovery,
+                format!("applying record {lsn} about {run} panicked"),
+            ));
         }
         self.scene.tell(|| format!("the shard fails: {} {}", problem.code, problem.message));
         match self.then.take() {
@@ -240,7 +251,9 @@ impl Simulation {
         scene.tell(|| format!("fault: {}", fault.name()));
         match fault {
             Fault::PowerLoss | Fault::TotalLoss | Fault::Kill => return self.crash(fault),
-            Fault::LossInWrite | Fault::LossInSync | Fault::LossInCheckpoint => self.then = Some(Fault::PowerLoss),
+            Fault::LossInWrite | Fault::LossInSync | Fault::LossInCheckpoint => {
+                self.then = Some(Fault::PowerLoss)
+            }
             Fault::LogWrite | Fault::LogSync | Fault::StoreWrite => self.then = None,
             Fault::FullDisk => {
                 let used = scene.log_disk.used_bytes();
@@ -248,7 +261,9 @@ impl Simulation {
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
             }
             Fault::ClockForward => scene.set_now_ms(scene.now_ms() + 5_000),
-            Fault::ClockBack => scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64)),
+            Fault::ClockBack => {
+                scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64))
+            }
         }
         scene.plan_fault(fault);
         Ok(())
@@ -300,7 +315,8 @@ impl Simulation {
 
     fn try_open(&self) -> Result<SimShard, sluice_types::Problem> {
         let scene = &self.scene;
-        let store = RunStore::open(&scene.store_disk, Path::new(STORE_PATH), &StoreOptions { cache_bytes: 1 << 20 });
+        let store =
+            RunStore::open(&scene.store_disk, Path::new(STORE_PATH), &StoreOptions { cache_bytes: 1 << 20 });
         let store = store.map_err(|error| error.problem())?;
         scene.damage(&store).map_err(|error| error.problem())?;
         let options = ShardOptions {
@@ -373,7 +389,8 @@ impl Simulation {
             }
         }
         let open: Vec<_> = self.archive.truth.runs().filter(|run| run.ended_ms().is_none()).take(5).collect();
-        let open = open.iter().map(|run| format!("{} with {} calls pending", run.id(), run.pending().count()));
+        let open =
+            open.iter().map(|run| format!("{} with {} calls pending", run.id(), run.pending().count()));
         let busy = self.busy.iter().take(5).map(|at| self.clients[*at].id.clone());
         let names: Vec<String> = open.chain(busy).collect();
         Err(Violation::new(Checker::RunsEnd, format!("these do not end: {}", names.join(", "))))
