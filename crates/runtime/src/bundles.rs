@@ -31,7 +31,9 @@ impl Bundles {
     /// XXH3-128 over names, lengths and bytes.
     pub fn digest(files: &BTreeMap<String, Bytes>, definition: &[u8]) -> u128 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
-        for (name, bytes) in files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)]) {
+        for (name, bytes) in
+            files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).chain([("", definition)])
+        {
             hash.update(&(name.len() as u64).to_le_bytes());
             hash.update(name.as_bytes());
             hash.update(&(bytes.len() as u64).to_le_bytes());
@@ -55,7 +57,12 @@ impl Bundles {
     }
 
     /// Writes a bundle and makes it durable. One that is there already is left as it is.
-    pub fn write(&self, digest: u128, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> Result<(), Problem> {
+    pub fn write(
+        &self,
+        digest: u128,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> Result<(), Problem> {
         files.keys().try_for_each(|name| check_name(name))?;
         let folder = self.folder(digest);
         let Some(root) = self.root.as_ref().filter(|_| !folder.exists()) else { return Ok(()) };
@@ -71,7 +78,12 @@ impl Bundles {
         })
     }
 
-    fn write_files(&self, folder: &Path, files: &BTreeMap<String, Bytes>, definition: &[u8]) -> io::Result<()> {
+    fn write_files(
+        &self,
+        folder: &Path,
+        files: &BTreeMap<String, Bytes>,
+        definition: &[u8],
+    ) -> io::Result<()> {
         if folder.exists() {
             fs::remove_dir_all(folder)?;
         }
@@ -106,5 +118,6 @@ fn unwritten(error: &io::Error, folder: &Path) -> Problem {
         io::ErrorKind::StorageFull => (Code::DISK_FULL, "free disk space and deploy again"),
         _ => (Code::INTERNAL, "look at the data directory's permissions and the disk"),
     };
-    Problem::new(code, format!("the app's files cannot be written: {error}"), fix).at(folder.display().to_string())
+    Problem::new(code, format!("the app's files cannot be written: {error}"), fix)
+        .at(folder.display().to_string())
 }

@@ -144,8 +144,12 @@ impl<P: Ports> Shard<P> {
     /// Idle runs that are in the store as they are leave memory, the ended ones first.
     fn evict(&mut self) {
         let excess = self.durable.runs().count().saturating_sub(self.options.loaded_runs_max);
-        let mut idle: Vec<(bool, RunKey)> =
-            self.durable.runs().filter(|run| run.is_idle()).map(|run| (run.ended_ms().is_none(), run.key())).collect();
+        let mut idle: Vec<(bool, RunKey)> = self
+            .durable
+            .runs()
+            .filter(|run| run.is_idle())
+            .map(|run| (run.ended_ms().is_none(), run.key()))
+            .collect();
         idle.sort_unstable();
         for (_, run) in idle.into_iter().take(excess) {
             self.durable.evict(run);

@@ -22,7 +22,8 @@ impl<P: Ports> Shard<P> {
 
     fn take_events(&mut self, events: Vec<Event>) -> Result<(Lsn, EventsReply), Problem> {
         if events.len() > limits::EVENT_BATCH_MAX {
-            let message = format!("a batch has at most {} events, this one {}", limits::EVENT_BATCH_MAX, events.len());
+            let message =
+                format!("a batch has at most {} events, this one {}", limits::EVENT_BATCH_MAX, events.len());
             return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "send several batches"));
         }
         let offered = events.len();
@@ -31,7 +32,8 @@ impl<P: Ports> Shard<P> {
             let known = fingerprint(&event.source, &event.id);
             !self.known_events.contains(known) && batch.insert(known)
         };
-        let events: Vec<Arc<Event>> = events.into_iter().filter(|event| is_new(event)).map(Arc::new).collect();
+        let events: Vec<Arc<Event>> =
+            events.into_iter().filter(|event| is_new(event)).map(Arc::new).collect();
         let reply = EventsReply { accepted: events.len(), duplicates: offered - events.len() };
         let apps = self.apps_that_listen(None);
         let runs = self.runs_that_see(&events)?;

@@ -164,7 +164,8 @@ impl<P: Ports> Shard<P> {
         self.load_needed(&input)?;
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
-        let lsn = self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
+        let lsn =
+            self.log.append(head, |buffer| encode(&input, buffer)).map_err(|error| self.refused(&error))?;
         self.stats.records += 1;
         self.apply(lsn, input);
         Ok(lsn)
@@ -276,7 +277,11 @@ impl<P: Ports> Shard<P> {
         match self.store.run(key).map_err(|error| error.problem())? {
             Some(blob) => {
                 self.durable.load_run(&blob).map_err(|error| {
-                    Problem::new(Code::DATA_CORRUPT, error.to_string(), "restore the data directory from a backup")
+                    Problem::new(
+                        Code::DATA_CORRUPT,
+                        error.to_string(),
+                        "restore the data directory from a backup",
+                    )
                 })?;
                 Ok(true)
             }
@@ -300,7 +305,9 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Forget { run } => Some(*run),
-        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
+            Some(invocation.run)
+        }
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

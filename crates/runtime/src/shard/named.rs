@@ -23,7 +23,9 @@ fn each_payload(kind: &InputKind, visit: &mut dyn FnMut(&Payload)) {
                 each_object(arguments.objects(), visit);
             }
         }
-        InputKind::Put { object, .. } | InputKind::Deliver { object, .. } | InputKind::AppPut { object, .. } => {
+        InputKind::Put { object, .. }
+        | InputKind::Deliver { object, .. }
+        | InputKind::AppPut { object, .. } => {
             visit(&object.payload);
         }
         InputKind::Output { put, .. } => visit(&put.payload),

@@ -58,7 +58,15 @@ impl<P: Ports> Shard<P> {
         let mut seen = Seen { now_ms: root.now_ms, events: KnownEvents::restore(&root.known_events) };
         let durable = loop {
             let mut durable = Engine::durable((options.evaluator)());
-            match replay::<P>(&mut durable, &log, &opened.store, &root, &mut opened.objects, &poisoned, &mut seen)? {
+            match replay::<P>(
+                &mut durable,
+                &log,
+                &opened.store,
+                &root,
+                &mut opened.objects,
+                &poisoned,
+                &mut seen,
+            )? {
                 None => break durable,
                 Some((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
@@ -103,7 +111,9 @@ impl<P: Ports> Shard<P> {
         self.durable.outstanding(&mut effects);
         for effect in effects {
             match effect {
-                Effect::Express(run) => drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?),
+                Effect::Express(run) => {
+                    drop(self.submit(InputKind::Reincarnate { run }, Priority::Progress)?)
+                }
                 effect => self.route(self.log.durable(), vec![effect]),
             }
         }
@@ -149,7 +159,8 @@ fn replay<P: Ports>(
         if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
             return Err(newer(record.engine_version));
         }
-        let input: Input = postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
+        let input: Input =
+            postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
         seen.note(&input);
         objects.skip_to(super::named::next_after(&input.kind));
         if poisoned.contains_key(&record.lsn) {
@@ -190,6 +201,7 @@ fn corrupt(what: &str) -> Problem {
 }
 
 fn newer(version: u16) -> Problem {
-    let message = format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
+    let message =
+        format!("the log was written by engine version {version}, this one knows up to {ENGINE_VERSION}");
     Problem::new(Code::DATA_DIR_VERSION, message, "use the newer version of sluice on this data directory")
 }
