@@ -137,7 +137,11 @@ impl<P: Ports> Shard<P> {
         let committed = begun.batch.commit(Lsn(replay_from.0 - 1));
         match committed.and_then(|()| self.log.truncate_before(replay_from)) {
             Ok(()) => self.evict(),
-            Err(error) => tracing::warn!(%error, "the checkpoint failed; the log keeps what it holds"),
+            Err(error) => {
+                // What was to be written counts as written: only recovery knows it again, from the log.
+                let problem = self.refused(&error);
+                self.fail(problem);
+            }
         }
     }
 
