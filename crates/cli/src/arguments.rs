@@ -69,6 +69,8 @@ pub enum Command {
     Server(commands::server::Server),
     /// Measure this machine and what Sluicegate does on it
     Bench(commands::bench::Bench),
+    /// Simulate nodes with faults and check that nothing goes wrong
+    Sim(commands::sim::Sim),
     /// Check what this machine offers
     Doctor(commands::doctor::Doctor),
     /// Explain a command, or how commands end

@@ -16,6 +16,7 @@ pub mod run;
 pub mod runs;
 pub mod schema;
 pub mod server;
+pub mod sim;
 pub mod start;
 
 use crate::arguments::{Arguments, Command, DEFAULT_SERVER, Global};
@@ -40,6 +41,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Schema(schema) => schema.execute(),
         Command::Server(server) => server.execute(global),
         Command::Bench(bench) => bench.execute(global),
+        Command::Sim(sim) => sim.execute(global),
         Command::Doctor(doctor) => doctor.execute(global),
         Command::Help(help) => help.execute(),
         Command::Completions(completions) => completions.execute(),

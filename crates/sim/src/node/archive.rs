@@ -132,13 +132,12 @@ impl Archive {
                 );
             }
             InputKind::Cron { app, trigger, due_ms, .. } => causes.push(Cause::Cron(*app, *trigger, *due_ms)),
-            InputKind::Completed { invocation, attempt, .. } => {
-                if !scene.workers.borrow().ended.contains(&(*invocation, *attempt)) {
-                    let message = format!(
-                        "record {lsn} says that {invocation} {attempt} ended, which it never reported"
-                    );
-                    return Err(Violation::new(Checker::NothingTwice, message));
-                }
+            InputKind::Completed { invocation, attempt, .. }
+                if !scene.workers.borrow().ended.contains(&(*invocation, *attempt)) =>
+            {
+                let message =
+                    format!("record {lsn} says that {invocation} {attempt} ended, which it never reported");
+                return Err(Violation::new(Checker::NothingTwice, message));
             }
             _ => {}
         }

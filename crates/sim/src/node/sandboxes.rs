@@ -46,6 +46,8 @@ pub(super) struct Workers {
     asked: BTreeSet<(InvocationId, Attempt)>,
     /// What each invocation was called with, last.
     pub calls: BTreeMap<InvocationId, Call>,
+    /// Invocations of which that may change with a crash.
+    provisional: BTreeSet<InvocationId>,
     /// Attempts that have ended, truly.
     pub ended: BTreeSet<(InvocationId, Attempt)>,
 }
@@ -206,7 +208,11 @@ impl SimSandboxes {
             );
         }
         let before = workers.calls.insert(id, seen.clone());
-        if before.is_some_and(|before| before != *seen) && !provisional {
+        let settled = !workers.provisional.contains(&id) && !provisional;
+        if provisional {
+            workers.provisional.insert(id);
+        }
+        if before.is_some_and(|before| before != *seen) && settled {
             self.0.complain(
                 Checker::SameState,
                 format!("{id} {attempt} sees other arguments than the attempt before it"),
@@ -253,13 +259,9 @@ impl SimSandboxes {
         flight.due_ms = self.0.now_ms() + self.0.below(20) as u64;
         if let Some(put) = flight.reaction.early.get(flight.reported).cloned() {
             flight.reported += 1;
-            let put = self.put(&flight.program, put);
-            let again = self.0.fault("put reported twice", 50).then(|| put.clone());
-            reports.extend([put].into_iter().chain(again).map(|put| Report::Put {
-                invocation,
-                attempt,
-                put,
-            }));
+            let times = if self.0.fault("put reported twice", 50) { 2 } else { 1 };
+            let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
+            reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
             return Some(flight);
         }
         self.0.workers.borrow_mut().ended.insert((invocation, attempt));

@@ -25,6 +25,8 @@ use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
 const LAST_TURNS_MAX: u32 = 20_000;
+/// Turns per log record before a simulation counts as stuck.
+const TURNS_PER_INPUT_MAX: u64 = 20;
 /// Tries to open the shard again.
 const OPENINGS_MAX: u32 = 10;
 /// Clients that may be busy at once.
@@ -114,7 +116,13 @@ impl Simulation {
         let mut faults = Fault::ALL.to_vec();
         let distance = (inputs / (faults.len() as u64 + 1)).max(1);
         let mut next_fault = distance;
+        let mut turns = 0;
         while self.archive.len() < inputs {
+            turns += 1;
+            if turns > inputs * TURNS_PER_INPUT_MAX {
+                let message = format!("after {turns} turns the log holds {} records", self.archive.len());
+                return Err(Violation::new(Checker::RunsEnd, message));
+            }
             if self.archive.len() >= next_fault && !faults.is_empty() {
                 next_fault += distance;
                 let fault = faults.swap_remove(self.scene.below(faults.len()));
