@@ -15,6 +15,8 @@ const PERIOD: Duration = Duration::from_millis(200);
 const LINE_PERIOD: Duration = Duration::from_secs(2);
 /// How long a run that is being cancelled may take to end.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+/// Most lines of log that are shown of a run that has ended.
+const LOG_LINES_MAX: usize = 200;
 
 /// The run once it has ended. On Ctrl-C it is cancelled, and that is the failure.
 pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome<Run> {
@@ -31,6 +33,19 @@ pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome
         }
         progress.show(&seen);
     }
+}
+
+/// What the functions said, on stderr: the last lines, if they are many.
+pub fn show_logs(client: &Client, run: &str) -> Outcome<()> {
+    let lines = client.logs(run)?.lines;
+    let skipped = lines.len().saturating_sub(LOG_LINES_MAX);
+    if skipped > 0 {
+        eprintln!("({skipped} earlier lines of log are left out)");
+    }
+    for line in &lines[skipped..] {
+        eprintln!("{}: {}", line.function, line.text.trim_end_matches('\n'));
+    }
+    Ok(())
 }
 
 fn cancel(client: &Client, run: &str) -> Failure {

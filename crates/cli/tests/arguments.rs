@@ -87,6 +87,16 @@ fn an_app_that_cannot_be_read_is_said_with_its_place() {
 }
 
 #[test]
+fn joins_that_wait_for_each_other_are_refused() {
+    let cycle = "app: cycle\nbuckets: [a, b]\nfunctions:\n\
+                 \x20 f: {runtime: exec, command: [cat], on: {join: b, of: g}, into: [a]}\n\
+                 \x20 g: {runtime: exec, command: [cat], on: {join: a, of: f}, into: [b]}\n";
+    let error = Folder::with(&[("sluice.yaml", cycle)]).call(&["run", ".", "--json"]).error(2);
+    assert_eq!(error["code"], "SLU0005");
+    assert!(error["where"].as_str().unwrap().contains("sluice.yaml:4"), "{error}");
+}
+
+#[test]
 fn without_python_a_python_app_says_so() {
     let folder = Folder::with(&[("app.py", "import sluicegate")]);
     let called = tool::called(folder.command(&["run", ".", "--json"]).env("PATH", "").output().unwrap());

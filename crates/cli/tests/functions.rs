@@ -246,3 +246,25 @@ def total(parts):
     assert_eq!(run["outputs"], json!({"a": "1", "b": "2"}), "{run}");
     assert_eq!(run["error"]["cause"]["message"], "2 is too many");
 }
+
+#[test]
+fn what_functions_say_is_shown_and_stacks_name_the_users_files() {
+    let app = format!(
+        "{HEAD}
+@app.function(on=items.each(), retries=0)
+def work(item, ctx):
+    print('printed')
+    ctx.log('logged')
+    raise ValueError('bad')
+"
+    );
+    let called = try_run(&app, &[("a", "1")], &["items=a"]);
+    assert_eq!(called.exit, 1);
+    assert!(
+        called.stderr.contains("work: printed\n") && called.stderr.contains("work: logged\n"),
+        "{}",
+        called.stderr
+    );
+    let stack = called.json()["error"]["cause"]["stack"].as_str().unwrap().to_owned();
+    assert!(stack.contains("File \"app.py\", line 10, in work"), "{stack}");
+}

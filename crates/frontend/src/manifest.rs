@@ -10,18 +10,21 @@ use sluice_types::Code;
 ///
 /// Only the notation is checked; see [`crate::Definition::from_yaml`] for the rest.
 pub fn manifest_json(text: &str, file: &str) -> Result<String, Vec<Diagnostic>> {
-    let refused = |message: String, at| {
-        vec![Diagnostic { at, file: file.into(), ..Diagnostic::error(Code::APP_SYNTAX, "", message) }]
+    let refused = |message: String, at, fix: &str| {
+        let fault = Diagnostic::error(Code::APP_SYNTAX, "", message);
+        vec![Diagnostic { at, file: file.into(), fix: fix.into(), ..fault }]
     };
-    let mut root =
-        yaml::parse(text).map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at)))?;
+    let mut root = yaml::parse(text)
+        .map_err(|e| refused(format!("this is not YAML: {}", e.message), Some(e.at), yaml::FIX))?;
     let mut places = Vec::new();
     root.positions(&mut |path, at| places.push(entry(path, Value::Text(format!("{file}:{}", at.line)))));
     if let Value::Map(sections) = &mut root.value {
         sections.retain(|section| section.key != "source");
         sections.push(entry("source", Value::Map(places)));
     }
-    serde_json::to_string(&root).map_err(|e| refused(format!("this cannot be written as JSON: {e}"), None))
+    serde_json::to_string(&root).map_err(|e| {
+        refused(format!("this cannot be written as JSON: {e}"), None, "write finite numbers and text keys")
+    })
 }
 
 fn entry(key: &str, value: Value) -> Entry {

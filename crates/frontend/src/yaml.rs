@@ -5,6 +5,9 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInpu
 use sluice_types::limits;
 use std::collections::BTreeMap;
 
+/// What to do about a text that is not YAML.
+pub(crate) const FIX: &str = "mend the line: close brackets and quotes, indent with spaces";
+
 /// Why a text is not the YAML of one document.
 #[derive(Debug)]
 pub(crate) struct YamlError {

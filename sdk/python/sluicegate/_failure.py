@@ -10,6 +10,8 @@ from ._memory import MemoryFull
 from ._values import Unserialisable
 from ._wire import FAILURE, LIMIT, OUT_OF_MEMORY, RAISED, TEXT_BYTES_MAX, UNDECLARED_PUT, UNSERIALISABLE
 
+#: The folder of the app's files, as a worker sees it; stacks name files relative to it.
+bundle = ""
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -52,7 +54,7 @@ def _cut(text: str) -> bytes:
 
 
 def stack_of(error: BaseException) -> str:
-    """The traceback without the frames of this package and of the import machinery."""
+    """The traceback without the frames of this package and of the import machinery, files as the user knows them."""
     try:
         shown = traceback.TracebackException.from_exception(error, lookup_lines=True)
     except Exception:
@@ -70,4 +72,5 @@ def stack_of(error: BaseException) -> str:
         ]
         part.stack = traceback.StackSummary.from_list(kept)
         todo += [part.__cause__, part.__context__]
-    return "".join(shown.format()).rstrip()
+    text = "".join(shown.format()).rstrip()
+    return text.replace(f'File "{bundle}{os.sep}', 'File "') if bundle else text

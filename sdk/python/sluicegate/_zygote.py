@@ -16,6 +16,7 @@ import socket
 import sys
 from typing import Any
 
+from . import _failure
 from ._failure import pack_failure
 from ._load import Function, find, load_module
 from ._wire import BROKEN, CONTROL, ENDED, FORK, FORKED, READY, TEXT_BYTES_MAX, UNSTARTABLE
@@ -28,6 +29,7 @@ class Setup:
 
     def __init__(self, description: Any) -> None:
         self.bundle: str = description["bundle"]
+        _failure.bundle = self.bundle
         self.buckets: "list[str]" = description["buckets"]
         self.functions: "dict[int, Function]" = {}
         #: What could not be loaded: function and failure.

@@ -94,7 +94,7 @@ fn fix(error: &Exception) -> &'static str {
         "ModuleNotFoundError" => "install the module for the python3 that is first on the PATH",
         "AppNotFound" => "define one app at the top level of the file",
         "SystemExit" => "guard code that is not for imports with: if __name__ == \"__main__\":",
-        _ => "the file failed while it was imported; its own stack is the cause",
+        _ => "mend the line; the file failed while it was imported",
     }
 }
 

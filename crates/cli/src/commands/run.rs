@@ -64,6 +64,7 @@ impl Run {
         if let Some(dir) = &self.out {
             outputs::write(&client, &mut run, dir)?;
         }
+        watch::show_logs(&client, &run.run)?;
         eprintln!("{}", watch::summary(&run));
         if global.json {
             show::json(&run)?;

@@ -17,7 +17,7 @@ impl Definition {
     pub fn from_yaml(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
         let root = yaml::parse(text).map_err(|e| {
             let fault = Diagnostic::error(Code::APP_SYNTAX, "", format!("this is not YAML: {}", e.message));
-            vec![Diagnostic { at: Some(e.at), file: file.into(), ..fault }]
+            vec![Diagnostic { at: Some(e.at), file: file.into(), fix: yaml::FIX.into(), ..fault }]
         })?;
         let mut places = Places { file: file.into(), ..Places::default() };
         root.positions(&mut |path, at| {
