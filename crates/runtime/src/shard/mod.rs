@@ -221,7 +221,8 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
-        if self.log.next_lsn().0 > self.log.durable().0 + 1 {
+        // A sync with nothing to write looks whether a full disk has room again.
+        if self.stats.refusing || self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;
             self.checkpoint.logged(self.log.buffered_bytes() as u64);
             if let Err(error) = self.log.sync() {

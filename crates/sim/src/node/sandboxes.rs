@@ -284,6 +284,10 @@ impl SimSandboxes {
     }
 
     fn check_arguments(&self, flight: &Flight) {
+        // Another copy of the attempt, from before a crash, may have ended it.
+        if self.0.workers.borrow().ended.contains(&(flight.id, flight.attempt)) {
+            return;
+        }
         let vault = self.0.vault.borrow();
         let gone = flight.arguments.iter().find(|id| !flight.abandoned && vault.bytes(**id).is_none());
         if let Some(gone) = gone {
