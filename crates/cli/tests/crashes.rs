@@ -2,6 +2,7 @@
 //!
 //! docs/reference/crash-testing.md tells how to run it larger: `SLUICE_CRASH_RUNS`, `SLUICE_CRASH_KILLS`,
 //! `SLUICE_CRASH_EVERY_MS`, `SLUICE_CRASH_SEED`.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

@@ -1,4 +1,5 @@
 //! Nothing is acknowledged before it is on disk: the order of the server's system calls, seen by strace under load.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 
@@ -108,8 +109,7 @@ impl<'a> Trace<'a> {
 
     #[track_caller]
     fn find(&self, from: usize, id: &str, of_kind: impl Fn(&str) -> bool) -> usize {
-        let is_it = |line: &&str| line.contains(id) && of_kind(line);
-        let found = self.lines[from..].iter().position(|line| is_it(line));
+        let found = self.lines[from..].iter().position(|line| line.contains(id) && of_kind(line));
         from + found.unwrap_or_else(|| panic!("{id} is not in the trace from line {from}"))
     }
 }

@@ -1,4 +1,5 @@
 //! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

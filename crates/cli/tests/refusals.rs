@@ -1,4 +1,5 @@
 //! What the machine or the data directory refuses: each with a code, a reason, a fix and exit status 3; nothing is lost.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

@@ -1,4 +1,5 @@
 //! Ctrl-C and SIGTERM: what runs is cancelled, or goes on with the next server.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 

@@ -1,4 +1,5 @@
 //! A server of the built binary, and HTTP as any client speaks it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use super::{Called, Folder};
 use serde_json::Value;
