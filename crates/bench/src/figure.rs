@@ -3,7 +3,7 @@
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// What it is, without percentile and unit: `hop`.
+    /// What it is, without percentile and unit: `hop`; empty for what the bench is named after.
     pub name: &'static str,
     /// The unit: `us`, `/s`, or empty for a count or a ratio.
     pub unit: &'static str,
@@ -50,10 +50,15 @@ impl Figure {
         match self.value {
             Value::One(value) => vec![(format!("{}{suffix}", self.name), value)],
             Value::Spread { p50, p99, max } => [("p50", p50), ("p99", p99), ("max", max)]
-                .map(|(percentile, value)| (format!("{}_{percentile}{suffix}", self.name), value))
+                .map(|(percentile, value)| (format!("{}{percentile}{suffix}", prefix(self.name)), value))
                 .into(),
         }
     }
+}
+
+/// What stands before a percentile: nothing when the bench itself is what was measured.
+fn prefix(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("{name}_") }
 }
 
 /// The median of samples.

@@ -48,7 +48,7 @@ pub fn measure(place: &Place, connections: u32) -> Result<Vec<Figure>, Error> {
     let rate = samples.len() as f64 / begun.elapsed().as_secs_f64();
     sync()?;
     Ok(vec![
-        Figure::spread("request", "us", samples),
+        Figure::spread("", "us", samples),
         Figure::one("requests_per_s", "/s", rate),
         Figure::spread("fdatasync", "us", syncs),
     ])

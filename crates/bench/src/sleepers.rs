@@ -2,7 +2,7 @@
 
 use crate::Place;
 use crate::error::Error;
-use crate::figure::Figure;
+use crate::figure::{Figure, median};
 use crate::guests;
 use crate::stage::Stage;
 
@@ -21,5 +21,5 @@ pub fn measure(place: &Place, count: u32, seconds: u32) -> Result<Vec<Figure>, E
             _ => return Err(Error::Unexpected(format!("the run of {count} sleepers counted others"))),
         }
     }
-    Ok(vec![Figure::spread("total", "ms", samples)])
+    Ok(vec![Figure::one("total", "ms", median(&samples)), Figure::spread("total", "ms", samples)])
 }

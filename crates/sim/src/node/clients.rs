@@ -242,7 +242,7 @@ impl Client {
             Ending::Refused(problem) => {
                 let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);
                 let unput = matches!(deed, Deed::Read(at) if !self.told.put.contains(&at));
-                if !unput && !(late && matches!(deed, Deed::Put(_))) {
+                if !(unput || late && matches!(deed, Deed::Put(_))) {
                     let message =
                         format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
                     return Err(Violation::new(Checker::NothingLost, message));
