@@ -41,7 +41,7 @@ impl InputBytes for Inline {
 }
 
 impl StoreBytes for Inline {
-    fn store(&mut self, bytes: &[u8]) -> Payload {
+    fn store(&mut self, _: AppKey, bytes: &[u8]) -> Payload {
         Payload::Stored { id: ObjectId(0), len: bytes.len() as u64, digest: None }
     }
 }

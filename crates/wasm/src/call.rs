@@ -27,8 +27,8 @@ pub trait InputBytes {
 
 /// Takes values too large for a log record.
 pub trait StoreBytes {
-    /// Stores `bytes`. Called with more than `INLINE_BYTES_MAX` bytes only, after the guest has returned.
-    fn store(&mut self, bytes: &[u8]) -> Payload;
+    /// Stores `bytes` for an app. Called with more than `INLINE_BYTES_MAX` bytes only, after the guest has returned.
+    fn store(&mut self, app: AppKey, bytes: &[u8]) -> Payload;
 }
 
 /// One attempt, in a box of its own: it travels from the shard to the instance and back.
@@ -63,7 +63,7 @@ impl Call {
     pub fn finish(mut self: Box<Self>, store: &mut dyn StoreBytes) -> (Outcome, Vec<LogLine>) {
         let logs = self.output.take_logs();
         let outcome = match self.end.expect("a call comes back when it has ended") {
-            End::Succeeded => self.output.settle(store),
+            End::Succeeded => self.output.settle(self.run.app, store),
             End::Cancelled => Outcome::Cancelled,
             End::Failed(failure) => Outcome::Failed(failure),
         };

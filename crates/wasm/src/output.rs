@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX};
-use sluice_types::{ContentType, Outcome, Payload, Put, ReturnValue};
+use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, ReturnValue};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -116,13 +116,13 @@ impl Output {
     }
 
     /// As the outcome of a success; values too large for a log record go to `store`.
-    pub fn settle(&mut self, store: &mut dyn StoreBytes) -> Outcome {
+    pub fn settle(&mut self, app: AppKey, store: &mut dyn StoreBytes) -> Outcome {
         let value = self.value.iter_mut().map(|value| &mut value.payload);
         for payload in self.puts.iter_mut().map(|put| &mut put.payload).chain(value) {
             if let Payload::Inline(bytes) = payload
                 && bytes.len() > INLINE_BYTES_MAX
             {
-                *payload = store.store(bytes);
+                *payload = store.store(app, bytes);
             }
         }
         let emits = std::mem::take(&mut self.emits);

@@ -103,8 +103,7 @@ impl LocalSandboxes {
         let Some(wasm) = &mut self.wasm else { return };
         let mut done: Vec<Completion> = Vec::new();
         let memory = RefCell::new(&mut *objects);
-        // Objects of calls that were pending are kept for the app of the call; the id says which run it was.
-        wasm.poll(now_ms, &mut Writer { memory: &memory, app: AppKey(0) }, &mut done);
+        wasm.poll(now_ms, &mut Writer(&memory), &mut done);
         let freed = done.len();
         for Completion { id, attempt, outcome, logs } in done {
             report(id, attempt, outcome, logs, reports);
@@ -139,7 +138,7 @@ impl LocalSandboxes {
         let (id, attempt) = (invocation.id, invocation.attempt);
         let run = RunInfo { app, version, run_id: run_id.clone() };
         let memory = RefCell::new(objects);
-        match wasm.start(now_ms, invocation, run, &Reader(&memory), &mut Writer { memory: &memory, app }) {
+        match wasm.start(now_ms, invocation, run, &Reader(&memory), &mut Writer(&memory)) {
             Step::Done(outcome, logs) => report(id, attempt, outcome, logs, reports),
             Step::Pending => reports.push(Report::Started { invocation: id, attempt }),
             Step::Full(invocation) => self.overflow.push_back(Call { invocation, app, version, run_id }),
@@ -241,14 +240,11 @@ impl InputBytes for Reader<'_, '_> {
     }
 }
 
-struct Writer<'a, 'm> {
-    memory: &'a RefCell<&'m mut NodeMemory>,
-    app: AppKey,
-}
+struct Writer<'a, 'm>(&'a RefCell<&'m mut NodeMemory>);
 
 impl StoreBytes for Writer<'_, '_> {
-    fn store(&mut self, bytes: &[u8]) -> Payload {
-        let stored = self.memory.borrow_mut().store(self.app, bytes);
+    fn store(&mut self, app: AppKey, bytes: &[u8]) -> Payload {
+        let stored = self.0.borrow_mut().store(app, bytes);
         // Without room outside, the bytes stay in the record, however large it gets.
         stored.unwrap_or_else(|_| Payload::Inline(Bytes::copy_from_slice(bytes)))
     }

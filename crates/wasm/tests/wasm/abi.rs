@@ -145,7 +145,7 @@ fn an_input_outside_the_log_is_read_all_the_same() {
     );
     use sluice_wasm::StoreBytes;
     let mut stored = object("far", b"");
-    stored.payload = stage.shelf.store(b"hello");
+    stored.payload = stage.shelf.store(sluice_types::AppKey(1), b"hello");
     let Step::Done(outcome, _) = stage.start(Arguments::List(vec![object("near", b"x"), stored])) else {
         panic!()
     };

@@ -45,7 +45,7 @@ impl InputBytes for Shelf {
 }
 
 impl StoreBytes for Shelf {
-    fn store(&mut self, bytes: &[u8]) -> Payload {
+    fn store(&mut self, _: AppKey, bytes: &[u8]) -> Payload {
         self.0.push(Bytes::copy_from_slice(bytes));
         Payload::Stored { id: ObjectId(self.0.len() as u64 - 1), len: bytes.len() as u64, digest: None }
     }

@@ -81,7 +81,7 @@ fn large_objects_pass_through_the_store() {
     let mut stage = command(CAT);
     let large: Vec<u8> = (0..INLINE_BYTES_MAX + 10).map(|n| n as u8 | 0x80).collect();
     let mut stored = object("large", b"");
-    stored.payload = stage.shelf.store(&large);
+    stored.payload = stage.shelf.store(sluice_types::AppKey(1), &large);
     let Step::Done(Outcome::Succeeded { value: Some(value), .. }, _) = stage.start(Arguments::One(stored))
     else {
         panic!("it failed")
