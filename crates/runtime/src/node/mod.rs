@@ -23,7 +23,7 @@ use sluice_storage::log::Options as LogOptions;
 use sluice_storage::store::StoreOptions;
 use sluice_storage::{DataDir, RunStore};
 use sluice_types::{Code, Problem};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
@@ -267,11 +267,4 @@ fn unstartable(error: &std::io::Error) -> Problem {
 
 fn stopped() -> Problem {
     Problem::new(Code::INTERNAL, "the node stopped by itself", "see the log; nothing accepted is lost")
-}
-
-/// A fresh folder for a node that leaves nothing behind.
-pub fn ephemeral_dir(under: &Path) -> std::io::Result<PathBuf> {
-    let dir = under.join(format!("sluice-{}", ulid::Ulid::generate().to_string().to_lowercase()));
-    std::fs::create_dir_all(&dir)?;
-    Ok(dir)
 }

@@ -138,7 +138,8 @@ impl<P: Ports> Shard<P> {
     }
 }
 
-fn unknown_bucket(program: &Program, name: &str) -> Problem {
+/// No bucket of that name.
+pub(super) fn unknown_bucket(program: &Program, name: &str) -> Problem {
     let buckets: Vec<&str> = program.buckets.iter().map(|bucket| &*bucket.name).collect();
     let message = format!("app {:?} has no bucket {name:?}", &*program.app);
     Problem::new(Code::UNKNOWN_NAME, message, format!("its buckets are: {}", buckets.join(", ")))

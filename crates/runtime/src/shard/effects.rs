@@ -65,10 +65,14 @@ impl<P: Ports> Shard<P> {
         }
     }
 
+    /// Whether what left a run is still to be logged. Of an express run only the express engine knows.
+    fn owes(&self, from: OutboxId) -> bool {
+        self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from))
+    }
+
     /// An object crosses to the app, with bytes of its own.
     fn deliver(&mut self, from: OutboxId, app: AppKey, version: Version, mut object: Object) {
-        let owed = self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from));
-        if !owed {
+        if !self.owes(from) {
             return;
         }
         match self.objects.duplicate(app, &object.payload) {
@@ -84,9 +88,8 @@ impl<P: Ports> Shard<P> {
         let apps = self.apps_that_listen(Some(app));
         let runs: Vec<RunKey> = self.durable.listening(app).filter(|run| *run != from.run).collect();
         let kind = InputKind::Events { events: vec![event], apps, runs, acknowledges: Some(from) };
-        let owed = self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from));
         // Refused only when the log is; the outbox asks again after recovery.
-        if owed && self.submit(kind.clone(), Priority::Progress).is_ok() {
+        if self.owes(from) && self.submit(kind.clone(), Priority::Progress).is_ok() {
             self.forward_events(kind);
         }
     }

@@ -1,7 +1,7 @@
 //! Express runs: executed by an engine of their own, whose inputs are not logged. What begins and what ends them is.
 
 use super::Shard;
-use crate::ports::{Objects, Ports, Sandboxes};
+use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
 use sluice_storage::log::Priority;
 use sluice_types::{Lsn, RunKey};
@@ -24,12 +24,7 @@ impl<P: Ports> Shard<P> {
         self.express.apply(lsn, input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Invoke(invocation) => self.invoke(invocation),
-                Effect::Stop { invocation, attempt } => {
-                    self.flights.landed(invocation, attempt);
-                    self.sandboxes.stop(invocation, attempt);
-                }
-                Effect::Release(id) => self.objects.release(id),
+                Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) => self.perform(lsn, effect),
                 Effect::Ended(run) => self.express_ended(run),
                 Effect::Deliver { from, app, version, mut object } => {
                     if self.objects.persist(&mut object.payload).is_ok() {

@@ -1,12 +1,13 @@
 //! Questions: answered from the state as applied, once that is durable.
 
 use super::Shard;
+use super::commands::unknown_bucket;
 use crate::api::{ListRequest, NodeStats, ObjectView, RunView};
 use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::Status;
 use sluice_storage::store::ListQuery;
-use sluice_types::{Code, Problem, Program, RunKey};
+use sluice_types::{Code, Problem, RunKey};
 use std::collections::BTreeSet;
 
 impl<P: Ports> Shard<P> {
@@ -101,7 +102,7 @@ impl<P: Ports> Shard<P> {
         let run_key = self.known(run)?;
         let executed = self.express.run(run_key).or_else(|| self.durable.run(run_key));
         let run = executed.expect("a known run is loaded");
-        let place = run.program().bucket(bucket).ok_or_else(|| missing_bucket(run.program(), bucket))?;
+        let place = run.program().bucket(bucket).ok_or_else(|| unknown_bucket(run.program(), bucket))?;
         let Some(slot) = run.object(place, key) else { return Err(missing_object(bucket, key)) };
         if slot.released {
             let message = format!("object {key:?} of bucket {bucket:?} was released after its last use");
@@ -120,7 +121,7 @@ impl<P: Ports> Shard<P> {
     fn app_object(&mut self, app: &str, bucket: &str, key: &str) -> Result<ObjectView, Problem> {
         let app = self.durable.app(self.app_named(app)?).expect("a named app exists");
         let program = &app.current().1.program;
-        program.bucket(bucket).ok_or_else(|| missing_bucket(program, bucket))?;
+        program.bucket(bucket).ok_or_else(|| unknown_bucket(program, bucket))?;
         let object = app.object(bucket, key).ok_or_else(|| missing_object(bucket, key))?;
         let bytes = self.objects.read(&object.payload)?;
         let content_type = object.content_type.clone();
@@ -135,12 +136,6 @@ impl<P: Ports> Shard<P> {
             ..self.stats.clone()
         }
     }
-}
-
-fn missing_bucket(program: &Program, name: &str) -> Problem {
-    let buckets: Vec<&str> = program.buckets.iter().map(|bucket| &*bucket.name).collect();
-    let message = format!("app {:?} has no bucket {name:?}", &*program.app);
-    Problem::new(Code::UNKNOWN_NAME, message, format!("its buckets are: {}", buckets.join(", ")))
 }
 
 fn missing_object(bucket: &str, key: &str) -> Problem {
