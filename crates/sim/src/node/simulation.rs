@@ -1,6 +1,6 @@
 //! One seed: a shard over fake ports, clients, faults, and the checkers that watch.
 
-use super::apps::{APP_BUCKET, SimApp, apps, next_tick};
+use super::apps::{APP_BUCKET, SimApp, apps, next_tick, no_tick};
 use super::archive::Archive;
 use super::clients::Client;
 use super::disk::SimDisk;
@@ -323,7 +323,7 @@ impl Simulation {
             namespace: "default".into(),
             bundles: Bundles::nowhere(),
             evaluator: || Box::new(Plain),
-            cron: next_tick,
+            cron: if scene.calm.get() { no_tick } else { next_tick },
             checkpoint_bytes: self.checkpoint_bytes,
             loaded_runs_max: 10,
         };
