@@ -37,8 +37,12 @@ impl Run {
         }
     }
 
-    /// Shows an event to the run's triggers. Returns whether one fired or took it for later.
+    /// Shows an event to the run's triggers. Returns whether one fired or took it for later. A run that has ended, maybe
+    /// in this very step, has none.
     fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+        if !self.is_running() {
+            return false;
+        }
         let mut handled = false;
         let compiled = cx.compiled;
         for &trigger in compiled.event_triggers(Scope::Run) {
