@@ -84,20 +84,18 @@ impl Engine {
         evictable
     }
 
-    /// Timers of runs that are not loaded, for the store: at recovery nobody else knows them.
-    pub fn evicted_timers(&self) -> Vec<Timer> {
-        let evicted =
-            |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
-        self.timers.iter().filter(evicted).copied().collect()
+    /// Timers of all runs, for the store: at recovery nobody else knows those of runs that are not loaded then.
+    pub fn run_timers(&self) -> Vec<Timer> {
+        self.timers.iter().filter(|timer| timer.entity.run().is_some()).copied().collect()
     }
 
-    /// Runs that are not loaded and listen to events, for the store.
-    pub fn evicted_listeners(&self) -> Vec<(AppKey, RunKey)> {
-        self.listening.iter().filter(|(_, run)| !self.runs.contains_key(run)).collect()
+    /// All runs that listen to events, for the store.
+    pub fn listeners(&self) -> Vec<(AppKey, RunKey)> {
+        self.listening.iter().collect()
     }
 
-    /// Restores what `evicted_timers` and `evicted_listeners` gave.
-    pub fn restore_evicted(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
+    /// Restores what `run_timers` and `listeners` gave, before any run is loaded.
+    pub fn restore_awaited(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
         for timer in timers {
             self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
         }

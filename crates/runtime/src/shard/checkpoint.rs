@@ -27,9 +27,9 @@ pub struct Root {
     pub next_object: ObjectId,
     /// The time of the last record, in milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// Timers of runs that were not in memory.
+    /// Timers of runs as they were where replay begins, which loads a run when its first timer comes due.
     pub timers: Vec<Timer>,
-    /// Runs that were not in memory and listen to events.
+    /// Runs that listen to events.
     pub listeners: Vec<(AppKey, RunKey)>,
     /// Runs that wait for the runtime: they are loaded at recovery.
     pub outstanding: Vec<RunKey>,
@@ -44,6 +44,7 @@ pub(super) struct Progress {
 
 struct Begun {
     from: Lsn,
+    timers: Vec<Timer>,
     entities: Vec<Entity>,
     batch: Batch,
 }
@@ -95,8 +96,8 @@ impl<P: Ports> Shard<P> {
     fn begin_checkpoint(&mut self) {
         self.checkpoint.logged_bytes = 0;
         let from = Lsn(self.log.next_lsn().0);
-        let entities = self.durable.take_dirty();
-        self.checkpoint.begun = Some(Begun { from, entities, batch: self.store.begin() });
+        let (timers, entities) = (self.durable.run_timers(), self.durable.take_dirty());
+        self.checkpoint.begun = Some(Begun { from, timers, entities, batch: self.store.begin() });
     }
 
     fn save(&mut self, batch: &mut Batch, entity: Entity) {
@@ -127,8 +128,8 @@ impl<P: Ports> Shard<P> {
             next_run: self.next_run,
             next_object: self.objects.next_id(),
             now_ms: self.now_ms,
-            timers: self.durable.evicted_timers(),
-            listeners: self.durable.evicted_listeners(),
+            timers: begun.timers,
+            listeners: self.durable.listeners(),
             outstanding: self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect(),
         };
         let root = postcard::to_stdvec(&root).expect("the root is plain data");

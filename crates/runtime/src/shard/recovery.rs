@@ -142,7 +142,7 @@ fn rebuild<P: Ports>(
             engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;
         }
     }
-    engine.restore_evicted(&root.timers, &root.listeners);
+    engine.restore_awaited(&root.timers, &root.listeners);
     for run in &root.outstanding {
         load(&mut engine, store, *run)?;
     }

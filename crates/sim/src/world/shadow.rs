@@ -48,7 +48,7 @@ impl Shadow {
 
     fn reload(&mut self) {
         let mut loaded = (self.new)();
-        loaded.restore_evicted(&self.engine.evicted_timers(), &self.engine.evicted_listeners());
+        loaded.restore_awaited(&self.engine.run_timers(), &self.engine.listeners());
         for app in self.engine.apps() {
             loaded
                 .load_app(&self.engine.save_app(app.key()).expect("it is there"))
