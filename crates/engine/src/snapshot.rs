@@ -3,8 +3,20 @@
 use crate::app::App;
 use crate::engine::Engine;
 use crate::run::{Chunk, Run};
-use crate::timers::{Entity, Timer};
+use crate::timers::{Entity, TimerId};
+use serde::{Deserialize, Serialize};
 use sluice_types::{AppKey, RunKey};
+
+/// What brings a run back that is not in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Its app.
+    pub app: AppKey,
+    /// Whether it listens to events.
+    pub listens: bool,
+    /// Its timers and when they are due, in milliseconds since the Unix epoch.
+    pub deadlines: Vec<(TimerId, u64)>,
+}
 
 /// Bytes that are not an entity of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,25 +110,13 @@ impl Engine {
         evictable
     }
 
-    /// Timers of runs that are not loaded, for the store: at recovery nobody else knows them.
-    pub fn evicted_timers(&self) -> Vec<Timer> {
-        let evicted =
-            |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
-        self.timers.iter().filter(evicted).copied().collect()
-    }
-
-    /// Runs that are not loaded and listen to events, for the store.
-    pub fn evicted_listeners(&self) -> Vec<(AppKey, RunKey)> {
-        self.listening.iter().filter(|(_, run)| !self.runs.contains_key(run)).collect()
-    }
-
-    /// Restores what `evicted_timers` and `evicted_listeners` gave.
-    pub fn restore_evicted(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
-        for timer in timers {
-            self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
+    /// Restores what a run that is not loaded waits for.
+    pub fn restore_awaited(&mut self, run: RunKey, awaited: &Awaited) {
+        for (id, due_ms) in &awaited.deadlines {
+            self.timers.update(Entity::Run(run), *id, None, Some(*due_ms));
         }
-        for (app, run) in listeners {
-            self.listening.insert(*app, *run);
+        if awaited.listens {
+            self.listening.insert(awaited.app, run);
         }
     }
 

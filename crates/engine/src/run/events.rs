@@ -17,19 +17,32 @@ const SYSTEM_PREFIX: &str = "sluice.";
 impl Run {
     /// Events arrive that this run may see.
     pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
-        if self.delegated {
-            return;
-        }
         for event in events {
-            if event.run.as_ref().is_none_or(|run| *run == self.id) {
-                self.see(cx, event);
+            match event.run.as_ref().is_none_or(|run| *run == self.id) {
+                true if self.delegated => self.keep_event(cx, event),
+                true => drop(self.see(cx, event)),
+                false => {}
             }
         }
         self.settle(cx);
     }
 
-    /// Shows an event to the run's triggers. Returns whether one fired or took it for later.
+    /// The express engine sees it too, and should this run start again, it starts with what it had seen.
+    fn keep_event(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) {
+        let compiled = cx.compiled;
+        let declared = |trigger: &TriggerIx| &compiled.program.triggers[trigger.index()].condition;
+        let listeners = compiled.event_triggers(Scope::Run);
+        if self.is_running() && listeners.iter().any(|at| self.would_match(cx, declared(at), event)) {
+            self.start_events.push(event.clone());
+        }
+    }
+
+    /// Shows an event to the run's triggers. Returns whether one fired or took it for later. A run that has ended, maybe
+    /// in this very step, has none.
     fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+        if !self.is_running() {
+            return false;
+        }
         let mut handled = false;
         let compiled = cx.compiled;
         for &trigger in compiled.event_triggers(Scope::Run) {

@@ -177,6 +177,7 @@ impl Run {
         self.triggers.clear();
         (self.active, self.open_predecessors, self.closed) = (Vec::new(), Vec::new(), Vec::new());
         (self.open, self.lost, self.ready) = (0, Vec::new(), Vec::new());
+        self.start_events = Vec::new();
         self.sealed = true;
         self.status = status;
         self.ended_ms = Some(cx.now_ms);
@@ -229,6 +230,6 @@ impl Run {
 
     /// Whether this run listens to events from outside.
     pub(crate) fn listens(&self) -> bool {
-        self.is_running() && !self.delegated && !self.compiled().event_triggers(Scope::Run).is_empty()
+        self.is_running() && !self.compiled().event_triggers(Scope::Run).is_empty()
     }
 }

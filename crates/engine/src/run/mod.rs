@@ -98,7 +98,7 @@ pub struct Run {
     delegated: bool,
     /// What the express engine starts a delegated run with, when that was not a client.
     origin: Option<Box<Origin>>,
-    /// Events that a delegated run starts with.
+    /// Events that a delegated run starts with: those of its start, and those it has seen since.
     start_events: Vec<Arc<Event>>,
     status: Status,
     sealed: bool,

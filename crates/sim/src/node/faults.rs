@@ -35,6 +35,8 @@ pub(super) enum Fault {
     LossInCheckpoint,
     /// The disk of the log is full for a while.
     FullDisk,
+    /// The disk of the log is full for a while, and then power is lost.
+    LossOnFullDisk,
     /// The clock is set forward.
     ClockForward,
     /// The clock is set back.
@@ -42,7 +44,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::PowerLoss,
         Self::TotalLoss,
         Self::Kill,
@@ -53,6 +55,7 @@ impl Fault {
         Self::StoreWrite,
         Self::LossInCheckpoint,
         Self::FullDisk,
+        Self::LossOnFullDisk,
         Self::ClockForward,
         Self::ClockBack,
     ];
@@ -69,6 +72,7 @@ impl Fault {
             Self::StoreWrite => "failed write to the store",
             Self::LossInCheckpoint => "power loss during a checkpoint",
             Self::FullDisk => "full disk",
+            Self::LossOnFullDisk => "power loss on a full disk",
             Self::ClockForward => "clock set forward",
             Self::ClockBack => "clock set back",
         }

@@ -1,7 +1,8 @@
 //! One seed: a shard over fake ports, clients, faults, and the checkers that watch.
 
-use super::apps::{APP_BUCKET, SimApp, apps, next_tick};
+use super::apps::{APP_BUCKET, SimApp, apps, next_tick, no_tick};
 use super::archive::Archive;
+use super::background::SimBackground;
 use super::clients::Client;
 use super::disk::SimDisk;
 use super::ending;
@@ -25,6 +26,8 @@ use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
 const LAST_TURNS_MAX: u32 = 20_000;
+/// Turns after which every run that is still open gets an event, once faults have stopped.
+const TURNS_PER_EVENT: u32 = 50;
 /// Turns per log record before a simulation counts as stuck.
 const TURNS_PER_INPUT_MAX: u64 = 20;
 /// Tries to open the shard again.
@@ -42,6 +45,7 @@ impl Ports for SimPorts {
     type Sandboxes = SimSandboxes;
     type Objects = SimObjects;
     type World = SimWorld;
+    type Background = SimBackground;
 }
 
 /// The shard under test.
@@ -130,6 +134,9 @@ impl Simulation {
             }
             if self.busy.len() < CLIENTS_MAX && self.scene.chance(500) {
                 self.another_client();
+            } else if self.scene.chance(20) {
+                // All may be waiting for runs that wait for this.
+                self.join(|number| Client::of_event(number, "told", None));
             }
             self.step()?;
         }
@@ -146,7 +153,9 @@ impl Simulation {
             }
             1 | 2 => {
                 let r#type = if scene.chance(700) { "told" } else { "unheard" };
-                self.join(|number| Client::of_event(number, r#type));
+                let addressee = self.clients[scene.below(self.clients.len())].run_started();
+                let addressee = addressee.filter(|_| scene.chance(300));
+                self.join(|number| Client::of_event(number, r#type, addressee));
             }
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
@@ -176,18 +185,30 @@ impl Simulation {
         self.scene.take_answers();
         if shard.failure().is_none() {
             self.archive.pull(shard.log(), &self.scene)?;
-            let before = self.scene.copy_store();
-            let checkpoint = shard.store().checkpoint_lsn().ok();
-            shard.checkpoint_slice();
-            if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
-                self.old_store = before;
-            }
+            self.checkpoint()?;
         }
         self.scene.take_answers();
         self.hear()?;
         self.scene.verdict()?;
         self.recover_if_failed()?;
         self.pass_time();
+        Ok(())
+    }
+
+    /// A slice of a checkpoint. One that makes records durable and lets them go at once would keep them from the
+    /// archive, so those are made durable before.
+    fn checkpoint(&mut self) -> Verdict {
+        let shard = self.shard.as_ref().expect("it is open");
+        if !shard.is_starved() && shard.log().buffered_bytes() as u64 >= shard.log().segment_room_bytes() {
+            self.settle()?;
+        }
+        let shard = self.shard.as_mut().expect("it is open");
+        let before = self.scene.copy_store();
+        let checkpoint = shard.store().checkpoint_lsn().ok();
+        shard.checkpoint_slice();
+        if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
+            self.old_store = before;
+        }
         Ok(())
     }
 
@@ -208,6 +229,9 @@ impl Simulation {
             self.full_turns -= 1;
             if self.full_turns == 0 {
                 self.scene.log_disk.set_capacity(None);
+                if let Some(crash) = self.then.take() {
+                    return self.crash(crash);
+                }
             }
         }
         let shard = self.shard.as_ref().expect("it is open");
@@ -255,7 +279,8 @@ impl Simulation {
                 self.then = Some(Fault::PowerLoss)
             }
             Fault::LogWrite | Fault::LogSync | Fault::StoreWrite => self.then = None,
-            Fault::FullDisk => {
+            Fault::FullDisk | Fault::LossOnFullDisk => {
+                self.then = (fault == Fault::LossOnFullDisk).then_some(Fault::PowerLoss);
                 let used = scene.log_disk.used_bytes();
                 scene.log_disk.set_capacity(Some(used + scene.below(20_000) as u64));
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
@@ -287,6 +312,7 @@ impl Simulation {
         self.scene.take_answers();
         self.hear()?;
         self.open()?;
+        self.scene.log_disk.set_capacity(None);
         let shard = self.shard.as_ref().expect("it was just opened");
         self.archive.compare(shard.log(), &self.scene)?;
         self.settle()?;
@@ -323,7 +349,7 @@ impl Simulation {
             namespace: "default".into(),
             bundles: Bundles::nowhere(),
             evaluator: || Box::new(Plain),
-            cron: next_tick,
+            cron: if scene.calm.get() { no_tick } else { next_tick },
             checkpoint_bytes: self.checkpoint_bytes,
             loaded_runs_max: 10,
         };
@@ -334,6 +360,7 @@ impl Simulation {
             objects: SimObjects(scene.clone()),
             sandboxes: SimSandboxes(scene.clone()),
             world: SimWorld(scene.clone()),
+            background: SimBackground::new(scene.clone()),
         };
         scene.vault.borrow_mut().replaying = true;
         let shard = Shard::open(options, opened, Path::new("/log"));
@@ -379,9 +406,8 @@ impl Simulation {
         self.then = None;
         self.crash(Fault::TotalLoss)?;
         for turn in 0..LAST_TURNS_MAX {
-            if turn % 50 == 0 && self.archive.truth.runs().any(|run| run.ended_ms().is_none()) {
-                // Only what waits for events keeps some runs open.
-                self.join(|number| Client::of_event(number, "told"));
+            if turn % TURNS_PER_EVENT == 0 {
+                self.tell_those_who_wait();
             }
             self.step()?;
             if self.busy.is_empty() && self.is_at_rest() {
@@ -394,6 +420,16 @@ impl Simulation {
         let busy = self.busy.iter().take(5).map(|at| self.clients[*at].id.clone());
         let names: Vec<String> = open.chain(busy).collect();
         Err(Violation::new(Checker::RunsEnd, format!("these do not end: {}", names.join(", "))))
+    }
+
+    /// Only what waits for events keeps some runs open. An event for everybody would start runs that wait for another.
+    fn tell_those_who_wait(&mut self) {
+        let open = self.archive.truth.runs().filter(|run| run.ended_ms().is_none());
+        let mut open: Vec<String> = open.map(|run| run.id().to_string()).collect();
+        open.sort_unstable();
+        for run in open {
+            self.join(|number| Client::of_event(number, "told", Some(run)));
+        }
     }
 
     fn is_at_rest(&self) -> bool {
