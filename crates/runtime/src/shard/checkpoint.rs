@@ -80,7 +80,7 @@ impl<P: Ports> Shard<P> {
         self.checkpoint.begun = Some(begun);
     }
 
-    /// A whole checkpoint at once, before the shard stops. Everything must be durable.
+    /// A whole checkpoint at once, before the shard stops. Everything must be durable, else there is none.
     pub fn checkpoint_now(&mut self) {
         if self.failed.is_some() {
             return;
@@ -88,7 +88,7 @@ impl<P: Ports> Shard<P> {
         if self.checkpoint.begun.is_none() {
             self.begin_checkpoint();
         }
-        while self.checkpoint.is_under_way() {
+        while self.checkpoint.is_under_way() && !self.starved {
             self.checkpoint_slice();
         }
     }
@@ -118,10 +118,16 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// The blobs written may hold records that are not durable yet, so those are synced first.
+    /// The blobs written may hold records that are not durable yet, so those are synced first. On a full disk that has
+    /// to wait.
     fn finish_checkpoint(&mut self, mut begun: Begun) {
+        let written = Lsn(self.log.next_lsn().0 - 1);
         self.commit();
         if self.failed.is_some() {
+            return;
+        }
+        if self.log.durable() < written {
+            self.checkpoint.begun = Some(begun);
             return;
         }
         let root = Root {

@@ -37,6 +37,8 @@ pub(super) enum Fault {
     FullDisk,
     /// The disk of the log is full for a while, and then power is lost.
     LossOnFullDisk,
+    /// The disk of the log fills up while a checkpoint is written, and then power is lost.
+    FullInCheckpoint,
     /// The clock is set forward.
     ClockForward,
     /// The clock is set back.
@@ -44,7 +46,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PowerLoss,
         Self::TotalLoss,
         Self::Kill,
@@ -56,6 +58,7 @@ impl Fault {
         Self::LossInCheckpoint,
         Self::FullDisk,
         Self::LossOnFullDisk,
+        Self::FullInCheckpoint,
         Self::ClockForward,
         Self::ClockBack,
     ];
@@ -73,6 +76,7 @@ impl Fault {
             Self::LossInCheckpoint => "power loss during a checkpoint",
             Self::FullDisk => "full disk",
             Self::LossOnFullDisk => "power loss on a full disk",
+            Self::FullInCheckpoint => "disk full during a checkpoint",
             Self::ClockForward => "clock set forward",
             Self::ClockBack => "clock set back",
         }

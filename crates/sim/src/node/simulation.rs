@@ -63,6 +63,8 @@ struct Simulation {
     /// What follows the failure of a disk that was planned.
     then: Option<Fault>,
     full_turns: u32,
+    /// The disk of the log is full whenever a checkpoint goes on.
+    squeezes: bool,
     checkpoint_bytes: u64,
     old_store: Option<Vec<u8>>,
 }
@@ -93,6 +95,7 @@ fn simulate(scene: &Rc<Scene>, seed: u64, inputs: u64) -> (u64, Verdict) {
         next_client: 0,
         then: None,
         full_turns: 0,
+        squeezes: false,
         checkpoint_bytes: 4_000 + scene.below(40_000) as u64,
         old_store: None,
     };
@@ -203,7 +206,17 @@ impl Simulation {
         let shard = self.shard.as_mut().expect("it is open");
         let before = self.scene.copy_store();
         let checkpoint = shard.store().checkpoint_lsn().ok();
+        if self.squeezes {
+            self.scene.log_disk.set_capacity(Some(0));
+        }
         shard.checkpoint_slice();
+        if std::mem::take(&mut self.squeezes) {
+            match shard.is_starved() {
+                true => self.full_turns = 1 + self.scene.below(FULL_TURNS as usize) as u32,
+                false => self.scene.log_disk.set_capacity(None),
+            }
+            self.squeezes = !shard.is_starved() && self.then.is_some();
+        }
         if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
             self.old_store = before;
         }
@@ -283,6 +296,7 @@ impl Simulation {
                 scene.log_disk.set_capacity(Some(used + scene.below(20_000) as u64));
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
             }
+            Fault::FullInCheckpoint => (self.then, self.squeezes) = (Some(Fault::PowerLoss), true),
             Fault::ClockForward => scene.set_now_ms(scene.now_ms() + 5_000),
             Fault::ClockBack => {
                 scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64))
@@ -298,7 +312,7 @@ impl Simulation {
         self.scene.crash(kind);
         self.shard = None;
         self.scene.log_disk.set_capacity(None);
-        self.full_turns = 0;
+        (self.full_turns, self.squeezes) = (0, false);
         if let Some(old) = self.old_store.take() {
             self.scene.store_disk.put(Path::new(STORE_PATH), &old);
         }
@@ -450,7 +464,7 @@ fn log_options() -> LogOptions {
         new_log_id: 7,
         segment_bytes: 64 * 1024,
         ahead_bytes: 0,
-        growth_bytes: 8 * 1024,
+        growth_bytes: 1024,
         spares_max: 2,
         reserve_bytes: 16 * 1024,
         ..LogOptions::default()
