@@ -132,11 +132,22 @@ impl Scene {
         let mut batch = store.begin();
         match self.mutant {
             Some(Mutant::WrongCheckpoint) => return batch.commit(Lsn(checkpoint.0 + 3)),
-            Some(Mutant::ForgottenOutbox) => {
+            Some(Mutant::ForgottenOutbox | Mutant::LostTimer) => {
                 let Some(bytes) = store.meta(ROOT)? else { return Ok(()) };
-                let root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
-                let forgetful = Root { outstanding: Vec::new(), ..root };
-                batch.put_meta(ROOT, &postcard::to_stdvec(&forgetful).expect("the root is plain data"));
+                let mut root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
+                match self.mutant {
+                    Some(Mutant::LostTimer) => root.timers.clear(),
+                    _ => root.outstanding.clear(),
+                }
+                batch.put_meta(ROOT, &postcard::to_stdvec(&root).expect("the root is plain data"));
+            }
+            Some(Mutant::DoubledFiring) => {
+                for app in store.apps()? {
+                    let now = store.app(app)?.expect("it was just listed");
+                    if let Some(old) = self.old_apps.borrow_mut().insert(app, now) {
+                        batch.put_app(app, &old);
+                    }
+                }
             }
             Some(Mutant::ForgottenRun) => {
                 let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;
