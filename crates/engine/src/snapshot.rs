@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::engine::Engine;
-use crate::run::Run;
+use crate::run::{Chunk, Run};
 use crate::timers::{Entity, Timer};
 use sluice_types::{AppKey, RunKey};
 
@@ -35,6 +35,20 @@ impl Engine {
     /// A loaded run as bytes.
     pub fn save_run(&self, run: RunKey) -> Option<Vec<u8>> {
         self.runs.get(&run).map(|run| write(&**run))
+    }
+
+    /// The part of a loaded run's history that the store does not hold yet, as of now, and the line at which it ends.
+    pub fn save_history(&mut self, run: RunKey) -> Option<(&[Chunk], u64)> {
+        let run = self.runs.get_mut(&run)?;
+        let end = run.history_len() + 1;
+        Some((run.close_history(), end))
+    }
+
+    /// The store holds a run's history before line `end`.
+    pub fn history_saved(&mut self, run: RunKey, end: u64) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.history_saved(end);
+        }
     }
 
     /// An app as bytes.

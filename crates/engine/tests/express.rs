@@ -101,5 +101,5 @@ fn the_express_engine_keeps_no_hops_in_its_history() {
     let run = world.start(&[("todo", "a", ""), ("todo", "b", "")]);
     world.rest();
     assert!(world.succeeded(run));
-    assert_eq!(world.run(run).history().len(), 2, "start and end");
+    assert_eq!(world.run(run).history_len(), 2, "start and end");
 }

@@ -16,11 +16,11 @@ fn failing(policy: RetryPolicy, kind: FailureKind, seed: u64) -> (World, RunKey)
 }
 
 fn delays(world: &World, run: RunKey) -> Vec<u64> {
-    let delay = |entry: &sluice_engine::HistoryEntry| match entry.kind {
+    let delay = |entry: sluice_engine::HistoryEntry| match entry.kind {
         HistoryKind::AttemptFailed { retry_ms, .. } => retry_ms.map(|due| due - entry.at_ms),
         _ => None,
     };
-    world.run(run).history().iter().filter_map(delay).collect()
+    world.run(run).history().filter_map(delay).collect()
 }
 
 #[test]

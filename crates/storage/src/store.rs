@@ -128,6 +128,17 @@ impl RunStore {
         value.map(|value| tables::checked(value.value(), run)).transpose()
     }
 
+    /// The piece of a run's history that holds line `line`, or the last one before it; and the number of its first line.
+    ///
+    /// # Errors
+    /// [`Error::StoreCorrupt`] if it is damaged.
+    pub fn history_at(&self, run: RunKey, line: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let Some(table) = present(self.read()?.open_table(tables::HISTORY))? else { return Ok(None) };
+        let mut before = table.range((run.0, 0)..=(run.0, line)).map_err(failure)?;
+        let Some(piece) = before.next_back().transpose().map_err(failure)? else { return Ok(None) };
+        Ok(Some((piece.0.value().1, tables::checked(piece.1.value(), run)?)))
+    }
+
     /// The run with this fingerprint of its id.
     ///
     /// # Errors

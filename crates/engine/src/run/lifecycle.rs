@@ -1,7 +1,7 @@
 //! Start, seal, cancel, end.
 
 use super::pending::PendingTable;
-use super::{Cx, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
+use super::{Cx, History, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
 use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
 use crate::input::{ExpressEnded, Origin, Start};
@@ -46,7 +46,7 @@ impl Run {
             lost: Vec::new(),
             outbox: BTreeMap::new(),
             next_outgoing: 0,
-            history: Vec::new(),
+            history: History::default(),
             ready: Vec::new(),
             emitting: 0,
             exceeded: None,

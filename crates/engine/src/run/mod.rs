@@ -21,7 +21,8 @@ mod put;
 mod trigger;
 mod view;
 
-pub use history::{HistoryEntry, HistoryKind};
+use history::History;
+pub use history::{Chunk, HistoryEntry, HistoryKind, lines_of};
 pub(crate) use invocations::discard_outcome;
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
@@ -117,7 +118,7 @@ pub struct Run {
     lost: Vec<Lost>,
     outbox: BTreeMap<u32, Outgoing>,
     next_outgoing: u32,
-    history: Vec<HistoryEntry>,
+    history: History,
     /// Components that may have become closable in this step.
     #[serde(skip)]
     ready: Vec<u32>,

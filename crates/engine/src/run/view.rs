@@ -1,6 +1,6 @@
 //! What can be seen of a run from outside, and what it asks of the runtime.
 
-use super::{HistoryEntry, Outgoing, Pending, PendingState, Run, Status, Tally};
+use super::{Outgoing, Pending, PendingState, Run, Status, Tally};
 use crate::compiled::Compiled;
 use crate::effect::Effect;
 use crate::input::{Origin, OutboxId, Start};
@@ -91,11 +91,6 @@ impl Run {
     /// Invocations by function, in the program's order.
     pub fn tallies(&self) -> &[Tally] {
         &self.tallies
-    }
-
-    /// What happened, in order.
-    pub fn history(&self) -> &[HistoryEntry] {
-        &self.history
     }
 
     /// Invocations that are not done, by number.

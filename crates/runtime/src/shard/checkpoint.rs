@@ -47,6 +47,8 @@ struct Begun {
     timers: Vec<Timer>,
     entities: Vec<Entity>,
     batch: Batch,
+    /// Up to which line the batch holds histories.
+    histories: Vec<(RunKey, u64)>,
 }
 
 impl Progress {
@@ -73,7 +75,7 @@ impl<P: Ports> Shard<P> {
         let Some(mut begun) = self.checkpoint.begun.take() else { return };
         for _ in 0..SLICE_ENTITIES {
             match begun.entities.pop() {
-                Some(entity) => self.save(&mut begun.batch, entity),
+                Some(entity) => self.save(&mut begun, entity),
                 None => return self.finish_checkpoint(begun),
             }
         }
@@ -97,10 +99,12 @@ impl<P: Ports> Shard<P> {
         self.checkpoint.logged_bytes = 0;
         let from = Lsn(self.log.next_lsn().0);
         let (timers, entities) = (self.durable.run_timers(), self.durable.take_dirty());
-        self.checkpoint.begun = Some(Begun { from, timers, entities, batch: self.store.begin() });
+        let (batch, histories) = (self.store.begin(), Vec::new());
+        self.checkpoint.begun = Some(Begun { from, timers, entities, batch, histories });
     }
 
-    fn save(&mut self, batch: &mut Batch, entity: Entity) {
+    fn save(&mut self, begun: &mut Begun, entity: Entity) {
+        let batch = &mut begun.batch;
         match entity {
             Entity::App(app) => {
                 if let Some(blob) = self.durable.save_app(app) {
@@ -112,6 +116,10 @@ impl<P: Ports> Shard<P> {
                     let id_fingerprint = Engine::fingerprint(run.namespace(), run.id());
                     let index = RunIndex { app: run.app(), status: run.status() as u8, id_fingerprint };
                     batch.put_run(key, &blob, &index);
+                    if let Some((pieces, end)) = self.durable.save_history(key) {
+                        pieces.iter().for_each(|piece| batch.put_history(key, piece.first(), piece.bytes()));
+                        begun.histories.push((key, end));
+                    }
                 }
                 _ => batch.remove_run(key),
             },
@@ -146,7 +154,10 @@ impl<P: Ports> Shard<P> {
         let replay_from = begun.from;
         let committed = begun.batch.commit(Lsn(replay_from.0 - 1));
         match committed.and_then(|()| self.log.truncate_before(replay_from)) {
-            Ok(()) => self.evict(),
+            Ok(()) => {
+                begun.histories.iter().for_each(|(run, end)| self.durable.history_saved(*run, *end));
+                self.evict();
+            }
             // The entities of the batch count as saved, and the store wants to be opened again: so does the shard.
             Err(error) => self.fail(error.problem()),
         }

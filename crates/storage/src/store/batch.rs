@@ -21,6 +21,7 @@ pub struct Batch {
 #[derive(Debug)]
 enum Change {
     PutRun(RunKey, RunIndex, Range<usize>),
+    PutHistory(RunKey, u64, Range<usize>),
     RemoveRun(RunKey),
     PutApp(AppKey, Range<usize>),
     PutMeta(String, Range<usize>),
@@ -37,7 +38,13 @@ impl Batch {
         self.changes.push(Change::PutRun(run, *index, range));
     }
 
-    /// Forgets a run. Nothing happens if there is none.
+    /// Adds a piece to the history of a run, which begins with line `first`.
+    pub fn put_history(&mut self, run: RunKey, first: u64, piece: &[u8]) {
+        let range = self.keep(piece);
+        self.changes.push(Change::PutHistory(run, first, range));
+    }
+
+    /// Forgets a run and its history. Nothing happens if there is none.
     pub fn remove_run(&mut self, run: RunKey) {
         self.changes.push(Change::RemoveRun(run));
     }
@@ -80,6 +87,9 @@ impl Batch {
         for change in &self.changes {
             match change {
                 Change::PutRun(run, index, range) => runs.put(*run, index, &self.bytes[range.clone()])?,
+                Change::PutHistory(run, first, range) => {
+                    runs.history.insert((run.0, *first), &self.bytes[range.clone()])?;
+                }
                 Change::RemoveRun(run) => runs.remove(*run)?,
                 Change::PutApp(app, range) => {
                     apps.insert(app.0, &self.bytes[range.clone()])?;
@@ -106,6 +116,7 @@ struct Runs<'t> {
     index: Table<'t, u64, (u32, u8, u128)>,
     ids: Table<'t, u128, u64>,
     listing: Table<'t, u128, ()>,
+    history: Table<'t, (u64, u64), &'static [u8]>,
 }
 
 impl<'t> Runs<'t> {
@@ -115,6 +126,7 @@ impl<'t> Runs<'t> {
             index: transaction.open_table(tables::INDEX)?,
             ids: transaction.open_table(tables::RUN_IDS)?,
             listing: transaction.open_table(tables::LISTING)?,
+            history: transaction.open_table(tables::HISTORY)?,
         })
     }
 
@@ -137,6 +149,7 @@ impl<'t> Runs<'t> {
 
     fn remove(&mut self, run: RunKey) -> Result<(), redb::Error> {
         self.states.remove(run.0)?;
+        self.history.retain_in((run.0, 0)..=(run.0, u64::MAX), |_, _| false)?;
         let old = self.index.remove(run.0)?.map(|old| read_index(old.value()));
         old.map_or(Ok(()), |old| self.unlist(run, &old))
     }
