@@ -5,7 +5,7 @@ use super::archive::Archive;
 use super::clients::Client;
 use super::disk::SimDisk;
 use super::ending;
-use super::examination::{nothing_dangles, nothing_lost, same_state, whole};
+use super::examination::{nothing_dangles, nothing_lost, same_histories, same_state, whole};
 use super::faults::{Fault, STORE_PATH};
 use super::mutant::Mutant;
 use super::objects::SimObjects;
@@ -455,6 +455,7 @@ impl Simulation {
         self.settle()?;
         self.examine()?;
         self.crash(Fault::TotalLoss)?;
+        same_histories(self.shard.as_ref().expect("it was just opened"), &self.archive, &self.scene)?;
         ending::judge(&self.archive.truth, &self.apps, &self.clients, &self.scene)
     }
 }
