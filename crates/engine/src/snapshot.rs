@@ -3,8 +3,20 @@
 use crate::app::App;
 use crate::engine::Engine;
 use crate::run::{Chunk, Run};
-use crate::timers::{Entity, Timer};
+use crate::timers::{Entity, TimerId};
+use serde::{Deserialize, Serialize};
 use sluice_types::{AppKey, RunKey};
+
+/// What brings a run back that is not in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Its app.
+    pub app: AppKey,
+    /// Whether it listens to events.
+    pub listens: bool,
+    /// Its timers and when they are due, in milliseconds since the Unix epoch.
+    pub deadlines: Vec<(TimerId, u64)>,
+}
 
 /// Bytes that are not an entity of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,23 +110,13 @@ impl Engine {
         evictable
     }
 
-    /// Timers of all runs, for the store: at recovery nobody else knows those of runs that are not loaded then.
-    pub fn run_timers(&self) -> Vec<Timer> {
-        self.timers.iter().filter(|timer| timer.entity.run().is_some()).copied().collect()
-    }
-
-    /// All runs that listen to events, for the store.
-    pub fn listeners(&self) -> Vec<(AppKey, RunKey)> {
-        self.listening.iter().collect()
-    }
-
-    /// Restores what `run_timers` and `listeners` gave, before any run is loaded.
-    pub fn restore_awaited(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
-        for timer in timers {
-            self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
+    /// Restores what a run that is not loaded waits for.
+    pub fn restore_awaited(&mut self, run: RunKey, awaited: &Awaited) {
+        for (id, due_ms) in &awaited.deadlines {
+            self.timers.update(Entity::Run(run), *id, None, Some(*due_ms));
         }
-        for (app, run) in listeners {
-            self.listening.insert(*app, *run);
+        if awaited.listens {
+            self.listening.insert(awaited.app, run);
         }
     }
 

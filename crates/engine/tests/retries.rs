@@ -95,7 +95,7 @@ fn a_completion_of_an_attempt_that_is_over_counts_no_more() {
 }
 
 #[test]
-fn who_has_only_the_timers_knows_which_run_to_load_for_its_next_attempt() {
+fn who_has_only_what_a_run_awaits_knows_which_run_to_load_for_its_next_attempt() {
     let policy =
         RetryPolicy { attempts: 2, initial_ms: 500, backoff_permille: 1000, max_ms: 500, jitter: false };
     let mut world = World::new(1);
@@ -108,7 +108,8 @@ fn who_has_only_the_timers_knows_which_run_to_load_for_its_next_attempt() {
 
     let mut recovered = Engine::new(Box::new(Plain));
     recovered.load_app(&world.engine.save_app(World::APP).expect("it is deployed")).expect("as it was saved");
-    recovered.restore_awaited(&world.engine.run_timers(), &world.engine.listeners());
+    let awaited = world.run(run).awaited().expect("its next attempt");
+    recovered.restore_awaited(run, &awaited);
     let now_ms = recovered.next_deadline().expect("the run waits");
     assert_eq!(recovered.needs(&Input { now_ms, kind: InputKind::Timers }), [Need(run)]);
 }

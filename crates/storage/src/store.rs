@@ -119,6 +119,19 @@ impl RunStore {
         value.map(|value| tables::checked(value.value(), run)).transpose()
     }
 
+    /// Shows every run that something brings back, and what that is, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`Error::StoreCorrupt`] if it is damaged.
+    pub fn each_awaited(&self, mut visit: impl FnMut(RunKey, &[u8])) -> Result<(), Error> {
+        let Some(table) = present(self.read()?.open_table(tables::AWAITED))? else { return Ok(()) };
+        for entry in table.iter().map_err(failure)? {
+            let (run, awaited) = entry.map_err(failure)?;
+            visit(RunKey(run.value()), &tables::checked(awaited.value(), RunKey(run.value()))?);
+        }
+        Ok(())
+    }
+
     /// The piece of a run's history that holds line `line`, or the last one before it; and the number of its first line.
     ///
     /// # Errors

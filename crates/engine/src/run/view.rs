@@ -5,6 +5,7 @@ use crate::compiled::Compiled;
 use crate::effect::Effect;
 use crate::input::{Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
+use crate::snapshot::Awaited;
 use crate::timers::{Entity, TimerId};
 use sluice_types::{
     AppKey, BucketIx, Durability, Invocation, InvocationId, Lsn, Object, Problem, Program, RunKey, TriggerIx,
@@ -191,6 +192,12 @@ impl Run {
             PendingState::Running => None,
         });
         conditions.chain(retries).collect()
+    }
+
+    /// What would bring it back from the store; `None` when nothing but its own key.
+    pub fn awaited(&self) -> Option<Awaited> {
+        let awaited = Awaited { app: self.app, listens: self.listens(), deadlines: self.deadlines() };
+        (awaited.listens || !awaited.deadlines.is_empty()).then_some(awaited)
     }
 
     /// Asks again for everything that an earlier life of the process was asked for and did not acknowledge.

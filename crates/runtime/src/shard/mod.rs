@@ -72,6 +72,7 @@ pub struct Shard<P: Ports> {
     pub(crate) objects: P::Objects,
     pub(crate) sandboxes: P::Sandboxes,
     pub(crate) world: P::World,
+    background: P::Background,
     held: VecDeque<(Lsn, Held)>,
     answers: Answers,
     flights: Flights,

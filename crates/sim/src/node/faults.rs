@@ -132,14 +132,15 @@ impl Scene {
         let mut batch = store.begin();
         match self.mutant {
             Some(Mutant::WrongCheckpoint) => return batch.commit(Lsn(checkpoint.0 + 3)),
-            Some(Mutant::ForgottenOutbox | Mutant::LostTimer) => {
+            Some(Mutant::LostTimer) => {
+                let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;
+                runs.into_iter().for_each(|run| batch.put_awaited(run, None));
+            }
+            Some(Mutant::ForgottenOutbox) => {
                 let Some(bytes) = store.meta(ROOT)? else { return Ok(()) };
-                let mut root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
-                match self.mutant {
-                    Some(Mutant::LostTimer) => root.timers.clear(),
-                    _ => root.outstanding.clear(),
-                }
-                batch.put_meta(ROOT, &postcard::to_stdvec(&root).expect("the root is plain data"));
+                let root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
+                let forgetful = Root { outstanding: Vec::new(), ..root };
+                batch.put_meta(ROOT, &postcard::to_stdvec(&forgetful).expect("the root is plain data"));
             }
             Some(Mutant::DoubledFiring) => {
                 for app in store.apps()? {

@@ -2,6 +2,7 @@
 
 use super::apps::{APP_BUCKET, SimApp, apps, next_tick, no_tick};
 use super::archive::Archive;
+use super::background::SimBackground;
 use super::clients::Client;
 use super::disk::SimDisk;
 use super::ending;
@@ -44,6 +45,7 @@ impl Ports for SimPorts {
     type Sandboxes = SimSandboxes;
     type Objects = SimObjects;
     type World = SimWorld;
+    type Background = SimBackground;
 }
 
 /// The shard under test.
@@ -372,6 +374,7 @@ impl Simulation {
             objects: SimObjects(scene.clone()),
             sandboxes: SimSandboxes(scene.clone()),
             world: SimWorld(scene.clone()),
+            background: SimBackground::new(scene.clone()),
         };
         scene.vault.borrow_mut().replaying = true;
         let shard = Shard::open(options, opened, Path::new("/log"));

@@ -21,6 +21,7 @@ pub struct Batch {
 #[derive(Debug)]
 enum Change {
     PutRun(RunKey, RunIndex, Range<usize>),
+    PutAwaited(RunKey, Option<Range<usize>>),
     PutHistory(RunKey, u64, Range<usize>),
     RemoveRun(RunKey),
     PutApp(AppKey, Range<usize>),
@@ -36,6 +37,12 @@ impl Batch {
     pub fn put_run(&mut self, run: RunKey, blob: &[u8], index: &RunIndex) {
         let range = self.keep(blob);
         self.changes.push(Change::PutRun(run, *index, range));
+    }
+
+    /// Sets what brings a run back that is not in memory; `None` when nothing does.
+    pub fn put_awaited(&mut self, run: RunKey, awaited: Option<&[u8]>) {
+        let range = awaited.map(|awaited| self.keep(awaited));
+        self.changes.push(Change::PutAwaited(run, range));
     }
 
     /// Adds a piece to the history of a run, which begins with line `first`.
@@ -87,6 +94,10 @@ impl Batch {
         for change in &self.changes {
             match change {
                 Change::PutRun(run, index, range) => runs.put(*run, index, &self.bytes[range.clone()])?,
+                Change::PutAwaited(run, Some(range)) => {
+                    runs.awaited.insert(run.0, &self.bytes[range.clone()])?;
+                }
+                Change::PutAwaited(run, None) => drop(runs.awaited.remove(run.0)?),
                 Change::PutHistory(run, first, range) => {
                     runs.history.insert((run.0, *first), &self.bytes[range.clone()])?;
                 }
@@ -116,6 +127,7 @@ struct Runs<'t> {
     index: Table<'t, u64, (u32, u8, u128)>,
     ids: Table<'t, u128, u64>,
     listing: Table<'t, u128, ()>,
+    awaited: Table<'t, u64, &'static [u8]>,
     history: Table<'t, (u64, u64), &'static [u8]>,
 }
 
@@ -126,6 +138,7 @@ impl<'t> Runs<'t> {
             index: transaction.open_table(tables::INDEX)?,
             ids: transaction.open_table(tables::RUN_IDS)?,
             listing: transaction.open_table(tables::LISTING)?,
+            awaited: transaction.open_table(tables::AWAITED)?,
             history: transaction.open_table(tables::HISTORY)?,
         })
     }
@@ -149,6 +162,7 @@ impl<'t> Runs<'t> {
 
     fn remove(&mut self, run: RunKey) -> Result<(), redb::Error> {
         self.states.remove(run.0)?;
+        self.awaited.remove(run.0)?;
         self.history.retain_in((run.0, 0)..=(run.0, u64::MAX), |_, _| false)?;
         let old = self.index.remove(run.0)?.map(|old| read_index(old.value()));
         old.map_or(Ok(()), |old| self.unlist(run, &old))
