@@ -32,7 +32,7 @@ macro_rules! every_mutant_is_found {
         $(
             #[test]
             fn $test() {
-                let options = Options { seeds: 60, inputs: INPUTS, ..Options::default() };
+                let options = Options { seeds: 100, inputs: INPUTS, ..Options::default() };
                 let hunt = hunt(&options, Mutant::$mutant);
                 assert!(hunt.found.is_some(), "{hunt:?}");
             }

@@ -98,7 +98,7 @@ fn simulate(scene: &Rc<Scene>, seed: u64, inputs: u64) -> (u64, Verdict) {
         then: None,
         full_turns: 0,
         squeezes: false,
-        checkpoint_bytes: 4_000 + scene.below(40_000) as u64,
+        checkpoint_bytes: 500 + scene.below(16_000) as u64,
         old_store: None,
     };
     let verdict = simulation.live(inputs);
