@@ -40,7 +40,7 @@ pub struct RunIndex {
     pub app: AppKey,
     /// Its status, as a number of the caller's choice.
     pub status: u8,
-    /// [`fingerprint`] of its namespace and id.
+    /// What it is found by: made of its namespace and id by the engine.
     pub id_fingerprint: u128,
 }
 
@@ -55,15 +55,6 @@ pub struct ListQuery {
     pub before: Option<RunKey>,
     /// Most runs returned.
     pub limit: usize,
-}
-
-/// The 128 bits by which a run id is found (XXH3 of both texts, the namespace ended by a zero byte).
-pub fn fingerprint(namespace: &str, run_id: &str) -> u128 {
-    let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    hash.update(namespace.as_bytes());
-    hash.update(&[0]);
-    hash.update(run_id.as_bytes());
-    hash.digest128()
 }
 
 /// The state of runs as of the last checkpoint. Clones share it.

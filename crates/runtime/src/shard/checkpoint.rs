@@ -114,17 +114,18 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// A whole checkpoint at once, before the shard stops. Everything must be durable.
+    /// A whole checkpoint at once, before the shard stops. Everything must be durable, else there is none.
     pub fn checkpoint_now(&mut self) {
         self.finish_checkpoint();
-        if self.failed.is_none() {
+        if self.failed.is_none() && !self.starved {
             self.begin_checkpoint();
         }
         self.finish_checkpoint();
     }
 
     fn finish_checkpoint(&mut self) {
-        while self.failed.is_none() && !matches!(self.checkpoint.phase, Phase::Resting) {
+        let ends = |shard: &Self| matches!(shard.checkpoint.phase, Phase::Resting) || shard.starved;
+        while self.failed.is_none() && !ends(self) {
             if matches!(self.checkpoint.phase, Phase::Committing(_)) {
                 self.background.finish();
             }
@@ -177,10 +178,16 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// The blobs written may hold records that are not durable yet, so those are synced first.
+    /// The blobs written may hold records that are not durable yet, so those are synced first. On a full disk that has
+    /// to wait.
     fn commit_checkpoint(&mut self, saving: Saving) {
+        let written = Lsn(self.log.next_lsn().0 - 1);
         self.commit();
         if self.failed.is_some() {
+            return;
+        }
+        if self.log.durable() < written {
+            self.checkpoint.phase = Phase::Saving(saving);
             return;
         }
         let root = Root {

@@ -37,6 +37,8 @@ pub(super) enum Fault {
     FullDisk,
     /// The disk of the log is full for a while, and then power is lost.
     LossOnFullDisk,
+    /// The disk of the log fills up while a checkpoint is written, and then power is lost.
+    FullInCheckpoint,
     /// The clock is set forward.
     ClockForward,
     /// The clock is set back.
@@ -44,7 +46,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::PowerLoss,
         Self::TotalLoss,
         Self::Kill,
@@ -56,6 +58,7 @@ impl Fault {
         Self::LossInCheckpoint,
         Self::FullDisk,
         Self::LossOnFullDisk,
+        Self::FullInCheckpoint,
         Self::ClockForward,
         Self::ClockBack,
     ];
@@ -73,6 +76,7 @@ impl Fault {
             Self::LossInCheckpoint => "power loss during a checkpoint",
             Self::FullDisk => "full disk",
             Self::LossOnFullDisk => "power loss on a full disk",
+            Self::FullInCheckpoint => "disk full during a checkpoint",
             Self::ClockForward => "clock set forward",
             Self::ClockBack => "clock set back",
         }
@@ -128,11 +132,23 @@ impl Scene {
         let mut batch = store.begin();
         match self.mutant {
             Some(Mutant::WrongCheckpoint) => return batch.commit(Lsn(checkpoint.0 + 3)),
+            Some(Mutant::LostTimer) => {
+                let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;
+                runs.into_iter().for_each(|run| batch.put_awaited(run, None));
+            }
             Some(Mutant::ForgottenOutbox) => {
                 let Some(bytes) = store.meta(ROOT)? else { return Ok(()) };
                 let root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
                 let forgetful = Root { outstanding: Vec::new(), ..root };
                 batch.put_meta(ROOT, &postcard::to_stdvec(&forgetful).expect("the root is plain data"));
+            }
+            Some(Mutant::DoubledFiring) => {
+                for app in store.apps()? {
+                    let now = store.app(app)?.expect("it was just listed");
+                    if let Some(old) = self.old_apps.borrow_mut().insert(app, now) {
+                        batch.put_app(app, &old);
+                    }
+                }
             }
             Some(Mutant::ForgottenRun) => {
                 let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;

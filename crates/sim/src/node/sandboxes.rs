@@ -274,10 +274,6 @@ impl SimSandboxes {
             _ => attempt,
         };
         reports.push(Report::Completed { invocation, attempt: label, outcome });
-        if self.0.mutant == Some(Mutant::DoubledCompletion) && failed {
-            let outcome = self.outcome(&flight);
-            reports.push(Report::Completed { invocation, attempt: Attempt(attempt.0 + 1), outcome });
-        }
         if flight.abandoned || !self.0.fault("completion reported twice", 80) {
             return None;
         }

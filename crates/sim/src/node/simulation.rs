@@ -6,7 +6,7 @@ use super::background::SimBackground;
 use super::clients::Client;
 use super::disk::SimDisk;
 use super::ending;
-use super::examination::{nothing_dangles, nothing_lost, same_state, whole};
+use super::examination::{nothing_dangles, nothing_lost, same_histories, same_state, whole};
 use super::faults::{Fault, STORE_PATH};
 use super::mutant::Mutant;
 use super::objects::SimObjects;
@@ -67,6 +67,8 @@ struct Simulation {
     /// What follows the failure of a disk that was planned.
     then: Option<Fault>,
     full_turns: u32,
+    /// The disk of the log is full whenever a checkpoint goes on.
+    squeezes: bool,
     checkpoint_bytes: u64,
     old_store: Option<Vec<u8>>,
 }
@@ -97,7 +99,8 @@ fn simulate(scene: &Rc<Scene>, seed: u64, inputs: u64) -> (u64, Verdict) {
         next_client: 0,
         then: None,
         full_turns: 0,
-        checkpoint_bytes: 4_000 + scene.below(40_000) as u64,
+        squeezes: false,
+        checkpoint_bytes: 500 + scene.below(16_000) as u64,
         old_store: None,
     };
     let verdict = simulation.live(inputs);
@@ -207,7 +210,17 @@ impl Simulation {
         let shard = self.shard.as_mut().expect("it is open");
         let before = self.scene.copy_store();
         let checkpoint = shard.store().checkpoint_lsn().ok();
+        if self.squeezes {
+            self.scene.log_disk.set_capacity(Some(0));
+        }
         shard.checkpoint_slice();
+        if std::mem::take(&mut self.squeezes) {
+            match shard.is_starved() {
+                true => self.full_turns = 1 + self.scene.below(FULL_TURNS as usize) as u32,
+                false => self.scene.log_disk.set_capacity(None),
+            }
+            self.squeezes = !shard.is_starved() && self.then.is_some();
+        }
         if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
             self.old_store = before;
         }
@@ -287,6 +300,7 @@ impl Simulation {
                 scene.log_disk.set_capacity(Some(used + scene.below(20_000) as u64));
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
             }
+            Fault::FullInCheckpoint => (self.then, self.squeezes) = (Some(Fault::PowerLoss), true),
             Fault::ClockForward => scene.set_now_ms(scene.now_ms() + 5_000),
             Fault::ClockBack => {
                 scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64))
@@ -302,7 +316,7 @@ impl Simulation {
         self.scene.crash(kind);
         self.shard = None;
         self.scene.log_disk.set_capacity(None);
-        self.full_turns = 0;
+        (self.full_turns, self.squeezes) = (0, false);
         if let Some(old) = self.old_store.take() {
             self.scene.store_disk.put(Path::new(STORE_PATH), &old);
         }
@@ -447,6 +461,7 @@ impl Simulation {
         self.settle()?;
         self.examine()?;
         self.crash(Fault::TotalLoss)?;
+        same_histories(self.shard.as_ref().expect("it was just opened"), &self.archive, &self.scene)?;
         ending::judge(&self.archive.truth, &self.apps, &self.clients, &self.scene)
     }
 }
@@ -456,7 +471,7 @@ fn log_options() -> LogOptions {
         new_log_id: 7,
         segment_bytes: 64 * 1024,
         ahead_bytes: 0,
-        growth_bytes: 8 * 1024,
+        growth_bytes: 1024,
         spares_max: 2,
         reserve_bytes: 16 * 1024,
         ..LogOptions::default()
