@@ -87,6 +87,8 @@ pub struct Place {
     pub sdk_dir: PathBuf,
     /// The program of this crate's worker and the launcher of boxes; see [`WORKER_ARGUMENT`].
     pub program: PathBuf,
+    /// Gives free memory back to the system, as in a server.
+    pub give_back: fn(),
 }
 
 impl Bench {

@@ -74,7 +74,8 @@ impl Stage {
 }
 
 fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
-    Ok(Node::start(NodeConfig::new(dir, &place.sdk_dir, &place.program))?)
+    let give_back = place.give_back;
+    Ok(Node::start(NodeConfig { give_back, ..NodeConfig::new(dir, &place.sdk_dir, &place.program) })?)
 }
 
 /// Runs an app once, to its success.

@@ -41,7 +41,8 @@ pub const LAUNCHER: &str = "/proc/self/exe";
 
 /// How a node of this binary is set up on a data directory.
 pub fn config(data_dir: &Path) -> Outcome<NodeConfig> {
-    Ok(NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER))
+    let give_back = sluice_allocator::give_back;
+    Ok(NodeConfig { give_back, ..NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER) })
 }
 
 /// A runtime on this thread: the shard has a thread of its own, the front needs no more than one.

@@ -1,25 +1,26 @@
 //! Which runs listen to events, loaded or not.
 
+use roaring::RoaringTreemap;
 use sluice_types::{AppKey, RunKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Running runs with event triggers, by app.
+/// Running runs with event triggers, by app: a million of them that wait take a bit each.
 #[derive(Debug, Default)]
-pub(crate) struct Listening(BTreeMap<AppKey, BTreeSet<RunKey>>);
+pub(crate) struct Listening(BTreeMap<AppKey, RoaringTreemap>);
 
 impl Listening {
     pub fn insert(&mut self, app: AppKey, run: RunKey) {
-        self.0.entry(app).or_default().insert(run);
+        self.0.entry(app).or_default().insert(run.0);
     }
 
     pub fn remove(&mut self, app: AppKey, run: RunKey) {
         if let Some(runs) = self.0.get_mut(&app) {
-            runs.remove(&run);
+            runs.remove(run.0);
         }
     }
 
     /// In the order of their keys.
     pub fn of(&self, app: AppKey) -> impl Iterator<Item = RunKey> + '_ {
-        self.0.get(&app).into_iter().flatten().copied()
+        self.0.get(&app).into_iter().flatten().map(RunKey)
     }
 }

@@ -111,6 +111,8 @@ impl Rehearsal {
             checkpoint_bytes: CHECKPOINT_BYTES,
             checkpoint_ms: u64::MAX,
             loaded_runs_max: LOADED_RUNS_MAX,
+            retention_ms: None,
+            give_back: || {},
         };
         let shard = Shard::open(options, opened, Path::new("/log"))?;
         Ok(Self { shard, desk, clock, app: String::new(), events: 0, _folder: folder })

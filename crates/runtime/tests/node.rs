@@ -264,3 +264,33 @@ async fn pages(node: &NodeHandle) -> Vec<(u64, String)> {
         lines.extend(page.into_iter().map(|line| (line.seq, line.r#type)));
     }
 }
+
+#[tokio::test]
+async fn ended_runs_are_forgotten_when_their_time_is_over_and_others_stay() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let config = |retention_ms| NodeConfig {
+        retention_ms,
+        checkpoint_bytes: 1,
+        ..NodeConfig::new(dir.path(), dir.path(), "/nonexistent")
+    };
+    let node = Node::start(config(None)).expect("the node starts");
+    let handle = node.handle();
+    handle.deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+    run(&handle, "over", texts(3)).await;
+    let open =
+        StartRequest { app: "app".into(), id: Some("open".into()), seal: false, ..StartRequest::default() };
+    handle.start(open).await.expect("the run starts");
+    node.stop().expect("the node stops");
+
+    let node = Node::start(config(Some(0))).expect("the node starts");
+    let handle = node.handle();
+    let mut known = handle.run("over").await;
+    while known.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        known = handle.run("over").await;
+    }
+    assert_eq!(known.expect_err("it is forgotten").code, Code::UNKNOWN_RUN);
+    assert_eq!(handle.run("open").await.expect("it has not ended").status, Status::Running);
+    assert!(!run(&handle, "over", texts(1)).await.run.is_empty(), "its id is free again");
+    node.stop().expect("the node stops");
+}

@@ -29,7 +29,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024 }
+        Self { cache_bytes: 32 * 1024 * 1024 }
     }
 }
 
@@ -42,6 +42,15 @@ pub struct RunIndex {
     pub status: u8,
     /// What it is found by: made of its namespace and id by the engine.
     pub id_fingerprint: u128,
+}
+
+/// An ended run and when it ended, in milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub ended_ms: u64,
+    /// Which.
+    pub run: RunKey,
 }
 
 /// Which runs to list.
@@ -117,6 +126,21 @@ impl RunStore {
         let Some(table) = present(self.read()?.open_table(tables::RUNS))? else { return Ok(None) };
         let value = table.get(run.0).map_err(failure)?;
         value.map(|value| tables::checked(value.value(), run)).transpose()
+    }
+
+    /// At most `limit` runs that ended before a time, in the order in which they did, behind the one `after`.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn ended_before(&self, ended_ms: u64, after: Ended, limit: usize) -> Result<Vec<Ended>, Error> {
+        let Some(table) = present(self.read()?.open_table(tables::ENDED))? else { return Ok(vec![]) };
+        let begin = (after.ended_ms, after.run.0.saturating_add(1));
+        if begin >= (ended_ms, 0) {
+            return Ok(vec![]);
+        }
+        let range = table.range(begin..(ended_ms, 0)).map_err(failure)?;
+        let ended = |(ended_ms, run)| Ended { ended_ms, run: RunKey(run) };
+        range.take(limit).map(|entry| Ok(ended(entry.map_err(failure)?.0.value()))).collect()
     }
 
     /// Shows every run that something brings back, and what that is, in the order of their keys.

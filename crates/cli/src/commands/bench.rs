@@ -75,7 +75,8 @@ impl Bench {
         let bench = self.name.bench();
         let program =
             std::env::current_exe().map_err(|e| embedded::machine("cannot find this program", &e))?;
-        let place = Place { dir: self.data.clone(), sdk_dir: sdk::unpack()?, program };
+        let give_back = sluice_allocator::give_back;
+        let place = Place { dir: self.data.clone(), sdk_dir: sdk::unpack()?, program, give_back };
         let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
         if global.json {
             for figure in figures {

@@ -5,6 +5,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Signals;
 use crate::{embedded, show};
 use clap::Args;
+use sluice_frontend::definition::Millis;
 use sluice_runtime::Node;
 use sluice_server::{Options, Server as Front};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -35,6 +36,25 @@ pub struct Place {
     /// The core that the engine and short calls stay on: a number, `last`, or `any` to leave it to the kernel
     #[arg(long, value_name = "CORE", default_value = "last", env = "SLUICE_CORE")]
     pub core: Core,
+    /// How long ended runs are kept, as `36h` or `30d`; `forever` keeps them all
+    #[arg(long, value_name = "TIME", default_value = "30d", env = "SLUICE_RETENTION")]
+    pub retention: Retention,
+}
+
+/// How long ended runs are kept, in milliseconds; `None` for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention(Option<u64>);
+
+impl FromStr for Retention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        let time: Result<Millis, _> = serde_json::from_value(text.into());
+        time.map(|Millis(ms)| Self(Some(ms))).map_err(|_| "a time as `36h` or `30d`, or `forever`".into())
+    }
 }
 
 /// Which core the engine stays on.
@@ -112,6 +132,7 @@ impl Place {
         let mut config = embedded::config(&self.data)?;
         config.workers_max = self.workers;
         config.core = self.core.number();
+        config.retention_ms = self.retention.0;
         Ok(Node::start(config)?)
     }
 }

@@ -61,6 +61,10 @@ pub struct NodeConfig {
     pub checkpoint_ms: u64,
     /// Runs kept in memory.
     pub loaded_runs_max: usize,
+    /// How long an ended run is kept, in milliseconds; `None` for ever.
+    pub retention_ms: Option<u64>,
+    /// Gives free memory back to the system, if the allocator of the program can be told to.
+    pub give_back: fn(),
     /// The core that the shard's thread stays on, and workers that run alone beside it; `None` leaves it to the kernel.
     pub core: Option<usize>,
 }
@@ -81,7 +85,9 @@ impl NodeConfig {
             memory_bytes: 4 << 30,
             checkpoint_bytes: 32 << 20,
             checkpoint_ms: 10_000,
-            loaded_runs_max: 16_384,
+            loaded_runs_max: 8_192,
+            retention_ms: Some(sluice_types::limits::RETENTION_MS_DEFAULT),
+            give_back: || {},
             core: None,
         }
     }
@@ -171,6 +177,8 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         checkpoint_bytes: config.checkpoint_bytes,
         checkpoint_ms: config.checkpoint_ms,
         loaded_runs_max: config.loaded_runs_max,
+        retention_ms: config.retention_ms,
+        give_back: config.give_back,
     };
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default());
     let mut world = RealWorld::new().map_err(|error| unstartable(&error))?;

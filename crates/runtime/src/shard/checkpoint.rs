@@ -64,11 +64,14 @@ struct Saving {
     batch: Batch,
     /// Up to which line the batch holds histories.
     histories: Vec<(RunKey, u64)>,
+    /// Runs that the batch removes.
+    removed: Vec<RunKey>,
 }
 
 struct Committing {
     from: Lsn,
     histories: Vec<(RunKey, u64)>,
+    removed: Vec<RunKey>,
     outcome: Receiver<Result<(), sluice_storage::Error>>,
 }
 
@@ -137,7 +140,8 @@ impl<P: Ports> Shard<P> {
         (self.checkpoint.logged_bytes, self.checkpoint.due_ms) = (0, None);
         let from = Lsn(self.log.next_lsn().0);
         let entities = self.durable.take_dirty();
-        let saving = Saving { from, entities, batch: self.store.begin(), histories: Vec::new() };
+        let saving =
+            Saving { from, entities, batch: self.store.begin(), histories: Vec::new(), removed: Vec::new() };
         self.checkpoint.phase = Phase::Saving(saving);
     }
 
@@ -164,6 +168,7 @@ impl<P: Ports> Shard<P> {
                     let id_fingerprint = Engine::fingerprint(run.namespace(), run.id());
                     let index = RunIndex { app: run.app(), status: run.status() as u8, id_fingerprint };
                     batch.put_run(key, &blob, &index);
+                    run.ended_ms().into_iter().for_each(|ended_ms| batch.put_ended(key, ended_ms));
                     let awaited = run.awaited();
                     let awaited =
                         awaited.map(|a| postcard::to_stdvec(&a).expect("what is awaited is plain data"));
@@ -173,7 +178,10 @@ impl<P: Ports> Shard<P> {
                         saving.histories.push((key, end));
                     }
                 }
-                _ => batch.remove_run(key),
+                _ => {
+                    batch.remove_run(key);
+                    saving.removed.push(key);
+                }
             },
         }
     }
@@ -197,7 +205,7 @@ impl<P: Ports> Shard<P> {
             outstanding: self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect(),
         };
         let root = postcard::to_stdvec(&root).expect("the root is plain data");
-        let Saving { from, mut batch, histories, .. } = saving;
+        let Saving { from, mut batch, histories, removed, .. } = saving;
         batch.put_meta(ROOT, &root);
         if let Some(known) = self.known_events.take_changed() {
             batch.put_meta(KNOWN_EVENTS, &known);
@@ -205,16 +213,17 @@ impl<P: Ports> Shard<P> {
         let (done, outcome) = channel();
         // Nobody listens any more once the shard is gone; the next one looks into the store.
         self.background.start(Box::new(move || drop(done.send(batch.commit(Lsn(from.0 - 1))))));
-        self.checkpoint.phase = Phase::Committing(Committing { from, histories, outcome });
+        self.checkpoint.phase = Phase::Committing(Committing { from, histories, removed, outcome });
     }
 
     fn committed(&mut self, committing: Committing) {
-        let Committing { from, histories, outcome } = committing;
+        let Committing { from, histories, removed, outcome } = committing;
         let outcome = outcome
             .recv()
             .unwrap_or_else(|_| Err(sluice_storage::Error::Store("the commit panicked".into())));
         match outcome.and_then(|()| self.log.truncate_before(from)) {
             Ok(()) => {
+                removed.iter().for_each(|run| drop(self.gone.remove(run)));
                 histories.iter().for_each(|(run, end)| self.durable.history_saved(*run, *end));
                 self.checkpoint.phase = self.surplus();
             }
@@ -240,8 +249,9 @@ impl<P: Ports> Shard<P> {
         for run in idle.split_off(idle.len().saturating_sub(slice)).into_iter().rev() {
             self.durable.evict(run);
         }
-        if !idle.is_empty() {
-            self.checkpoint.phase = Phase::Evicting(idle);
+        match idle.is_empty() {
+            true => self.background.start(Box::new(self.options.give_back)),
+            false => self.checkpoint.phase = Phase::Evicting(idle),
         }
     }
 }

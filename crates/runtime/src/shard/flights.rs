@@ -70,6 +70,13 @@ impl Flights {
         }
     }
 
+    /// Drops what the attempts of a run wrote.
+    pub fn forget(&mut self, run: RunKey) {
+        if self.logs.remove(&run).is_some() {
+            self.logged.retain(|logged| *logged != run);
+        }
+    }
+
     pub fn logs(&self, run: RunKey) -> Vec<LogLine> {
         self.logs.get(&run).into_iter().flatten().cloned().collect()
     }

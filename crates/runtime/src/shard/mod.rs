@@ -21,6 +21,7 @@ mod flights;
 mod queries;
 mod recovery;
 mod reports;
+mod retention;
 mod starts;
 mod views;
 
@@ -36,7 +37,7 @@ use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Head, Priority};
 use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
 pub const ENGINE_VERSION: u16 = 1;
@@ -63,6 +64,10 @@ pub struct ShardOptions {
     pub checkpoint_ms: u64,
     /// Runs kept in memory; beyond it idle ones are evicted after a checkpoint.
     pub loaded_runs_max: usize,
+    /// How long an ended run is kept, in milliseconds; `None` for ever.
+    pub retention_ms: Option<u64>,
+    /// Gives free memory back to the system; called in the background after runs were evicted.
+    pub give_back: fn(),
 }
 
 /// A shard.
@@ -85,6 +90,9 @@ pub struct Shard<P: Ports> {
     cron: apps::CronTable,
     known_events: crate::known::KnownEvents,
     checkpoint: checkpoint::Progress,
+    retention: retention::Retention,
+    /// Forgotten runs that the store still has.
+    gone: BTreeSet<RunKey>,
     next_run: u64,
     express_lsn: u64,
     now_ms: u64,
@@ -131,7 +139,8 @@ impl<P: Ports> Shard<P> {
     pub fn next_deadline(&self) -> Option<u64> {
         let engines = [self.durable.next_deadline(), self.express.next_deadline()];
         let checkpoint = self.checkpoint.next_deadline().filter(|_| !self.stats.refusing);
-        let own = [self.cron.next_deadline(), checkpoint];
+        let retention = self.options.retention_ms.map(|_| self.retention.next_deadline());
+        let own = [self.cron.next_deadline(), checkpoint, retention.filter(|_| !self.stats.refusing)];
         engines.into_iter().chain(own).flatten().min()
     }
 
@@ -216,6 +225,10 @@ impl<P: Ports> Shard<P> {
     fn route(&mut self, lsn: Lsn, effect: Effect) {
         match effect {
             Effect::Invoke(invocation) if self.may_run_ahead(&invocation) => self.invoke(invocation),
+            Effect::Forgotten(run) => {
+                self.gone.insert(run);
+                self.flights.forget(run);
+            }
             effect => self.held.push_back((lsn, Held::Effect(effect))),
         }
     }
@@ -270,6 +283,7 @@ impl<P: Ports> Shard<P> {
             self.apply_express(InputKind::Timers);
         }
         self.fire_cron(now_ms);
+        self.forget_expired(now_ms);
     }
 
     /// Takes no more work: a failed sync leaves the outcome of what was not durable open.
@@ -303,6 +317,9 @@ impl<P: Ports> Shard<P> {
     pub(crate) fn load(&mut self, key: RunKey) -> Result<bool, Problem> {
         if self.durable.run(key).is_some() {
             return Ok(true);
+        }
+        if self.gone.contains(&key) {
+            return Ok(false);
         }
         match self.store.run(key).map_err(|error| error.problem())? {
             Some(blob) => {

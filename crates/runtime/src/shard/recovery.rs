@@ -8,7 +8,7 @@ use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Options, Priority};
 use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Evaluator, Lsn, ObjectId, Problem, RunKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -42,7 +42,7 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let Rebuilt { engine: durable, known_events, now_ms } = loop {
+        let Rebuilt { engine: durable, known_events, gone, now_ms } = loop {
             let evaluator = (options.evaluator)();
             match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 Ok(rebuilt) => break rebuilt,
@@ -69,6 +69,8 @@ impl<P: Ports> Shard<P> {
             cron: Default::default(),
             known_events,
             checkpoint: Default::default(),
+            retention: Default::default(),
+            gone,
             next_run,
             express_lsn: 0,
             now_ms,
@@ -124,6 +126,8 @@ fn read_root(store: &RunStore) -> Result<Root, Problem> {
 struct Rebuilt {
     engine: Engine,
     known_events: KnownEvents,
+    /// Forgotten runs that the store still has.
+    gone: BTreeSet<RunKey>,
     now_ms: u64,
 }
 
@@ -151,7 +155,7 @@ fn rebuild<P: Ports>(
     }
     let from = Lsn(store.checkpoint_lsn().map_err(|error| error.problem())?.0 + 1);
     let mut records = log.replay(from).map_err(|error| error.problem())?;
-    let mut effects = Vec::new();
+    let (mut effects, mut gone) = (Vec::new(), BTreeSet::new());
     while let Some(record) = records.next().map_err(|error| error.problem())? {
         if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
             return Err(newer(record.engine_version));
@@ -163,7 +167,7 @@ fn rebuild<P: Ports>(
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
-        for need in engine.needs(&input) {
+        for need in engine.needs(&input).into_iter().filter(|need| !gone.contains(&need.0)) {
             load(&mut engine, store, need.0)?;
         }
         let run = concerned(&input.kind);
@@ -175,12 +179,14 @@ fn rebuild<P: Ports>(
         }
         // Frees are repeated, the rest is asked for again where it is still owed.
         for effect in effects.drain(..) {
-            if let Effect::Release(id) = effect {
-                objects.release(id);
+            match effect {
+                Effect::Release(id) => objects.release(id),
+                Effect::Forgotten(run) => drop(gone.insert(run)),
+                _ => {}
             }
         }
     }
-    Ok(Ok(Rebuilt { engine, known_events, now_ms }))
+    Ok(Ok(Rebuilt { engine, known_events, gone, now_ms }))
 }
 
 fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem> {

@@ -369,6 +369,8 @@ impl Simulation {
             checkpoint_bytes: self.checkpoint_bytes,
             checkpoint_ms: CHECKPOINT_MS,
             loaded_runs_max: 10,
+            retention_ms: None,
+            give_back: || {},
         };
         let opened = Opened {
             disk: SimDisk(scene.clone()),

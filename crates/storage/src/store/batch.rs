@@ -21,6 +21,7 @@ pub struct Batch {
 #[derive(Debug)]
 enum Change {
     PutRun(RunKey, RunIndex, Range<usize>),
+    PutEnded(RunKey, u64),
     PutAwaited(RunKey, Option<Range<usize>>),
     PutHistory(RunKey, u64, Range<usize>),
     RemoveRun(RunKey),
@@ -37,6 +38,11 @@ impl Batch {
     pub fn put_run(&mut self, run: RunKey, blob: &[u8], index: &RunIndex) {
         let range = self.keep(blob);
         self.changes.push(Change::PutRun(run, *index, range));
+    }
+
+    /// Notes when a run ended, in milliseconds since the Unix epoch.
+    pub fn put_ended(&mut self, run: RunKey, ended_ms: u64) {
+        self.changes.push(Change::PutEnded(run, ended_ms));
     }
 
     /// Sets what brings a run back that is not in memory; `None` when nothing does.
@@ -94,6 +100,7 @@ impl Batch {
         for change in &self.changes {
             match change {
                 Change::PutRun(run, index, range) => runs.put(*run, index, &self.bytes[range.clone()])?,
+                Change::PutEnded(run, ended_ms) => runs.end(*run, *ended_ms)?,
                 Change::PutAwaited(run, Some(range)) => {
                     runs.awaited.insert(run.0, &self.bytes[range.clone()])?;
                 }
@@ -127,6 +134,8 @@ struct Runs<'t> {
     index: Table<'t, u64, (u32, u8, u128)>,
     ids: Table<'t, u128, u64>,
     listing: Table<'t, u128, ()>,
+    ended_at: Table<'t, u64, u64>,
+    ended: Table<'t, (u64, u64), ()>,
     awaited: Table<'t, u64, &'static [u8]>,
     history: Table<'t, (u64, u64), &'static [u8]>,
 }
@@ -138,6 +147,8 @@ impl<'t> Runs<'t> {
             index: transaction.open_table(tables::INDEX)?,
             ids: transaction.open_table(tables::RUN_IDS)?,
             listing: transaction.open_table(tables::LISTING)?,
+            ended_at: transaction.open_table(tables::ENDED_AT)?,
+            ended: transaction.open_table(tables::ENDED)?,
             awaited: transaction.open_table(tables::AWAITED)?,
             history: transaction.open_table(tables::HISTORY)?,
         })
@@ -163,9 +174,21 @@ impl<'t> Runs<'t> {
     fn remove(&mut self, run: RunKey) -> Result<(), redb::Error> {
         self.states.remove(run.0)?;
         self.awaited.remove(run.0)?;
+        if let Some(ended_ms) = self.ended_at.remove(run.0)?.map(|ended| ended.value()) {
+            self.ended.remove((ended_ms, run.0))?;
+        }
         self.history.retain_in((run.0, 0)..=(run.0, u64::MAX), |_, _| false)?;
         let old = self.index.remove(run.0)?.map(|old| read_index(old.value()));
         old.map_or(Ok(()), |old| self.unlist(run, &old))
+    }
+
+    fn end(&mut self, run: RunKey, ended_ms: u64) -> Result<(), redb::Error> {
+        let before = self.ended_at.insert(run.0, ended_ms)?.map(|ended| ended.value());
+        if let Some(before) = before.filter(|before| *before != ended_ms) {
+            self.ended.remove((before, run.0))?;
+        }
+        self.ended.insert((ended_ms, run.0), ())?;
+        Ok(())
     }
 
     fn unlist(&mut self, run: RunKey, old: &RunIndex) -> Result<(), redb::Error> {

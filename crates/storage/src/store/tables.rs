@@ -19,6 +19,10 @@ pub(super) const LISTING: TableDefinition<'_, u128, ()> = TableDefinition::new("
 pub(super) const HISTORY: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("history");
 /// What brings a run back that is not in memory, as the state of one; runs that nothing brings back are not here.
 pub(super) const AWAITED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("awaited");
+/// When an ended run ended, in milliseconds since the Unix epoch.
+pub(super) const ENDED_AT: TableDefinition<'_, u64, u64> = TableDefinition::new("ended_at");
+/// Ended runs in the order in which they ended: when, and which.
+pub(super) const ENDED: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("ended");
 /// State of an app, as that of a run.
 pub(super) const APPS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("apps");
 /// Named bytes, as those of a run.
