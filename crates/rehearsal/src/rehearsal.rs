@@ -109,6 +109,7 @@ impl Rehearsal {
             evaluator: || Box::new(CelEvaluator::default()),
             cron: sluice_frontend::cron::next_after,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            checkpoint_ms: u64::MAX,
             loaded_runs_max: LOADED_RUNS_MAX,
         };
         let shard = Shard::open(options, opened, Path::new("/log"))?;

@@ -57,6 +57,8 @@ pub struct NodeConfig {
     pub memory_bytes: u64,
     /// Bytes of log between checkpoints.
     pub checkpoint_bytes: u64,
+    /// Milliseconds after which what changed is in a checkpoint at the latest, or in one that has begun.
+    pub checkpoint_ms: u64,
     /// Runs kept in memory.
     pub loaded_runs_max: usize,
     /// The core that the shard's thread stays on, and workers that run alone beside it; `None` leaves it to the kernel.
@@ -78,6 +80,7 @@ impl NodeConfig {
             workers_max: None,
             memory_bytes: 4 << 30,
             checkpoint_bytes: 32 << 20,
+            checkpoint_ms: 10_000,
             loaded_runs_max: 16_384,
             core: None,
         }
@@ -166,6 +169,7 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         evaluator: || Box::new(CelEvaluator::default()),
         cron: sluice_frontend::cron::next_after,
         checkpoint_bytes: config.checkpoint_bytes,
+        checkpoint_ms: config.checkpoint_ms,
         loaded_runs_max: config.loaded_runs_max,
     };
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default());

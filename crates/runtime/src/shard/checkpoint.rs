@@ -39,6 +39,8 @@ pub struct Root {
 pub(super) struct Progress {
     phase: Phase,
     logged_bytes: u64,
+    /// When the next one begins at the latest, in milliseconds since the Unix epoch; `None` when nothing was logged.
+    due_ms: Option<u64>,
     /// The last record when the slice before ended.
     seen: Lsn,
 }
@@ -76,9 +78,17 @@ impl Progress {
         matches!(self.phase, Phase::Saving(_) | Phase::Evicting(_))
     }
 
-    /// Counts what was logged, towards the next checkpoint.
-    pub fn logged(&mut self, bytes: u64) {
+    /// Counts what was logged, towards the next checkpoint, which is due at `due_ms` if it was not before.
+    pub fn logged(&mut self, bytes: u64, due_ms: Option<u64>) {
         self.logged_bytes += bytes;
+        if bytes > 0 {
+            self.due_ms = self.due_ms.or(due_ms);
+        }
+    }
+
+    /// When a slice has something to do without anything else happening.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.due_ms.filter(|_| matches!(self.phase, Phase::Resting))
     }
 }
 
@@ -91,7 +101,9 @@ impl<P: Ports> Shard<P> {
         let last = Lsn(self.log.next_lsn().0 - 1);
         let records = last.0.saturating_sub(std::mem::replace(&mut self.checkpoint.seen, last).0) as usize;
         let slice = SLICE_ENTITIES.max(records.saturating_mul(SLICE_PER_RECORD));
-        let due = self.checkpoint.logged_bytes >= self.options.checkpoint_bytes && !self.stats.refusing;
+        let overdue = self.checkpoint.due_ms.is_some_and(|due_ms| due_ms <= self.now_ms);
+        let full = self.checkpoint.logged_bytes >= self.options.checkpoint_bytes;
+        let due = (full || overdue) && !self.stats.refusing;
         match std::mem::take(&mut self.checkpoint.phase) {
             Phase::Resting if due => self.begin_checkpoint(),
             Phase::Resting => {}
@@ -122,7 +134,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn begin_checkpoint(&mut self) {
-        self.checkpoint.logged_bytes = 0;
+        (self.checkpoint.logged_bytes, self.checkpoint.due_ms) = (0, None);
         let from = Lsn(self.log.next_lsn().0);
         let entities = self.durable.take_dirty();
         // Nothing of express runs is saved: that list would only grow.

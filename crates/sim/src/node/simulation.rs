@@ -34,6 +34,8 @@ const TURNS_PER_INPUT_MAX: u64 = 20;
 const OPENINGS_MAX: u32 = 10;
 /// Clients that may be busy at once.
 const CLIENTS_MAX: usize = 24;
+/// A checkpoint begins at the latest so long after a change.
+const CHECKPOINT_MS: u64 = 2_000;
 /// Longest time that a full disk stays full, in turns.
 const FULL_TURNS: u32 = 30;
 
@@ -365,6 +367,7 @@ impl Simulation {
             evaluator: || Box::new(Plain),
             cron: if scene.calm.get() { no_tick } else { next_tick },
             checkpoint_bytes: self.checkpoint_bytes,
+            checkpoint_ms: CHECKPOINT_MS,
             loaded_runs_max: 10,
         };
         let opened = Opened {
