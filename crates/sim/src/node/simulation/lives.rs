@@ -126,11 +126,12 @@ impl Simulation {
         shard
     }
 
-    /// Turns without new requests until all that was applied is durable.
+    /// Turns without new requests until all that was applied is durable, or the disk is full.
     pub(super) fn settle(&mut self) -> Verdict {
         for _ in 0..LAST_TURNS_MAX {
             let shard = self.shard.as_mut().expect("it is open");
-            if shard.failure().is_some() || shard.log().next_lsn().0 == shard.log().durable().0 + 1 {
+            let all_durable = shard.log().next_lsn().0 == shard.log().durable().0 + 1;
+            if all_durable || shard.is_starved() || shard.failure().is_some() {
                 return self.archive_all();
             }
             shard.take_in([]);
