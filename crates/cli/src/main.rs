@@ -15,7 +15,7 @@ mod sdk;
 mod show;
 mod watch;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use exit::{Exit, Failure};
@@ -28,11 +28,12 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sluice_bench::WORKER_ARGUMENT) {
         return sluice_bench::serve_worker().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    log_to_stderr();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error).into(),
     };
+    // What fails in a simulation fails on purpose.
+    log_to_stderr(if matches!(arguments.command, Command::Sim(_)) { "off" } else { "warn" });
     let json = arguments.global.json;
     match commands::run(arguments) {
         Ok(exit) => exit.into(),
@@ -41,9 +42,9 @@ fn main() -> ExitCode {
 }
 
 /// What the server and the node have to say, as far as `SLUICE_LOG` asks for it.
-fn log_to_stderr() {
+fn log_to_stderr(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SLUICE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

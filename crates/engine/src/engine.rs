@@ -7,7 +7,7 @@
 use crate::app::App;
 use crate::compiled::Compiled;
 use crate::effect::Effect;
-use crate::input::{Input, InputKind, Origin, OutboxId, Start};
+use crate::input::{Input, InputKind, Origin, Start};
 use crate::listening::Listening;
 use crate::run::Run;
 use crate::timers::{Entity, TimerQueue};
@@ -89,7 +89,7 @@ impl Engine {
                 crate::inputs::events(self, lsn, now_ms, &events, &apps, &runs, acknowledges, effects);
             }
             InputKind::Deliver { app, version, from, object } => {
-                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.crossed(cx, from, &object));
                 self.with_app(lsn, now_ms, app, effects, |app, cx| app.deliver(cx, version, object));
             }
             InputKind::AppPut { app, version, object } => {
@@ -212,10 +212,12 @@ impl Engine {
     /// Whether an acknowledgement is still owed. The runtime asks before it logs one, so that the log holds each at
     /// most once; all other inputs are always admitted.
     pub fn admits(&self, input: &InputKind) -> bool {
-        let owed = |from: &OutboxId| self.run(from.run).is_some_and(|run| run.owes(*from));
         match input {
-            InputKind::Deliver { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
-                owed(from)
+            InputKind::Deliver { from, object, .. } => {
+                self.run(from.run).is_some_and(|run| run.owes_object(*from, object))
+            }
+            InputKind::Events { acknowledges: Some(from), .. } => {
+                self.run(from.run).is_some_and(|run| run.owes(*from))
             }
             InputKind::Start(Start { app, origin: Origin::Firing { number, .. }, .. }) => {
                 self.app(*app).is_some_and(|app| app.owes(*number))

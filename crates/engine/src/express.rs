@@ -1,11 +1,17 @@
 //! The express side: taking ended runs out of the engine that executes them.
 
+use crate::app::App;
 use crate::engine::Engine;
 use crate::input::ExpressEnded;
 use crate::run::Status;
 use sluice_types::RunKey;
 
 impl Engine {
+    /// Lets runs of these versions start here. What the app collects and fires stays with the engine it is from.
+    pub fn share_versions(&mut self, app: &App) {
+        self.apps.insert(app.key(), app.bare());
+    }
+
     /// Takes an ended run out and says how it ended. Its inputs belong to the durable engine already, its outputs
     /// from now on; everything else it has released.
     pub fn take_ended(&mut self, key: RunKey) -> Option<ExpressEnded> {

@@ -1,8 +1,8 @@
 //! Express runs as the durable engine sees them: a start, an end, no hops.
 
-use sluice_engine::{ExpressEnded, InputKind, Status};
+use sluice_engine::{ExpressEnded, InputKind, OutboxId, Status};
 use sluice_sim::{Reaction, Recipe, World};
-use sluice_types::{ContentType, Object, Payload, Program, RunKey};
+use sluice_types::{ContentType, Object, Payload, Program, RunKey, Version};
 
 fn delegating() -> World {
     let mut world = World::durable(23);
@@ -102,4 +102,21 @@ fn the_express_engine_keeps_no_hops_in_its_history() {
     world.rest();
     assert!(world.succeeded(run));
     assert_eq!(world.run(run).history_len(), 2, "start and end");
+}
+
+#[test]
+fn an_object_crosses_to_the_app_once_however_often_its_run_starts_again() {
+    let mut world = World::durable(23);
+    let recipe = Recipe::new("app").express().function("see", &[]).on_app(|c| c.each("todo"), "see");
+    world.deploy(&recipe.build());
+    let run = world.start(&[("todo", "a", "x")]);
+    let object = world.run(run).inputs().next().expect("it was put").clone();
+    let deliver = |seq| {
+        let (app, version, from) = (World::APP, Version(1), OutboxId { run, seq });
+        InputKind::Deliver { app, version, from, object: object.clone() }
+    };
+    assert!(world.submit(deliver(0)));
+    world.crash();
+    world.submit(InputKind::Reincarnate { run });
+    assert!(!world.submit(deliver(0)) && !world.submit(deliver(1)), "the log holds it already");
 }

@@ -83,6 +83,11 @@ impl App {
         }
     }
 
+    /// The same versions, with nothing collected and nothing owed.
+    pub(crate) fn bare(&self) -> Self {
+        Self { versions: self.versions.clone(), applied: self.applied, ..Self::new(self.key) }
+    }
+
     /// Its key.
     pub fn key(&self) -> AppKey {
         self.key

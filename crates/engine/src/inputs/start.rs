@@ -28,11 +28,11 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, ef
         return effects.push(Effect::Reply(Reply::Rejected(problem)));
     };
     let delegated = engine.executes_elsewhere(&compiled);
-    let run = Run::new(&start, compiled, now_ms, delegated);
+    let run = Run::new(&start, compiled, now_ms);
     engine.ids.insert(Engine::fingerprint(&start.namespace, &start.id), key);
     engine.runs.insert(key, Box::new(run));
     engine.with_run(lsn, now_ms, key, effects, |run, cx| {
-        run.begin(cx, start);
+        run.begin(cx, start, delegated);
         cx.effects.push(Effect::Reply(Reply::Accepted));
     });
     if let Some(run) = engine.run(key).filter(|run| run.listens()) {

@@ -19,22 +19,12 @@ impl Run {
     pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
         for event in events {
             match event.run.as_ref().is_none_or(|run| *run == self.id) {
-                true if self.delegated => self.keep_event(cx, event),
+                true if self.is_delegated() => self.keep_event(cx, event),
                 true => drop(self.see(cx, event)),
                 false => {}
             }
         }
         self.settle(cx);
-    }
-
-    /// The express engine sees it too, and should this run start again, it starts with what it had seen.
-    fn keep_event(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) {
-        let compiled = cx.compiled;
-        let declared = |trigger: &TriggerIx| &compiled.program.triggers[trigger.index()].condition;
-        let listeners = compiled.event_triggers(Scope::Run);
-        if self.is_running() && listeners.iter().any(|at| self.would_match(cx, declared(at), event)) {
-            self.start_events.push(event.clone());
-        }
     }
 
     /// Shows an event to the run's triggers. Returns whether one fired or took it for later. A run that has ended, maybe
@@ -66,7 +56,7 @@ impl Run {
         handled
     }
 
-    fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: &Event) -> bool {
+    pub(super) fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: &Event) -> bool {
         let mut matched = false;
         condition.each_leaf(&mut |leaf| {
             matched |= matches!(leaf, Condition::Event(pattern) if event_matches(pattern, event, cx.eval));

@@ -4,16 +4,16 @@ use super::pending::PendingTable;
 use super::{Cx, History, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
 use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
-use crate::input::{ExpressEnded, Origin, Start};
-use crate::objects::{ObjectTable, Owner, Slot};
+use crate::input::{Origin, Start};
+use crate::objects::ObjectTable;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Code, Condition, Lsn, Problem, Scope, Trigger, TriggerIx};
+use sluice_types::{Code, Condition, Lsn, Object, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Run {
     /// A run with nothing in it yet; `begin` gives it its inputs.
-    pub(crate) fn new(start: &Start, compiled: Arc<crate::Compiled>, now_ms: u64, delegated: bool) -> Self {
+    pub(crate) fn new(start: &Start, compiled: Arc<crate::Compiled>, now_ms: u64) -> Self {
         let components = compiled.graph.len();
         let fresh = |t: &Trigger| TriggerState { state: State::new(&t.condition, t.scope), fired: 0 };
         Self {
@@ -25,9 +25,7 @@ impl Run {
             request: start.request,
             seed: start.seed,
             incarnation: start.incarnation,
-            delegated,
-            origin: None,
-            start_events: Vec::new(),
+            delegated: None,
             status: Status::Running,
             sealed: false,
             started_ms: now_ms,
@@ -56,32 +54,30 @@ impl Run {
     }
 
     /// The first inputs of a new run.
-    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start) {
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start, delegated: bool) {
         self.record(cx, HistoryKind::RunStarted);
-        if self.delegated {
-            cx.effects.push(Effect::Express(self.key));
+        if delegated {
+            self.delegate(cx, start.origin, start.events);
+            self.first_objects(cx, start.objects);
         } else {
             if let Origin::Firing { trigger, .. } = start.origin {
                 self.confine(cx, trigger);
             }
             self.arm(cx);
-        }
-        for object in start.objects {
-            self.client_put(cx, object);
-        }
-        match start.origin {
-            Origin::Client => {}
-            firing if self.delegated => self.origin = Some(Box::new(firing)),
-            Origin::Firing { trigger, arguments, group, ordinal, .. } => {
+            self.first_objects(cx, start.objects);
+            if let Origin::Firing { trigger, arguments, group, ordinal, .. } = start.origin {
                 self.launch(cx, trigger, arguments, group, ordinal);
             }
-        }
-        match self.delegated {
-            true => self.start_events = start.events,
-            false => self.events(cx, &start.events),
+            self.events(cx, &start.events);
         }
         if start.seal {
             self.seal(cx);
+        }
+    }
+
+    fn first_objects(&mut self, cx: &mut Cx<'_>, objects: Vec<Object>) {
+        for object in objects {
+            self.client_put(cx, object);
         }
     }
 
@@ -177,7 +173,7 @@ impl Run {
         self.triggers.clear();
         (self.active, self.open_predecessors, self.closed) = (Vec::new(), Vec::new(), Vec::new());
         (self.open, self.lost, self.ready) = (0, Vec::new(), Vec::new());
-        self.start_events = Vec::new();
+        self.forget_start(cx);
         self.sealed = true;
         self.status = status;
         self.ended_ms = Some(cx.now_ms);
@@ -191,36 +187,6 @@ impl Run {
     fn release_intermediates(&mut self, cx: &mut Cx<'_>) {
         let leaving: BTreeSet<u32> = self.outbox.values().filter_map(Outgoing::slot).collect();
         self.objects.let_go_all(|at| leaving.contains(&at), cx.effects);
-    }
-
-    /// The express engine reports the end of this run.
-    pub(crate) fn express_ended(&mut self, cx: &mut Cx<'_>, ended: ExpressEnded) {
-        if !self.is_running() || ended.incarnation != self.incarnation {
-            ended.outputs.iter().for_each(|object| super::put::discard(&object.payload, cx.effects));
-            return;
-        }
-        for object in ended.outputs {
-            // What a client put into `output` is here already, with the same payload.
-            if self.objects.find(object.bucket, &object.key).is_none() {
-                self.objects.push(Slot::new(object, Owner::Invocation(0), None, true));
-            }
-        }
-        self.tallies = ended.tallies;
-        let status = match (&ended.error, ended.cancelled) {
-            (None, _) => Status::Succeeded,
-            (Some(_), true) => Status::Cancelled,
-            (Some(_), false) => Status::Failed,
-        };
-        self.end(cx, status, ended.error);
-    }
-
-    /// The process that ran this express run is gone.
-    pub(crate) fn reincarnate(&mut self, cx: &mut Cx<'_>) {
-        if self.is_running() && self.delegated {
-            self.incarnation += 1;
-            self.record(cx, HistoryKind::Reincarnated { incarnation: self.incarnation });
-            cx.effects.push(Effect::Express(self.key));
-        }
     }
 
     /// Frees every object.

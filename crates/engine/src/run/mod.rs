@@ -9,6 +9,7 @@
 //!   (`Run::check`, which the simulator calls after every step).
 
 mod closing;
+mod delegated;
 mod events;
 mod failing;
 mod firing;
@@ -31,12 +32,12 @@ pub(crate) use put::discard;
 use crate::compiled::Compiled;
 use crate::condition::State;
 use crate::effect::Effect;
-use crate::input::Origin;
 use crate::objects::ObjectTable;
 use crate::timers::TimerQueue;
+use delegated::Delegated;
 use pending::PendingTable;
 use serde::{Deserialize, Serialize};
-use sluice_types::{AppKey, Evaluator, Event, FunctionIx, Lsn, Problem, Program, RunKey, Version};
+use sluice_types::{AppKey, Evaluator, FunctionIx, Lsn, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -95,11 +96,7 @@ pub struct Run {
     seed: u64,
     incarnation: u32,
     /// An express run as the durable engine sees it: inputs and outcome, no hops.
-    delegated: bool,
-    /// What the express engine starts a delegated run with, when that was not a client.
-    origin: Option<Box<Origin>>,
-    /// Events that a delegated run starts with: those of its start, and those it has seen since.
-    start_events: Vec<Arc<Event>>,
+    delegated: Option<Box<Delegated>>,
     status: Status,
     sealed: bool,
     started_ms: u64,

@@ -38,7 +38,7 @@ impl Run {
 
     /// Shows an object that has just got its slot to everything that listens to its bucket.
     pub(super) fn arrived(&mut self, cx: &mut Cx<'_>, at: u32) {
-        if self.delegated {
+        if self.is_delegated() {
             return;
         }
         self.record(cx, super::HistoryKind::ObjectPut { slot: at });

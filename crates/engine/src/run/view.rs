@@ -3,7 +3,7 @@
 use super::{Outgoing, Pending, PendingState, Run, Status, Tally};
 use crate::compiled::Compiled;
 use crate::effect::Effect;
-use crate::input::{Origin, OutboxId, Start};
+use crate::input::OutboxId;
 use crate::objects::{Owner, Slot};
 use crate::snapshot::Awaited;
 use crate::timers::{Entity, TimerId};
@@ -52,11 +52,6 @@ impl Run {
     /// Whether clients may put no more.
     pub fn is_sealed(&self) -> bool {
         self.sealed
-    }
-
-    /// Whether this is an express run as the durable engine sees it.
-    pub fn is_delegated(&self) -> bool {
-        self.delegated
     }
 
     /// Which life of an express run this is.
@@ -131,28 +126,12 @@ impl Run {
         self.objects.slots().iter().filter(by_client).map(|slot| &slot.object)
     }
 
-    /// What the express engine is to start this delegated run with.
-    pub fn express_start(&self) -> Start {
-        Start {
-            run: self.key,
-            namespace: self.namespace.clone(),
-            id: self.id.clone(),
-            app: self.app,
-            version: self.version,
-            objects: self.inputs().cloned().collect(),
-            events: self.start_events.clone(),
-            seal: self.sealed,
-            request: self.request,
-            seed: self.seed,
-            incarnation: self.incarnation,
-            origin: self.origin.as_deref().cloned().unwrap_or(Origin::Client),
-        }
-    }
-
     /// Whether nothing of this run waits for the runtime: it may be written to the store and evicted.
     pub fn is_idle(&self) -> bool {
         let waiting = |p: &Pending| matches!(p.state, PendingState::Waiting { .. });
-        self.outbox.is_empty() && self.pending.values().all(waiting) && !(self.delegated && self.is_running())
+        self.outbox.is_empty()
+            && self.pending.values().all(waiting)
+            && !(self.is_delegated() && self.is_running())
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -210,7 +189,7 @@ impl Run {
         for (seq, outgoing) in &self.outbox {
             effects.push(self.outgoing_effect(*seq, outgoing));
         }
-        if self.delegated && self.is_running() {
+        if self.is_delegated() && self.is_running() {
             effects.push(Effect::Express(self.key));
         }
     }
@@ -242,7 +221,7 @@ impl Run {
                 slot.object.key
             );
         }
-        if self.delegated || !self.is_running() {
+        if self.is_delegated() || !self.is_running() {
             return;
         }
         let compiled = self.compiled();

@@ -48,8 +48,8 @@ impl<P: Ports> Shard<P> {
 
     /// The express engine executes the same versions.
     pub(super) fn share_app(&mut self, key: AppKey) {
-        if let Some(blob) = self.durable.save_app(key) {
-            self.express.load_app(&blob).expect("what was just written can be read");
+        if let Some(app) = self.durable.app(key) {
+            self.express.share_versions(app);
         }
         self.cron.rebuild(&self.durable, self.options.cron, self.now_ms);
     }

@@ -140,6 +140,8 @@ impl<P: Ports> Shard<P> {
         (self.checkpoint.logged_bytes, self.checkpoint.due_ms) = (0, None);
         let from = Lsn(self.log.next_lsn().0);
         let entities = self.durable.take_dirty();
+        // Nothing of express runs is saved: that list would only grow.
+        self.express.take_dirty();
         let saving =
             Saving { from, entities, batch: self.store.begin(), histories: Vec::new(), removed: Vec::new() };
         self.checkpoint.phase = Phase::Saving(saving);

@@ -65,14 +65,14 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// Whether what left a run is still to be logged. Of an express run only the express engine knows.
+    /// Whether an event that left a run is still to be logged. Of an express run only the express engine knows.
     fn owes(&self, from: OutboxId) -> bool {
         self.durable.run(from.run).is_some_and(|run| run.is_delegated() || run.owes(from))
     }
 
     /// An object crosses to the app, with bytes of its own.
     fn deliver(&mut self, from: OutboxId, app: AppKey, version: Version, mut object: Object) {
-        if !self.owes(from) {
+        if !self.durable.run(from.run).is_some_and(|run| run.owes_object(from, &object)) {
             return;
         }
         match self.objects.duplicate(app, &object.payload) {

@@ -18,25 +18,28 @@ pub(super) struct SimApp {
     pub modelled: bool,
 }
 
-/// Four apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
-/// express.
+/// Five apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
+/// express, for the model too; one express with app-scoped triggers.
 pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     let rng = &mut Rng::new(seed);
     let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0 };
     let timed = Taste { timed: true, keep: false, failing: 100, app_scoped: 0 };
     let crossing = Taste { timed: true, keep: false, failing: 0, app_scoped: 500 };
-    let mut apps: Vec<SimApp> = [(plain, true), (timed, false), (crossing, false), (plain, true)]
-        .into_iter()
-        .enumerate()
-        .map(|(number, (taste, modelled))| SimApp { plan: named(plan(rng, taste), number), modelled })
-        .collect();
+    let mut apps: Vec<SimApp> =
+        [(plain, true), (timed, false), (crossing, false), (plain, true), (crossing, false)]
+            .into_iter()
+            .enumerate()
+            .map(|(number, (taste, modelled))| SimApp { plan: named(plan(rng, taste), number), modelled })
+            .collect();
     change(&mut apps[2].plan, |program| {
         add_cron(program, 150 + rng.below(300));
         if program.bucket(APP_BUCKET).is_none() {
             program.buckets.push(Bucket { name: APP_BUCKET.into(), keep: false });
         }
     });
-    change(&mut apps[3].plan, |program| program.durability = Durability::Express);
+    for express in &mut apps[3..] {
+        change(&mut express.plan, |program| program.durability = Durability::Express);
+    }
     apps
 }
 

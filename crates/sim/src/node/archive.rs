@@ -6,7 +6,7 @@ use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
 use sluice_engine::{Engine, Input, InputKind, Origin, OutboxId};
 use sluice_storage::log::Log;
-use sluice_types::{AppKey, Lsn, RunKey, TriggerIx};
+use sluice_types::{AppKey, BucketIx, Lsn, RunKey, TriggerIx};
 use std::collections::BTreeSet;
 
 /// What must be in the log at most once.
@@ -16,6 +16,7 @@ enum Cause {
     RunId(String),
     Firing(AppKey, u64),
     Left(OutboxId),
+    Crossed(RunKey, BucketIx, String),
     Event(String, String),
     Cron(AppKey, TriggerIx, u64),
 }
@@ -122,7 +123,10 @@ impl Archive {
                     causes.push(Cause::Firing(start.app, number));
                 }
             }
-            InputKind::Deliver { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
+            InputKind::Deliver { from, object, .. } => {
+                causes.push(Cause::Crossed(from.run, object.bucket, object.key.to_string()));
+            }
+            InputKind::Events { acknowledges: Some(from), .. } => {
                 let delegated = self.truth.run(from.run).is_some_and(|run| run.is_delegated());
                 causes.extend((!delegated).then_some(Cause::Left(*from)));
             }
