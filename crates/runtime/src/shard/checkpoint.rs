@@ -225,7 +225,9 @@ impl<P: Ports> Shard<P> {
             .unwrap_or_else(|_| Err(sluice_storage::Error::Store("the commit panicked".into())));
         match outcome.and_then(|()| self.log.truncate_before(from)) {
             Ok(()) => {
-                removed.iter().for_each(|run| drop(self.gone.remove(run)));
+                for run in removed {
+                    self.gone.remove(&run);
+                }
                 histories.iter().for_each(|(run, end)| self.durable.history_saved(*run, *end));
                 self.checkpoint.phase = self.surplus();
             }
