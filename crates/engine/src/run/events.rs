@@ -2,10 +2,13 @@
 
 use super::{Cx, HistoryKind, Outgoing, Pending, Run};
 use crate::compiled::Compiled;
-use crate::condition::{Items, event_matches};
+use crate::condition::{Happening, Items, attributes_match};
+use crate::hearing::Ear;
 use bytes::Bytes;
 use sluice_types::invocation::Emission;
-use sluice_types::{Action, Condition, ContentType, Event, Problem, Scope, Trigger, TriggerIx, limits};
+use sluice_types::{
+    Action, Condition, ContentType, Event, EventPack, EventView, Problem, Scope, Trigger, TriggerIx, limits,
+};
 use std::sync::Arc;
 
 /// Type of the event that announces an invocation that is out of attempts; its subject is the function's name.
@@ -16,12 +19,12 @@ const SYSTEM_PREFIX: &str = "sluice.";
 
 impl Run {
     /// Events arrive that this run may see.
-    pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
+    pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &EventPack) {
         if self.delegated {
             return;
         }
-        for event in events {
-            if event.run.as_ref().is_none_or(|run| *run == self.id) {
+        for event in events.iter() {
+            if event.head.run.as_ref().is_none_or(|run| *run == self.id) {
                 self.see(cx, event);
             }
         }
@@ -29,36 +32,40 @@ impl Run {
     }
 
     /// Shows an event to the run's triggers. Returns whether one fired or took it for later.
-    fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+    fn see(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) -> bool {
         let mut handled = false;
         let compiled = cx.compiled;
-        for &trigger in compiled.event_triggers(Scope::Run) {
+        let now_ms = cx.now_ms;
+        for Ear { trigger, attributes_match } in compiled.ears(Scope::Run, event.head) {
             let declared = &compiled.program.triggers[trigger.index()];
             let is_closed = self.is_closed(compiled, declared);
             let mut matched = false;
             if self.is_running() && !is_closed {
+                let happening = Happening::Event { event, attributes_match, now_ms, scope: Scope::Run };
                 self.step_trigger(cx, trigger, None, |state, condition, _, eval, out| {
-                    let mut matches = |leaf: &Condition| {
-                        let is_match = matches!(leaf, Condition::Event(p) if event_matches(p, event, eval));
-                        matched |= is_match;
-                        is_match
-                    };
-                    state.occur(condition, event, &mut matches, out);
+                    matched = state.occur(condition, &happening, eval, out);
                 });
-            } else if is_closed && self.would_match(cx, &declared.condition, event) {
-                self.record(cx, HistoryKind::EventIgnored { r#type: event.r#type.clone() });
+            } else if is_closed && self.would_match(&declared.condition, event) {
+                self.record(cx, HistoryKind::EventIgnored { r#type: event.head.r#type.clone() });
             }
             handled |= matched;
         }
         handled
     }
 
-    fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: &Event) -> bool {
+    /// Whether a leaf asks for events with these attributes.
+    fn would_match(&self, condition: &Condition, event: EventView<'_>) -> bool {
         let mut matched = false;
         condition.each_leaf(&mut |leaf| {
-            matched |= matches!(leaf, Condition::Event(pattern) if event_matches(pattern, event, cx.eval));
+            matched |= leaf.pattern().is_some_and(|pattern| attributes_match(pattern, event.head));
         });
         matched
+    }
+
+    /// Shows one event that was made here.
+    fn see_own(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+        let pack = EventPack::from(vec![event.clone()]);
+        pack.iter().fold(false, |handled, event| self.see(cx, event) | handled)
     }
 
     /// Whether a function that the trigger calls is closed: it can be called no more.
@@ -111,6 +118,9 @@ impl Run {
         let id = format!("{}/{}/{ordinal}", self.id, cx.program().triggers[trigger.index()].name);
         let keys: Vec<String> = match items {
             Items::Event(event) => vec![json_text(&event.id)],
+            Items::Events { list } | Items::Retained { list, .. } => {
+                list.iter().map(|event| json_text(event.id)).collect()
+            }
             items => self.keys(items).iter().map(|key| json_text(key)).collect(),
         };
         let data = Bytes::from(format!("{{\"keys\":[{}]}}", keys.join(",")));
@@ -147,7 +157,7 @@ impl Run {
             return self.exceed("events that cause one another in one step", u64::from(self.emitting));
         }
         self.emitting += 1;
-        self.see(cx, &event);
+        self.see_own(cx, &event);
         self.emitting -= 1;
     }
 
@@ -182,7 +192,7 @@ impl Run {
             data: Bytes::from(data),
             run: Some(self.id.clone()),
         });
-        self.see(cx, &event)
+        self.see_own(cx, &event)
     }
 }
 
@@ -198,7 +208,7 @@ pub(super) fn functions(trigger: &Trigger) -> impl Iterator<Item = sluice_types:
 fn holds_open(trigger: &Trigger) -> bool {
     let mut waits = false;
     trigger.condition.each_leaf(&mut |leaf| {
-        if let Condition::Event(pattern) = leaf {
+        if let Some(pattern) = leaf.pattern() {
             waits |= pattern.r#type.as_ref().is_none_or(|name| !name.starts_with(SYSTEM_PREFIX));
         }
     });

@@ -7,7 +7,7 @@ use crate::effect::{Effect, Reply};
 use crate::input::{ExpressEnded, Origin, Start};
 use crate::objects::{ObjectTable, Owner, Slot};
 use sluice_types::invocation::Arguments;
-use sluice_types::{Code, Condition, Lsn, Problem, Scope, Trigger, TriggerIx};
+use sluice_types::{Code, Condition, Gathering, Lsn, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ impl Run {
             incarnation: start.incarnation,
             delegated,
             origin: None,
+            retained: None,
             start_events: Vec::new(),
             status: Status::Running,
             sealed: false,
@@ -58,6 +59,9 @@ impl Run {
     /// The first inputs of a new run.
     pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start) {
         self.record(cx, HistoryKind::RunStarted);
+        if let Origin::Firing { number, arguments: Arguments::Events { .. }, .. } = start.origin {
+            self.retained = Some(number);
+        }
         if self.delegated {
             cx.effects.push(Effect::Express(self.key));
         } else {
@@ -72,13 +76,13 @@ impl Run {
         match start.origin {
             Origin::Client => {}
             firing if self.delegated => self.origin = Some(Box::new(firing)),
-            Origin::Firing { trigger, arguments, group, ordinal, .. } => {
-                self.launch(cx, trigger, arguments, group, ordinal);
+            Origin::Firing { trigger, number, arguments, group, ordinal } => {
+                self.launch(cx, trigger, number, arguments, group, ordinal);
             }
         }
         match self.delegated {
             true => self.start_events = start.events,
-            false => self.events(cx, &start.events),
+            false => self.events(cx, &start.events.into()),
         }
         if start.seal {
             self.seal(cx);
@@ -111,6 +115,7 @@ impl Run {
         &mut self,
         cx: &mut Cx<'_>,
         trigger: TriggerIx,
+        number: u64,
         arguments: Arguments,
         group: Option<Arc<str>>,
         ordinal: u32,
@@ -121,13 +126,19 @@ impl Run {
                 Items::List(objects.into_iter().map(|object| self.adopt(object)).collect())
             }
             Arguments::Event(event) => Items::Event(event),
+            Arguments::Events { count, list } => Items::Retained { number, count, list },
         };
         self.triggers[trigger.index()].fired = ordinal;
         let mut numbered = false;
         cx.compiled.program.triggers[trigger.index()].condition.each_leaf(&mut |leaf| {
-            numbered |= matches!(leaf, Condition::Batch { .. } | Condition::Window { .. });
+            numbered |= matches!(
+                leaf,
+                Condition::Batch { .. }
+                    | Condition::Window { .. }
+                    | Condition::Events { gathering: Gathering::Batch { .. } | Gathering::Window { .. }, .. }
+            );
         });
-        numbered &= matches!(items, Items::List(_));
+        numbered &= matches!(items, Items::List(_) | Items::Retained { .. });
         self.fire(cx, trigger, Firing { items, group, numbered });
     }
 
@@ -183,6 +194,9 @@ impl Run {
         self.error = error.map(Box::new);
         self.release_intermediates(cx);
         self.record(cx, HistoryKind::RunEnded);
+        if let Some(number) = self.retained.take() {
+            self.send(cx, Outgoing::Consumed(number));
+        }
         cx.effects.push(Effect::Ended(self.key));
     }
 

@@ -97,6 +97,8 @@ pub struct Run {
     delegated: bool,
     /// What the express engine starts a delegated run with, when that was not a client.
     origin: Option<Box<Origin>>,
+    /// The firing whose events the app retains for this run, until it ends.
+    retained: Option<u64>,
     /// Events that a delegated run starts with.
     start_events: Vec<Arc<Event>>,
     status: Status,

@@ -2,10 +2,12 @@
 
 use super::{HistoryEntry, Outgoing, Pending, PendingState, Run, Status, Tally};
 use crate::compiled::Compiled;
+use crate::condition::Items;
 use crate::effect::Effect;
 use crate::input::{Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
 use crate::timers::{Entity, TimerId};
+use sluice_types::invocation::Arguments;
 use sluice_types::{
     AppKey, BucketIx, Durability, Invocation, InvocationId, Lsn, Object, Problem, Program, RunKey, TriggerIx,
     Version,
@@ -169,6 +171,21 @@ impl Run {
 
     pub(crate) fn attach(&mut self, compiled: Arc<Compiled>) {
         self.compiled = Some(compiled);
+    }
+
+    /// Gets back from the app the events that it was started with.
+    pub(crate) fn regain(&mut self, app: &crate::app::App) {
+        let Some(retained) = self.retained.and_then(|number| app.retained(number)) else { return };
+        self.pending.each_items(|items| {
+            if let Items::Retained { list, .. } = items {
+                *list = retained.clone();
+            }
+        });
+        if let Some(Origin::Firing { arguments: Arguments::Events { list, .. }, .. }) =
+            self.origin.as_deref_mut()
+        {
+            *list = retained.clone();
+        }
     }
 
     pub(crate) fn set_applied(&mut self, lsn: Lsn) {

@@ -13,6 +13,8 @@ use sluice_types::{AppKey, Lsn, ObjectId, RunKey};
 
 /// Entities written in one slice, so that it takes about a millisecond.
 const SLICE_ENTITIES: usize = 256;
+/// This many bytes of events are applied again as fast as one byte of other inputs.
+const EVENT_WEIGHT: u64 = 8;
 /// Name of the blob with the shard's own state.
 pub const ROOT: &str = "root";
 /// Name of the blob with the events seen lately.
@@ -40,6 +42,7 @@ pub struct Root {
 pub(super) struct Progress {
     begun: Option<Begun>,
     logged_bytes: u64,
+    event_bytes: u64,
 }
 
 struct Begun {
@@ -57,6 +60,16 @@ impl Progress {
     pub fn logged(&mut self, bytes: u64) {
         self.logged_bytes += bytes;
     }
+
+    /// Counts those among them that are events.
+    pub fn logging_events(&mut self, bytes: u64) {
+        self.event_bytes += bytes;
+    }
+
+    /// How much was logged since the last checkpoint, in bytes that take as long to apply again as others.
+    fn weight_bytes(&self) -> u64 {
+        self.logged_bytes.saturating_sub(self.event_bytes / EVENT_WEIGHT * (EVENT_WEIGHT - 1))
+    }
 }
 
 impl<P: Ports> Shard<P> {
@@ -65,7 +78,7 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
-        let due = self.checkpoint.logged_bytes >= self.options.checkpoint_bytes && !self.stats.refusing;
+        let due = self.checkpoint.weight_bytes() >= self.options.checkpoint_bytes && !self.stats.refusing;
         if self.checkpoint.begun.is_none() && due {
             self.begin_checkpoint();
         }
@@ -93,7 +106,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn begin_checkpoint(&mut self) {
-        self.checkpoint.logged_bytes = 0;
+        (self.checkpoint.logged_bytes, self.checkpoint.event_bytes) = (0, 0);
         let from = Lsn(self.log.next_lsn().0);
         let entities = self.durable.take_dirty();
         self.checkpoint.begun = Some(Begun { from, entities, batch: self.store.begin() });
@@ -103,6 +116,7 @@ impl<P: Ports> Shard<P> {
         match entity {
             Entity::App(app) => {
                 if let Some(blob) = self.durable.save_app(app) {
+                    self.durable.app(app).into_iter().for_each(|app| self.chunks.save(batch, app));
                     batch.put_app(app, &blob);
                 }
             }

@@ -1,6 +1,7 @@
 //! Opening a shard: the last checkpoint, then the log after it, then everything that was asked for and not done.
 
 use super::checkpoint::{KNOWN_EVENTS, ROOT, Root};
+use super::chunks::Chunks;
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
 use crate::known::KnownEvents;
 use crate::ports::{Objects, Ports};
@@ -40,7 +41,7 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let Rebuilt { engine: durable, known_events, now_ms } = loop {
+        let Rebuilt { engine: durable, known_events, chunks, now_ms } = loop {
             let evaluator = (options.evaluator)();
             match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 Ok(rebuilt) => break rebuilt,
@@ -65,6 +66,7 @@ impl<P: Ports> Shard<P> {
             effects: Vec::new(),
             cron: Default::default(),
             known_events,
+            chunks,
             checkpoint: Default::default(),
             next_run,
             express_lsn: 0,
@@ -121,6 +123,7 @@ fn read_root(store: &RunStore) -> Result<Root, Problem> {
 struct Rebuilt {
     engine: Engine,
     known_events: KnownEvents,
+    chunks: Chunks,
     now_ms: u64,
 }
 
@@ -137,9 +140,11 @@ fn rebuild<P: Ports>(
     let mut known_events = KnownEvents::restore(&known);
     let mut now_ms = root.now_ms;
     let mut engine = Engine::durable(evaluator);
+    let mut chunks = Chunks::default();
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
             engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;
+            chunks.restore(store, &engine, app)?;
         }
     }
     engine.restore_evicted(&root.timers, &root.listeners);
@@ -177,7 +182,7 @@ fn rebuild<P: Ports>(
             }
         }
     }
-    Ok(Ok(Rebuilt { engine, known_events, now_ms }))
+    Ok(Ok(Rebuilt { engine, known_events, chunks, now_ms }))
 }
 
 fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Problem> {
@@ -189,7 +194,7 @@ fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Proble
     Ok(())
 }
 
-fn corrupt(what: &str) -> Problem {
+pub(super) fn corrupt(what: &str) -> Problem {
     let message = format!("the data directory is damaged: {what}");
     Problem::new(Code::DATA_CORRUPT, message, "restore it from a backup; nothing was changed")
 }

@@ -200,7 +200,7 @@ impl Client {
             }
             Deed::Event(r#type) => {
                 let (ticket, answer) = desk.ask(Some(self.id.clone()));
-                (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())], answer))
+                (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())].into(), answer))
             }
         };
         self.busy = Some(ticket);
