@@ -27,7 +27,10 @@ fn post(server: &Server, events: &[Value]) -> u64 {
     let url = format!("{}/v1/events", server.url);
     let body = serde_json::to_vec(events).unwrap();
     let answer = ask_as(&url, "POST", BATCH, &body).unwrap().json(202);
-    assert_eq!(answer["accepted"].as_u64().unwrap() + answer["duplicates"].as_u64().unwrap(), events.len() as u64);
+    assert_eq!(
+        answer["accepted"].as_u64().unwrap() + answer["duplicates"].as_u64().unwrap(),
+        events.len() as u64
+    );
     answer["accepted"].as_u64().unwrap()
 }
 
@@ -83,7 +86,10 @@ fn a_function_gets_the_events_that_belong_together_as_a_list() {
     assert_eq!(value(&found[0], "pair-0"), json!([["e1", "meter-1", 1], ["e3", "meter-1", 3]]));
     assert_eq!(post(&server, &[event(6, "seen"), event(7, "seen")]), 2);
     let found = outputs(&server, 2);
-    assert_eq!(value(&found[1], "once"), json!([[["e6", "meter-0", 6]], "/meters", "2026-03-04T05:06:07+00:00"]));
+    assert_eq!(
+        value(&found[1], "once"),
+        json!([[["e6", "meter-0", 6]], "/meters", "2026-03-04T05:06:07+00:00"])
+    );
     assert_eq!(post(&server, &[event(8, "timed"), event(10, "timed")]), 2);
     let found = outputs(&server, 3);
     assert_eq!(value(&found[2], "flushed-0"), json!([["e8", "meter-0", 8], ["e10", "meter-0", 10]]));

@@ -40,7 +40,8 @@ fn a_batch_of_events_starts_a_run_with_all_of_them_in_the_order_of_arrival() {
     world.event("other", "bill");
     send(&mut world, 0..7);
     assert_eq!(calls(&world), [["e0", "e1", "e2"], ["e3", "e4", "e5"]]);
-    let outputs: Vec<_> = world.engine.runs().flat_map(|run| run.outputs()).map(|o| o.key.to_string()).collect();
+    let outputs: Vec<_> =
+        world.engine.runs().flat_map(|run| run.outputs()).map(|o| o.key.to_string()).collect();
     assert_eq!(outputs.len(), 2);
     assert!(outputs.iter().all(|key| key.starts_with("see-")), "numbered as batches are: {outputs:?}");
 }
@@ -110,7 +111,10 @@ fn naive(gathering: &Gathering, arrivals: &[(u64, String)]) -> Vec<Vec<String>> 
         Gathering::Batch { n, .. } => arrivals.chunks_exact(*n as usize).map(ids).collect(),
         Gathering::First { k, n } => {
             let rounds = arrivals.chunks(*n as usize);
-            rounds.filter(|round| round.len() >= *k as usize).map(|round| ids(&round[..*k as usize])).collect()
+            rounds
+                .filter(|round| round.len() >= *k as usize)
+                .map(|round| ids(&round[..*k as usize]))
+                .collect()
         }
         Gathering::Window { size_ms, slide_ms, .. } => {
             let last = arrivals.last().map_or(0, |(at, _)| *at);
@@ -168,7 +172,8 @@ fn every_event_is_gathered_once_through_crashes_and_duplicates() {
 /// What the runs returned: the ids that each was called with.
 fn completed(world: &World) -> Vec<Vec<String>> {
     let outputs = world.engine.runs().flat_map(|run| run.outputs());
-    let text = outputs.map(|object| String::from_utf8_lossy(&world.ledger.read(&object.payload)).into_owned());
+    let text =
+        outputs.map(|object| String::from_utf8_lossy(&world.ledger.read(&object.payload)).into_owned());
     text.map(|ids| ids.split(' ').map(str::to_owned).collect()).collect()
 }
 

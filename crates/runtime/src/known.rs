@@ -1,20 +1,22 @@
 //! Events seen lately, by a fingerprint of source and id.
 //!
-//! Invariant: between calls `set` holds exactly the fingerprints in `order`.
+//! Two generations: new events join the younger; when that is full it takes the place of the older, which is forgotten as
+//! a whole. So nothing is removed one by one, and a look-up that finds nothing reads control bytes only.
+//!
+//! Invariant: no fingerprint is in both.
 
 use rustc_hash::FxHashSet;
 use sluice_types::EventPack;
 use sluice_types::pack::{fingerprint_within, seed};
-use std::collections::VecDeque;
 
-/// How many events are remembered.
-pub const KNOWN_EVENTS_MAX: usize = 1_000_000;
+/// How many of the last events are remembered at least; at most twice as many are.
+pub const KNOWN_EVENTS_MIN: usize = 1_000_000;
 
-/// The last events, in the order they came.
+/// The last events.
 #[derive(Default)]
 pub struct KnownEvents {
-    set: FxHashSet<u128>,
-    order: VecDeque<u128>,
+    younger: FxHashSet<u128>,
+    older: FxHashSet<u128>,
     changed: bool,
 }
 
@@ -28,7 +30,7 @@ impl KnownEvents {
         let mut new = Vec::with_capacity(events.len());
         let mut is_new = Vec::with_capacity(events.len());
         for fingerprint in fingerprints(events) {
-            let fresh = self.set.insert(fingerprint);
+            let fresh = self.insert(fingerprint);
             is_new.push(fresh);
             if fresh {
                 new.push(fingerprint);
@@ -41,42 +43,52 @@ impl KnownEvents {
         Offered(new)
     }
 
+    fn insert(&mut self, fingerprint: u128) -> bool {
+        !self.older.contains(&fingerprint) && self.younger.insert(fingerprint)
+    }
+
     /// They are logged.
-    pub fn accept(&mut self, offered: Offered) {
+    pub fn accept(&mut self, offered: &Offered) {
         self.changed |= !offered.0.is_empty();
-        self.order.extend(offered.0);
-        while self.order.len() > KNOWN_EVENTS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.set.remove(&oldest);
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        if self.younger.len() >= KNOWN_EVENTS_MIN {
+            std::mem::swap(&mut self.younger, &mut self.older);
+            self.younger.clear();
         }
     }
 
     /// They are not logged.
     pub fn refuse(&mut self, offered: &Offered) {
         for fingerprint in &offered.0 {
-            self.set.remove(fingerprint);
+            self.younger.remove(fingerprint);
         }
     }
 
     /// Remembers events of a record that is applied again; those that are known stay where they are.
     pub fn remember(&mut self, events: &EventPack) {
-        let new: Vec<u128> =
-            fingerprints(events).filter(|fingerprint| self.set.insert(*fingerprint)).collect();
-        self.accept(Offered(new));
+        let new: Vec<u128> = fingerprints(events).filter(|fingerprint| self.insert(*fingerprint)).collect();
+        self.accept(&Offered(new));
     }
 
-    /// All of them as bytes, if there are new ones since the last call.
+    /// All of them as bytes, the older first, if there are new ones since the last call.
     pub fn take_changed(&mut self) -> Option<Vec<u8>> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.then(|| self.order.iter().flat_map(|fingerprint| fingerprint.to_le_bytes()).collect())
+        let all = || self.older.iter().chain(&self.younger);
+        std::mem::take(&mut self.changed)
+            .then(|| all().flat_map(|fingerprint| fingerprint.to_le_bytes()).collect())
     }
 
     /// Those that `take_changed` gave.
     pub fn restore(bytes: &[u8]) -> Self {
-        let order: VecDeque<u128> =
-            bytes.as_chunks::<16>().0.iter().map(|fingerprint| u128::from_le_bytes(*fingerprint)).collect();
-        Self { set: order.iter().copied().collect(), order, changed: false }
+        let mut known = Self::default();
+        for fingerprint in bytes.as_chunks::<16>().0 {
+            known.insert(u128::from_le_bytes(*fingerprint));
+            known.make_room();
+        }
+        known.changed = false;
+        known
     }
 }
 
@@ -107,7 +119,7 @@ mod tests {
         let mut first = events(&[("a", "bc"), ("ab", "c"), ("a", "bc")]);
         let offered = known.offer(&mut first);
         assert_eq!(first.iter().map(|event| event.id.to_owned()).collect::<Vec<_>>(), ["bc", "c"]);
-        known.accept(offered);
+        known.accept(&offered);
         let stored = known.take_changed().expect("there are new ones");
         let mut restored = KnownEvents::restore(&stored);
         let mut again = events(&[("a", "bc"), ("a", "c")]);
@@ -117,7 +129,7 @@ mod tests {
         restored.refuse(&offered);
         let mut once_more = events(&[("a", "c")]);
         let offered = restored.offer(&mut once_more);
-        restored.accept(offered);
+        restored.accept(&offered);
         assert_eq!(once_more.len(), 1, "what was refused may come again");
     }
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use percent_encoding::percent_decode_str;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sluice_types::{Code, ContentType, EventPack, EventPacker, HeadView, Problem};
 use std::borrow::Cow;
@@ -86,12 +86,44 @@ pub fn read(headers: &HeaderMap, body: &[u8], now_ms: u64) -> Result<EventPack, 
 
 /// The events of a JSON array, in order.
 pub fn read_batch(body: &[u8], now_ms: u64) -> Result<EventPack, Error> {
-    let batch: Vec<Members<'_>> = serde_json::from_slice(body).map_err(|e| Error::Json(e.to_string()))?;
+    // Checked once as a whole, not text by text.
+    let body = std::str::from_utf8(body).map_err(|e| Error::Json(e.to_string()))?;
     let mut packer = EventPacker::with_capacity(body.len());
-    for (index, members) in batch.into_iter().enumerate() {
-        structured(members, now_ms, &mut packer).map_err(|e| Error::InBatch { index, error: Box::new(e) })?;
+    let mut refused = None;
+    let mut deserializer = serde_json::Deserializer::from_str(body);
+    let batch = Batch { now_ms, packer: &mut packer, refused: &mut refused };
+    let read = deserializer.deserialize_seq(batch).and_then(|()| deserializer.end());
+    match (refused, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(Error::Json(error.to_string())),
+        (None, Ok(())) => Ok(packer.finish()),
     }
-    Ok(packer.finish())
+}
+
+/// Packs the events of an array one by one, up to the first that is none.
+struct Batch<'p> {
+    now_ms: u64,
+    packer: &'p mut EventPacker,
+    refused: &'p mut Option<Error>,
+}
+
+impl<'de> Visitor<'de> for Batch<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of CloudEvents")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(members) = events.next_element::<Members<'de>>()? {
+            if let Err(error) = structured(members, self.now_ms, self.packer) {
+                self.refused.get_or_insert(Error::InBatch { index, error: Box::new(error) });
+            }
+            index += 1;
+        }
+        Ok(())
+    }
 }
 
 /// The attributes that mean something here, in the order of their names.
@@ -110,8 +142,6 @@ enum Known {
 /// Names of the attributes by `Known`.
 const NAMES: [&str; 8] =
     ["datacontenttype", "id", RUN_ATTRIBUTE, "source", "specversion", "subject", "time", "type"];
-/// Most attributes of one event.
-const ATTRIBUTES_MAX: usize = 1_000;
 
 /// The attributes of one event.
 #[derive(Default)]
@@ -130,6 +160,17 @@ impl<'a> Attributes<'a> {
             None => return malformed("names of attributes are lower-case letters and digits"),
         }
         Ok(())
+    }
+
+    fn set_scalar(&mut self, name: &str, value: Scalar<'a>) -> Result<(), Error> {
+        match value {
+            Scalar::Text(text) => self.set(name, text),
+            Scalar::Absent => Ok(()),
+            Scalar::Wrong => {
+                let why = "attributes are strings, booleans or integers".to_owned();
+                Err(Error::Malformed { attribute: name.to_owned(), why })
+            }
+        }
     }
 
     fn get(&self, known: Known) -> Option<&str> {
@@ -175,12 +216,74 @@ fn unquoted(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The members of a JSON object that are attributes, in the order given, and its payload.
+/// The members of a JSON object: attributes and payload.
 #[derive(Default)]
 struct Members<'a> {
-    attributes: Vec<(Name<'a>, &'a RawValue)>,
+    attributes: Attributes<'a>,
     data: Option<&'a RawValue>,
     base64: Option<&'a RawValue>,
+    refused: Option<Error>,
+}
+
+/// The value of an attribute in JSON: a string, a boolean or a number; `null` means that it is absent.
+enum Scalar<'a> {
+    Text(Cow<'a, str>),
+    Absent,
+    Wrong,
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a boolean or an integer")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(if value { "true" } else { "false" })))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Absent)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Wrong)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
 }
 
 /// The name of a member, borrowed where JSON lets it be.
@@ -219,15 +322,15 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members { attributes: Vec::with_capacity(8), ..Members::default() };
-                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                let mut members = Members::default();
+                while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
                     match &*name {
-                        "data" => members.data = Some(raw),
-                        "data_base64" => members.base64 = Some(raw),
-                        _ if members.attributes.len() == ATTRIBUTES_MAX => {
-                            return Err(A::Error::custom("the event has too many attributes"));
+                        "data" => members.data = Some(map.next_value()?),
+                        "data_base64" => members.base64 = Some(map.next_value()?),
+                        name => {
+                            let set = members.attributes.set_scalar(name, map.next_value()?);
+                            members.refused = members.refused.or(set.err());
                         }
-                        _ => members.attributes.push((Name(name), raw)),
                     }
                 }
                 Ok(members)
@@ -238,11 +341,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 fn structured(members: Members<'_>, now_ms: u64, packer: &mut EventPacker) -> Result<(), Error> {
-    let mut attributes = Attributes::default();
-    for (Name(name), raw) in &members.attributes {
-        if let Some(text) = attribute(name, raw.get())? {
-            attributes.set(name, text)?;
-        }
+    let Members { attributes, refused, .. } = members;
+    if let Some(error) = refused {
+        return Err(error);
     }
     let present = |raw: &&RawValue| raw.get() != "null";
     let declared = attributes.get(Known::DataContentType);
@@ -253,21 +354,6 @@ fn structured(members: Members<'_>, now_ms: u64, packer: &mut EventPacker) -> Re
         (None, None) => (ContentType::parse(declared.unwrap_or("application/json")), Cow::default()),
     };
     pack(&attributes, &content_type, &data, now_ms, packer)
-}
-
-/// A context attribute in JSON is a string, a boolean or an integer; `null` means that it is absent.
-fn attribute<'a>(name: &str, json: &'a str) -> Result<Option<Cow<'a, str>>, Error> {
-    let malformed = |why: &str| Err(Error::Malformed { attribute: name.to_owned(), why: why.to_owned() });
-    match json.as_bytes().first() {
-        Some(b'n') => Ok(None),
-        Some(b'"') if !json.contains('\\') => Ok(Some(Cow::Borrowed(&json[1..json.len() - 1]))),
-        Some(b'"') => match serde_json::from_str(json) {
-            Ok(text) => Ok(Some(Cow::Owned(text))),
-            Err(_) => malformed("it is not valid Unicode"),
-        },
-        Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(Some(Cow::Borrowed(json))),
-        _ => malformed("attributes are strings, booleans or integers"),
-    }
 }
 
 /// `data` is a JSON document, except that a string under another content type is that text.

@@ -29,7 +29,7 @@ impl<P: Ports> Shard<P> {
         let reply = EventsReply { accepted: events.len(), duplicates: count - events.len() };
         let submitted = self.submit_events(events);
         match submitted {
-            Ok(_) => self.known_events.accept(offered),
+            Ok(_) => self.known_events.accept(&offered),
             Err(_) => self.known_events.refuse(&offered),
         }
         Ok((submitted?, reply))
