@@ -4,12 +4,16 @@ use anyhow::{Context, Result, bail};
 use std::process::Command;
 use std::time::Instant;
 
+/// Seeds of the simulation, which take a minute without optimisation. That every mutant is found is among the tests.
+const CI_SEEDS: &str = "200";
+
 pub fn check() -> Result<()> {
     step("format", "cargo", &["fmt", "--all", "--check"])?;
     crate::tidy::tidy()?;
     step("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     test(&[])?;
-    python_tests()
+    python_tests()?;
+    sim(&["--seeds".into(), CI_SEEDS.into()])
 }
 
 pub fn test(more: &[String]) -> Result<()> {

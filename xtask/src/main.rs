@@ -9,7 +9,7 @@ use std::process::ExitCode;
 const TASKS: &str = "\
 usage: cargo xtask TASK
 
-  check   everything CI runs: format, lints, layers, tests of Rust and Python
+  check   everything CI runs: format, lints, layers, tests of Rust and Python, simulation
   test    the tests only; further arguments go to nextest
   tidy    layers against the table in ARCHITECTURE.md, file sizes, error pages
   sim     the simulator; further arguments go to `sluice sim`";

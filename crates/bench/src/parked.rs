@@ -17,6 +17,8 @@ const RECORD_BYTES: usize = 256;
 const WAKES: u32 = 1_000;
 /// Starts in flight while the runs are made.
 const STARTS: u32 = 1_000;
+/// How long the node is left alone before its memory is looked at: longer than what changed waits for its checkpoint.
+const REST: Duration = Duration::from_secs(13);
 /// Longest wait for a run that was woken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,9 +29,11 @@ pub fn measure(place: &Place, count: u32) -> Result<Vec<Figure>, Error> {
     for first in (0..count).step_by(STARTS as usize) {
         stage.wait(park(stage.handle(), first..(first + STARTS).min(count)))?;
     }
-    let recovered = stage.restart(place)?;
-    // What the first life left in the allocator counts as if the runs took it.
+    std::thread::sleep(REST);
     let resident = resident_bytes()?.saturating_sub(before_bytes);
+    let recovered = stage.restart(place)?;
+    std::thread::sleep(REST);
+    let resident_again = resident_bytes()?.saturating_sub(before_bytes);
     let on_disk = disk_bytes(stage.dir())?;
     let mut floor = SyncedFile::create(stage.dir(), RECORD_BYTES)?;
     let (mut wakes, mut syncs) = (Vec::new(), Vec::new());
@@ -43,6 +47,7 @@ pub fn measure(place: &Place, count: u32) -> Result<Vec<Figure>, Error> {
     let wakes = wakes.into_iter().map(|us| (us - commit).max(0.0)).collect();
     Ok(vec![
         Figure::one("bytes_per_run", "", resident as f64 / f64::from(count)),
+        Figure::one("recovered_bytes_per_run", "", resident_again as f64 / f64::from(count)),
         Figure::one("disk_bytes_per_run", "", on_disk as f64 / f64::from(count)),
         Figure::spread("wake", "us", wakes),
         Figure::spread("fdatasync", "us", syncs),

@@ -21,6 +21,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use exit::{Exit, Failure};
 use std::process::ExitCode;
 
+/// Small objects of many sizes live and die here by the million; the C library's allocator keeps what they leave behind.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == sluice_isolation::LAUNCH_ARGUMENT) {
         sluice_isolation::launcher_main();

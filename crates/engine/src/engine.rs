@@ -185,6 +185,11 @@ impl Engine {
         self.runs.get(&run).map(Box::as_ref)
     }
 
+    /// How many runs are loaded.
+    pub fn loaded(&self) -> usize {
+        self.runs.len()
+    }
+
     /// All loaded runs, in no order.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.runs.values().map(Box::as_ref)

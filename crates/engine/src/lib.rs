@@ -32,5 +32,5 @@ pub use effect::{Effect, Reply};
 pub use engine::{Engine, Need};
 pub use input::{Deploy, ExpressEnded, Input, InputKind, Origin, OutboxId, Start};
 pub use run::{HistoryEntry, HistoryKind, Run, Status, Tally};
-pub use snapshot::entity_hash;
+pub use snapshot::{Awaited, entity_hash};
 pub use timers::{Entity, Timer, TimerId};

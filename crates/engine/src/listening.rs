@@ -22,8 +22,4 @@ impl Listening {
     pub fn of(&self, app: AppKey) -> impl Iterator<Item = RunKey> + '_ {
         self.0.get(&app).into_iter().flatten().copied()
     }
-
-    pub fn iter(&self) -> impl Iterator<Item = (AppKey, RunKey)> + '_ {
-        self.0.iter().flat_map(|(app, runs)| runs.iter().map(|run| (*app, *run)))
-    }
 }

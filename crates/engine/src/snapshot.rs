@@ -2,9 +2,21 @@
 
 use crate::app::App;
 use crate::engine::Engine;
-use crate::run::Run;
-use crate::timers::{Entity, Timer};
+use crate::run::{Chunk, Run};
+use crate::timers::{Entity, TimerId};
+use serde::{Deserialize, Serialize};
 use sluice_types::{AppKey, RunKey};
+
+/// What brings a run back that is not in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    /// Its app.
+    pub app: AppKey,
+    /// Whether it listens to events.
+    pub listens: bool,
+    /// Its timers and when they are due, in milliseconds since the Unix epoch.
+    pub deadlines: Vec<(TimerId, u64)>,
+}
 
 /// Bytes that are not an entity of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +47,20 @@ impl Engine {
     /// A loaded run as bytes.
     pub fn save_run(&self, run: RunKey) -> Option<Vec<u8>> {
         self.runs.get(&run).map(|run| write(&**run))
+    }
+
+    /// The part of a loaded run's history that the store does not hold yet, as of now, and the line at which it ends.
+    pub fn save_history(&mut self, run: RunKey) -> Option<(&[Chunk], u64)> {
+        let run = self.runs.get_mut(&run)?;
+        let end = run.history_len() + 1;
+        Some((run.close_history(), end))
+    }
+
+    /// The store holds a run's history before line `end`.
+    pub fn history_saved(&mut self, run: RunKey, end: u64) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.history_saved(end);
+        }
     }
 
     /// An app as bytes.
@@ -87,25 +113,13 @@ impl Engine {
         evictable
     }
 
-    /// Timers of runs that are not loaded, for the store: at recovery nobody else knows them.
-    pub fn evicted_timers(&self) -> Vec<Timer> {
-        let evicted =
-            |timer: &&Timer| matches!(timer.entity, Entity::Run(run) if !self.runs.contains_key(&run));
-        self.timers.iter().filter(evicted).copied().collect()
-    }
-
-    /// Runs that are not loaded and listen to events, for the store.
-    pub fn evicted_listeners(&self) -> Vec<(AppKey, RunKey)> {
-        self.listening.iter().filter(|(_, run)| !self.runs.contains_key(run)).collect()
-    }
-
-    /// Restores what `evicted_timers` and `evicted_listeners` gave.
-    pub fn restore_evicted(&mut self, timers: &[Timer], listeners: &[(AppKey, RunKey)]) {
-        for timer in timers {
-            self.timers.update(timer.entity, timer.id, None, Some(timer.due_ms));
+    /// Restores what a run that is not loaded waits for.
+    pub fn restore_awaited(&mut self, run: RunKey, awaited: &Awaited) {
+        for (id, due_ms) in &awaited.deadlines {
+            self.timers.update(Entity::Run(run), *id, None, Some(*due_ms));
         }
-        for (app, run) in listeners {
-            self.listening.insert(*app, *run);
+        if awaited.listens {
+            self.listening.insert(awaited.app, run);
         }
     }
 

@@ -55,10 +55,6 @@ impl TimerQueue {
         self.0.first().map(|timer| timer.due_ms)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Timer> {
-        self.0.iter()
-    }
-
     /// Moves one timer from its old deadline to its new one; `None` means not set.
     pub fn update(&mut self, entity: Entity, id: TimerId, old_ms: Option<u64>, new_ms: Option<u64>) {
         if old_ms == new_ms {

@@ -1,6 +1,6 @@
 //! App-scoped triggers: objects and events cross from runs, and every firing starts a run.
 
-use sluice_engine::Reply;
+use sluice_engine::{Engine, Reply};
 use sluice_sim::{Faults, Reaction, Recipe, World};
 use sluice_types::{Code, Condition};
 
@@ -153,4 +153,12 @@ fn a_run_that_a_firing_starts_is_confined_to_what_its_trigger_can_reach() {
         world.ended.iter().all(|run| world.succeeded(*run)),
         "the set of another run's bucket is not missed"
     );
+}
+
+#[test]
+fn fingerprints_tell_namespaces_and_ids_apart() {
+    assert_ne!(Engine::fingerprint("default", "a"), Engine::fingerprint("default", "b"));
+    assert_ne!(Engine::fingerprint("ab", "c"), Engine::fingerprint("a", "bc"));
+    // Stored in every data directory, so it may never change.
+    assert_eq!(Engine::fingerprint("default", "run_1"), 0x5498cae01799274bf525c459e2720e14);
 }

@@ -1,6 +1,6 @@
 //! Events that reach runs and leave them.
 
-use sluice_engine::Status;
+use sluice_engine::{Reply, Status};
 use sluice_sim::{Reaction, Recipe, World};
 use sluice_types::{Code, FailureKind};
 
@@ -115,4 +115,15 @@ fn events_that_cause_one_another_without_end_fail_the_run() {
     let run = world.start(&[("todo", "a", "")]);
     world.rest();
     assert_eq!(world.run(run).error().map(|problem| problem.code), Some(Code::RUN_LIMIT));
+}
+
+#[test]
+fn an_event_for_a_run_that_has_ended_is_taken_and_changes_nothing() {
+    let recipe = Recipe::new("app").function("see", &[]).on(|c| c.event("go"), "see");
+    let mut world = world(recipe);
+    let run = world.start(&[]);
+    world.cancel(run);
+    assert_eq!(world.event_for(run, "late", "go"), Reply::Accepted);
+    world.rest();
+    assert!(world.called("see").is_empty());
 }

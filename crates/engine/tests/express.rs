@@ -57,12 +57,29 @@ fn an_earlier_life_cannot_end_a_run_that_started_again() {
 }
 
 #[test]
-fn a_delegated_run_listens_to_no_events_and_can_be_cancelled() {
+fn a_delegated_run_starts_again_with_the_events_that_it_has_seen() {
     let mut world = World::durable(23);
     world.deploy(&Recipe::new("app").express().function("see", &[]).on(|c| c.event("go"), "see").build());
     let run = world.start(&[]);
-    assert!(world.engine.listening(World::APP).next().is_none());
+    world.event("e-1", "go");
+    world.event("e-2", "other");
+    world.event_for(run, "e-3", "go");
+    let ids =
+        |world: &World| world.run(run).express_start().events.iter().map(|e| e.id.to_string()).collect();
+    let seen: Vec<String> = ids(&world);
+    assert_eq!(seen, ["e-1", "e-3"]);
+    world.crash();
+    assert_eq!(seen, ids(&world));
+}
+
+#[test]
+fn a_delegated_run_that_is_cancelled_listens_no_more() {
+    let mut world = World::durable(23);
+    world.deploy(&Recipe::new("app").express().function("see", &[]).on(|c| c.event("go"), "see").build());
+    let run = world.start(&[]);
+    assert_eq!(world.engine.listening(World::APP).collect::<Vec<_>>(), [run]);
     world.cancel(run);
+    assert!(world.engine.listening(World::APP).next().is_none());
     world.submit(ended(run, 0, "late"));
     assert_eq!(world.status(run).0, Status::Cancelled);
     assert!(world.outputs(run).is_empty());
@@ -84,5 +101,5 @@ fn the_express_engine_keeps_no_hops_in_its_history() {
     let run = world.start(&[("todo", "a", ""), ("todo", "b", "")]);
     world.rest();
     assert!(world.succeeded(run));
-    assert_eq!(world.run(run).history().len(), 2, "start and end");
+    assert_eq!(world.run(run).history_len(), 2, "start and end");
 }

@@ -146,10 +146,10 @@ fn late_puts_of_a_stopped_attempt_are_discarded_and_recorded() {
     let run = world.start(&[("todo", "a", ""), ("todo", "b", "")]);
     world.rest();
     assert!(world.succeeded(run));
-    let discarded = |entry: &&sluice_engine::HistoryEntry| {
+    let discarded = |entry: &sluice_engine::HistoryEntry| {
         matches!(entry.kind, sluice_engine::HistoryKind::PutDiscarded { .. })
     };
-    assert!(world.run(run).history().iter().filter(discarded).count() >= 2);
+    assert!(world.run(run).history().filter(discarded).count() >= 2);
 }
 
 #[test]

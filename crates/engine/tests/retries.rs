@@ -1,6 +1,7 @@
 //! Failed attempts.
 
-use sluice_engine::{HistoryKind, Status};
+use sluice_engine::{Engine, HistoryKind, Input, InputKind, Need, Status};
+use sluice_sim::eval::Plain;
 use sluice_sim::{Reaction, Recipe, World};
 use sluice_types::{Code, FailureKind, RetryPolicy, RunKey};
 
@@ -15,11 +16,11 @@ fn failing(policy: RetryPolicy, kind: FailureKind, seed: u64) -> (World, RunKey)
 }
 
 fn delays(world: &World, run: RunKey) -> Vec<u64> {
-    let delay = |entry: &sluice_engine::HistoryEntry| match entry.kind {
+    let delay = |entry: sluice_engine::HistoryEntry| match entry.kind {
         HistoryKind::AttemptFailed { retry_ms, .. } => retry_ms.map(|due| due - entry.at_ms),
         _ => None,
     };
-    world.run(run).history().iter().filter_map(delay).collect()
+    world.run(run).history().filter_map(delay).collect()
 }
 
 #[test]
@@ -91,4 +92,24 @@ fn a_completion_of_an_attempt_that_is_over_counts_no_more() {
     }
     world.rest();
     assert_eq!(world.outputs(run), [("a".into(), "second".into())]);
+}
+
+#[test]
+fn who_has_only_what_a_run_awaits_knows_which_run_to_load_for_its_next_attempt() {
+    let policy =
+        RetryPolicy { attempts: 2, initial_ms: 500, backoff_permille: 1000, max_ms: 500, jitter: false };
+    let mut world = World::new(1);
+    world.behaves("fail", |_| Reaction::fail(FailureKind::Raised));
+    let recipe = Recipe::new("app").function("fail", &[]).retries(policy).on(|c| c.each("todo"), "fail");
+    world.deploy(&recipe.build());
+    let run = world.start(&[("todo", "a", "")]);
+    world.step();
+    assert_eq!(delays(&world, run), [500]);
+
+    let mut recovered = Engine::new(Box::new(Plain));
+    recovered.load_app(&world.engine.save_app(World::APP).expect("it is deployed")).expect("as it was saved");
+    let awaited = world.run(run).awaited().expect("its next attempt");
+    recovered.restore_awaited(run, &awaited);
+    let now_ms = recovered.next_deadline().expect("the run waits");
+    assert_eq!(recovered.needs(&Input { now_ms, kind: InputKind::Timers }), [Need(run)]);
 }

@@ -11,7 +11,7 @@ use sluice_frontend::{Definition, Diagnostic, lower};
 use sluice_runtime::api::{DeployRequest, ListRequest, NewObject, ObjectView, RunView, StartRequest};
 use sluice_runtime::bundles::Bundles;
 use sluice_runtime::handle::Answer as Sender;
-use sluice_runtime::ports::Ports;
+use sluice_runtime::ports::{Background, Ports, Work};
 use sluice_runtime::{Command, Opened, Shard, ShardOptions};
 use sluice_storage::RunStore;
 use sluice_storage::disk::MemDisk;
@@ -53,6 +53,22 @@ impl Ports for StagePorts {
     type Sandboxes = Calls;
     type Objects = MapObjects;
     type World = Stage;
+    type Background = AtOnce;
+}
+
+/// Nothing is beside the stage.
+struct AtOnce;
+
+impl Background for AtOnce {
+    fn start(&mut self, work: Work) {
+        work();
+    }
+
+    fn is_done(&mut self) -> bool {
+        true
+    }
+
+    fn finish(&mut self) {}
 }
 
 /// An app under test.
@@ -84,6 +100,7 @@ impl Rehearsal {
             store: store.map_err(|error| error.problem())?,
             objects: MapObjects::default(),
             sandboxes: Calls(desk.clone()),
+            background: AtOnce,
             world: Stage { clock: clock.clone(), chance: Chance::new(options.seed) },
         };
         let options = ShardOptions {
@@ -92,6 +109,7 @@ impl Rehearsal {
             evaluator: || Box::new(CelEvaluator::default()),
             cron: sluice_frontend::cron::next_after,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            checkpoint_ms: u64::MAX,
             loaded_runs_max: LOADED_RUNS_MAX,
         };
         let shard = Shard::open(options, opened, Path::new("/log"))?;

@@ -17,6 +17,21 @@ pub trait Ports {
     type Objects: Objects;
     /// Time and chance.
     type World: World;
+    /// Where slow work is done.
+    type Background: Background;
+}
+
+/// Work that the shard does not wait for.
+pub type Work = Box<dyn FnOnce() + Send>;
+
+/// Does slow work beside the shard.
+pub trait Background {
+    /// Takes a piece of work. It ends before this value is dropped, unless the whole process goes.
+    fn start(&mut self, work: Work);
+    /// Whether everything taken has ended. When that changes, the shard is woken up.
+    fn is_done(&mut self) -> bool;
+    /// Waits until everything taken has ended.
+    fn finish(&mut self);
 }
 
 /// Time and chance. What it gives becomes part of logged inputs.

@@ -209,3 +209,58 @@ async fn large_objects_are_passed_on_and_survive() {
         node.handle().object("app", Some("large"), "parts", "0.txt").await.expect_err("intermediates go");
     assert_eq!(gone.code, Code::OBJECT_RELEASED);
 }
+
+#[tokio::test]
+async fn a_history_is_the_same_in_memory_in_the_store_and_after_a_restart() {
+    let (mut told, dir) = (Vec::new(), tempfile::tempdir().expect("a temporary folder"));
+    for checkpoint_bytes in [u64::MAX, 1] {
+        let dir = dir.path().join(checkpoint_bytes.to_string());
+        let config = NodeConfig { checkpoint_bytes, ..NodeConfig::new(&dir, &dir, "/nonexistent") };
+        let node = Node::start(config.clone()).expect("the node starts");
+        let handle = node.handle();
+        handle.deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+        let open = StartRequest {
+            app: "app".into(),
+            id: Some("h".into()),
+            objects: texts(300),
+            seal: false,
+            ..StartRequest::default()
+        };
+        handle.start(open).await.expect("the run starts");
+        for number in 300..320 {
+            let object = texts(number + 1).pop().expect("one");
+            handle.put("app", Some("h"), object).await.expect("the object is taken");
+        }
+        handle.seal("h").await.expect("the run is sealed");
+        handle.wait("h", Duration::from_secs(20)).await.expect("the run ends");
+        told.push(pages(&handle).await);
+        node.stop().expect("the node stops");
+        let node = Node::start(config).expect("the node starts");
+        told.push(pages(&node.handle()).await);
+        node.stop().expect("the node stops");
+    }
+    assert_eq!(told[0].len(), 1 + 320 * 5 + 1 + 4 + 1, "{:?}", told[0].last());
+    let kinds = |lines: &Vec<(u64, String)>| {
+        let mut kinds: Vec<String> = lines.iter().map(|(_, kind)| kind.clone()).collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    for lines in &told {
+        assert!(lines.iter().map(|(seq, _)| *seq).eq(1..=lines.len() as u64), "numbered without gaps");
+        assert_eq!(kinds(lines), kinds(&told[0]));
+    }
+    assert_eq!((&told[0], &told[2]), (&told[1], &told[3]), "as before the restart");
+}
+
+/// A history, read in pages of odd sizes.
+async fn pages(node: &NodeHandle) -> Vec<(u64, String)> {
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    loop {
+        let after = lines.last().map_or(0, |(seq, _)| *seq);
+        let page = node.history("h", after, 77).await.expect("a page");
+        if page.is_empty() {
+            return lines;
+        }
+        lines.extend(page.into_iter().map(|line| (line.seq, line.r#type)));
+    }
+}

@@ -7,7 +7,7 @@
 use crate::behaviour::{Call, Reaction};
 use crate::recipe::{Conditions, Recipe};
 use crate::rng::Rng;
-use sluice_types::{Condition, FailureKind, Program};
+use sluice_types::{Condition, FailureKind, Program, RetryPolicy};
 use std::sync::Arc;
 
 /// A program and what to start it with.
@@ -100,6 +100,17 @@ pub fn react_with_outputs(call: &Call) -> Reaction {
     }
 }
 
+/// Three attempts, at once or later.
+fn retry(rng: &mut Rng) -> RetryPolicy {
+    RetryPolicy {
+        attempts: 3,
+        initial_ms: *rng.pick(&[0, 0, 10, 200]),
+        backoff_permille: 2000,
+        max_ms: 1000,
+        jitter: rng.chance(500),
+    }
+}
+
 struct Growing {
     recipe: Recipe,
     /// Buckets that exist so far.
@@ -136,6 +147,7 @@ impl Growing {
         let maker = (!self.makers.is_empty()).then(|| rng.pick(&self.makers).clone());
         let other = rng.pick(&self.buckets).clone();
         let app_scoped = rng.chance(taste.app_scoped) && choice != 4 && choice != 5;
+        let retry = retry(rng);
         let condition = |c: &mut Conditions<'_>| match (choice, maker) {
             (0..=2, _) => c.each(&from),
             (3, _) => c.name(&from, "*-[0-3]*"),
@@ -152,7 +164,7 @@ impl Growing {
             _ => c.batch(&from, n, None),
         };
         self.take(|recipe| {
-            let recipe = recipe.function(&name, &[&bucket]).attempts(3);
+            let recipe = recipe.function(&name, &[&bucket]).retries(retry);
             match app_scoped {
                 true => recipe.on_app(condition, &name),
                 false => recipe.on(condition, &name),

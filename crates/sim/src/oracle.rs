@@ -41,7 +41,6 @@ impl Arrival<'_> {
 fn arrivals(run: &Run) -> Vec<Arrival<'_>> {
     let times: BTreeMap<u32, u64> = run
         .history()
-        .iter()
         .filter_map(|entry| match entry.kind {
             HistoryKind::ObjectPut { slot } => Some((slot, entry.at_ms)),
             _ => None,

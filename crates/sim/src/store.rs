@@ -56,6 +56,11 @@ impl Store {
         bytes.map(|bytes| self.growing.entities.insert(entity, bytes));
     }
 
+    /// An engine made from the log alone.
+    pub fn replay(&self, log: &[(Lsn, Input)]) -> Engine {
+        Self::new(self.new).recover(log)
+    }
+
     /// An engine made from the last complete checkpoint and the log after it.
     pub fn recover(&self, log: &[(Lsn, Input)]) -> Engine {
         let mut engine = (self.new)();

@@ -117,6 +117,11 @@ impl<D: Disk> Log<D> {
         self.extents[0].base
     }
 
+    /// Bytes that still fit into the newest segment.
+    pub fn segment_room_bytes(&self) -> u64 {
+        self.options.segment_bytes.saturating_sub(self.head)
+    }
+
     /// Bytes that wait for a sync.
     pub fn buffered_bytes(&self) -> usize {
         self.buffer.len() - self.written

@@ -40,7 +40,7 @@ pub struct RunIndex {
     pub app: AppKey,
     /// Its status, as a number of the caller's choice.
     pub status: u8,
-    /// [`fingerprint`] of its namespace and id.
+    /// What it is found by: made of its namespace and id by the engine.
     pub id_fingerprint: u128,
 }
 
@@ -55,15 +55,6 @@ pub struct ListQuery {
     pub before: Option<RunKey>,
     /// Most runs returned.
     pub limit: usize,
-}
-
-/// The 128 bits by which a run id is found (XXH3 of both texts, the namespace ended by a zero byte).
-pub fn fingerprint(namespace: &str, run_id: &str) -> u128 {
-    let mut hash = xxhash_rust::xxh3::Xxh3::new();
-    hash.update(namespace.as_bytes());
-    hash.update(&[0]);
-    hash.update(run_id.as_bytes());
-    hash.digest128()
 }
 
 /// The state of runs as of the last checkpoint. Clones share it.
@@ -126,6 +117,30 @@ impl RunStore {
         let Some(table) = present(self.read()?.open_table(tables::RUNS))? else { return Ok(None) };
         let value = table.get(run.0).map_err(failure)?;
         value.map(|value| tables::checked(value.value(), run)).transpose()
+    }
+
+    /// Shows every run that something brings back, and what that is, in the order of their keys.
+    ///
+    /// # Errors
+    /// [`Error::StoreCorrupt`] if it is damaged.
+    pub fn each_awaited(&self, mut visit: impl FnMut(RunKey, &[u8])) -> Result<(), Error> {
+        let Some(table) = present(self.read()?.open_table(tables::AWAITED))? else { return Ok(()) };
+        for entry in table.iter().map_err(failure)? {
+            let (run, awaited) = entry.map_err(failure)?;
+            visit(RunKey(run.value()), &tables::checked(awaited.value(), RunKey(run.value()))?);
+        }
+        Ok(())
+    }
+
+    /// The piece of a run's history that holds line `line`, or the last one before it; and the number of its first line.
+    ///
+    /// # Errors
+    /// [`Error::StoreCorrupt`] if it is damaged.
+    pub fn history_at(&self, run: RunKey, line: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let Some(table) = present(self.read()?.open_table(tables::HISTORY))? else { return Ok(None) };
+        let mut before = table.range((run.0, 0)..=(run.0, line)).map_err(failure)?;
+        let Some(piece) = before.next_back().transpose().map_err(failure)? else { return Ok(None) };
+        Ok(Some((piece.0.value().1, tables::checked(piece.1.value(), run)?)))
     }
 
     /// The run with this fingerprint of its id.

@@ -4,7 +4,7 @@
 
 use sluice_storage::disk::RealDisk;
 use sluice_storage::log::{Log, Options};
-use sluice_storage::store::{ListQuery, StoreOptions, fingerprint};
+use sluice_storage::store::{ListQuery, StoreOptions};
 use sluice_storage::{DataDir, RunStore};
 use sluice_types::{AppKey, Lsn, RunKey};
 use std::fs;
@@ -39,7 +39,8 @@ fn v1() {
     for run in 1..=3 {
         let state = store.run(RunKey(run)).unwrap().unwrap();
         assert_eq!(state, format!("state of run {run}").as_bytes());
-        let found = store.find(fingerprint("default", &format!("run_{run}"))).unwrap();
+        let found =
+            store.find(xxhash_rust::xxh3::xxh3_128(format!("default\0run_{run}").as_bytes())).unwrap();
         assert_eq!(found, Some(RunKey(run)));
         let query = ListQuery { app: Some(AppKey(1)), status: Some(run as u8), before: None, limit: 9 };
         assert_eq!(store.list(query).unwrap(), [RunKey(run)]);

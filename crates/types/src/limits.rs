@@ -34,8 +34,6 @@ pub const MEMORY_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
 pub const CAPTURED_OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// How long an ended run is kept, in milliseconds (30 days).
 pub const RETENTION_MS_DEFAULT: u64 = 30 * 24 * 3600 * 1000;
-/// History events kept for one run; past it the oldest of the middle are counted, not kept.
-pub const HISTORY_EVENTS_MAX: usize = 1_000_000;
 /// Keys named in a message before the rest is counted.
 pub const KEYS_NAMED_MAX: usize = 10;
 /// Longest key glob, in bytes.

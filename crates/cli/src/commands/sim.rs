@@ -60,7 +60,10 @@ fn report(summary: &Summary, global: &Global) -> Outcome {
         show::json(summary)?;
     } else {
         let coverage = &summary.coverage;
-        show::line(&format!("{} seeds, {} log records", summary.seeds, summary.inputs))?;
+        show::line(&format!(
+            "{} seeds, {} log records; each at least {} and {} kinds of faults",
+            summary.seeds, summary.inputs, summary.inputs_min, summary.fault_kinds_min
+        ))?;
         let tables = [
             ("firings by condition", &coverage.conditions),
             ("faults", &coverage.faults),

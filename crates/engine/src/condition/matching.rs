@@ -29,7 +29,7 @@ pub fn event_object(event: &EventView<'_>) -> Object {
 }
 
 /// Whether an event is one that a pattern asks for; `attributes_match` when that much is known.
-pub(super) fn pattern_matches(
+pub(crate) fn pattern_matches(
     pattern: &EventPattern,
     event: &EventView<'_>,
     attributes_match: bool,

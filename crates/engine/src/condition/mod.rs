@@ -19,6 +19,7 @@ mod window;
 pub use buffer::Buffer;
 pub use closing::Incomplete;
 pub use events::Happening;
+pub(crate) use matching::pattern_matches;
 pub use matching::{attributes_match, event_object};
 pub use state::State;
 

@@ -2,7 +2,7 @@
 
 use super::{Cx, HistoryKind, Outgoing, Pending, Run};
 use crate::compiled::Compiled;
-use crate::condition::{Happening, Items, attributes_match};
+use crate::condition::{Happening, Items, pattern_matches};
 use crate::hearing::Ear;
 use bytes::Bytes;
 use sluice_types::invocation::Emission;
@@ -20,19 +20,32 @@ const SYSTEM_PREFIX: &str = "sluice.";
 impl Run {
     /// Events arrive that this run may see.
     pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &EventPack) {
-        if self.delegated {
-            return;
-        }
         for event in events.iter() {
-            if event.head.run.as_ref().is_none_or(|run| *run == self.id) {
-                self.see(cx, event);
+            match event.head.run.as_ref().is_none_or(|run| *run == self.id) {
+                true if self.delegated => self.keep_event(cx, event),
+                true => drop(self.see(cx, event)),
+                false => {}
             }
         }
         self.settle(cx);
     }
 
-    /// Shows an event to the run's triggers. Returns whether one fired or took it for later.
+    /// The express engine sees it too, and should this run start again, it starts with what it had seen.
+    fn keep_event(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) {
+        let compiled = cx.compiled;
+        let declared = |ear: &Ear| &compiled.program.triggers[ear.trigger.index()].condition;
+        let ears = compiled.ears(Scope::Run, event.head);
+        if self.is_running() && ears.iter().any(|ear| self.would_match(cx, declared(ear), event)) {
+            self.start_events.push(Arc::new(event.to_event()));
+        }
+    }
+
+    /// Shows an event to the run's triggers. Returns whether one fired or took it for later. A run that has ended, maybe
+    /// in this very step, has none.
     fn see(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) -> bool {
+        if !self.is_running() {
+            return false;
+        }
         let mut handled = false;
         let compiled = cx.compiled;
         let now_ms = cx.now_ms;
@@ -45,7 +58,7 @@ impl Run {
                 self.step_trigger(cx, trigger, None, |state, condition, _, eval, out| {
                     matched = state.occur(condition, &happening, eval, out);
                 });
-            } else if is_closed && self.would_match(&declared.condition, event) {
+            } else if is_closed && self.would_match(cx, &declared.condition, event) {
                 self.record(cx, HistoryKind::EventIgnored { r#type: event.head.r#type.clone() });
             }
             handled |= matched;
@@ -53,11 +66,10 @@ impl Run {
         handled
     }
 
-    /// Whether a leaf asks for events with these attributes.
-    fn would_match(&self, condition: &Condition, event: EventView<'_>) -> bool {
+    fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: EventView<'_>) -> bool {
         let mut matched = false;
         condition.each_leaf(&mut |leaf| {
-            matched |= leaf.pattern().is_some_and(|pattern| attributes_match(pattern, event.head));
+            matched |= leaf.pattern().is_some_and(|of| pattern_matches(of, &event, false, cx.eval));
         });
         matched
     }

@@ -1,6 +1,9 @@
 //! What happened in a run, compactly: numbers that point into the run's own tables.
+//!
+//! Lines are kept as bytes, in chunks. A checkpoint moves chunks to the store; what is left in the run itself is how many
+//! lines there are, so that neither memory nor the size of a saved run grows with its past.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sluice_types::{Attempt, Failure, FunctionIx, Lsn, TriggerIx};
 
 /// One line of a run's history.
@@ -87,6 +90,92 @@ pub enum HistoryKind {
     RunEnded,
 }
 
+/// Lines after which a chunk is full: so much is read to show any page.
+const CHUNK_LINES: u64 = 512;
+
+/// Lines of a run's history that follow each other.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    first: u64,
+    lines: u64,
+    bytes: Vec<u8>,
+    /// Position and time of the last line, which the next one counts from.
+    last: (u64, u64),
+}
+
+impl Chunk {
+    fn new(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// Number of its first line; those of a run count from 1.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// Its lines as [`lines_of`] reads them.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.lines
+    }
+
+    fn push(&mut self, lsn: Lsn, at_ms: u64, kind: &HistoryKind) {
+        let (last_lsn, last_ms) = self.last;
+        let line = (lsn.0.wrapping_sub(last_lsn), at_ms.wrapping_sub(last_ms), kind);
+        self.bytes =
+            postcard::to_extend(&line, std::mem::take(&mut self.bytes)).expect("lines are plain data");
+        self.last = (lsn.0, at_ms);
+        self.lines += 1;
+    }
+}
+
+/// Reads the lines of a chunk from its bytes. Ends early at bytes that are no line.
+pub fn lines_of(mut bytes: &[u8]) -> impl Iterator<Item = HistoryEntry> {
+    let mut last = (0_u64, 0_u64);
+    std::iter::from_fn(move || {
+        let ((lsn, at_ms, kind), rest) = postcard::take_from_bytes::<(u64, u64, HistoryKind)>(bytes).ok()?;
+        bytes = rest;
+        last = (last.0.wrapping_add(lsn), last.1.wrapping_add(at_ms));
+        Some(HistoryEntry { lsn: Lsn(last.0), at_ms: last.1, kind })
+    })
+}
+
+/// The history of a run: how long it is, and the chunks that the store does not hold yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    lines: u64,
+    chunks: Vec<Chunk>,
+    /// The last chunk was given to the store: it must not grow.
+    closed: bool,
+}
+
+impl History {
+    fn push(&mut self, lsn: Lsn, at_ms: u64, kind: &HistoryKind) {
+        let full = self.chunks.last().is_none_or(|chunk| chunk.lines >= CHUNK_LINES);
+        if full || self.closed {
+            self.chunks.push(Chunk::new(self.lines + 1));
+            self.closed = false;
+        }
+        self.chunks.last_mut().expect("there is a chunk").push(lsn, at_ms, kind);
+        self.lines += 1;
+    }
+}
+
+impl Serialize for History {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.lines.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for History {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { lines: u64::deserialize(deserializer)?, ..Self::default() })
+    }
+}
+
 impl super::Run {
     /// Adds a line. Express runs keep only start and end: hops are not recorded anywhere.
     pub(super) fn record(&mut self, cx: &super::Cx<'_>, kind: HistoryKind) {
@@ -97,9 +186,35 @@ impl super::Run {
                 | HistoryKind::Reincarnated { .. }
                 | HistoryKind::AttemptFailed { .. }
         );
-        if lifecycle || (!self.is_express() && self.history.len() < sluice_types::limits::HISTORY_EVENTS_MAX)
-        {
-            self.history.push(HistoryEntry { lsn: cx.lsn, at_ms: cx.now_ms, kind });
+        if lifecycle || !self.is_express() {
+            self.history.push(cx.lsn, cx.now_ms, &kind);
         }
+    }
+
+    /// How many lines its history has.
+    pub fn history_len(&self) -> u64 {
+        self.history.lines
+    }
+
+    /// The chunks of its history that the store does not hold yet, oldest first.
+    pub fn unsaved_history(&self) -> &[Chunk] {
+        &self.history.chunks
+    }
+
+    /// What happened and is not in the store yet, in order: all of it, in an engine that never had a checkpoint.
+    pub fn history(&self) -> impl Iterator<Item = HistoryEntry> + '_ {
+        self.history.chunks.iter().flat_map(|chunk| lines_of(&chunk.bytes))
+    }
+
+    /// The unsaved chunks, which from now on do not change.
+    pub(crate) fn close_history(&mut self) -> &[Chunk] {
+        self.history.closed = true;
+        &self.history.chunks
+    }
+
+    /// Forgets the chunks before line `end`: the store has them.
+    pub(crate) fn history_saved(&mut self, end: u64) {
+        self.history.chunks.retain(|chunk| chunk.end() > end);
+        self.history.closed &= !self.history.chunks.is_empty();
     }
 }

@@ -1,7 +1,7 @@
 //! Start, seal, cancel, end.
 
 use super::pending::PendingTable;
-use super::{Cx, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
+use super::{Cx, History, HistoryKind, Outgoing, Run, Status, Tally, TriggerState};
 use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
 use crate::input::{ExpressEnded, Origin, Start};
@@ -47,7 +47,7 @@ impl Run {
             lost: Vec::new(),
             outbox: BTreeMap::new(),
             next_outgoing: 0,
-            history: Vec::new(),
+            history: History::default(),
             ready: Vec::new(),
             emitting: 0,
             exceeded: None,
@@ -188,6 +188,7 @@ impl Run {
         self.triggers.clear();
         (self.active, self.open_predecessors, self.closed) = (Vec::new(), Vec::new(), Vec::new());
         (self.open, self.lost, self.ready) = (0, Vec::new(), Vec::new());
+        self.start_events = Vec::new();
         self.sealed = true;
         self.status = status;
         self.ended_ms = Some(cx.now_ms);
@@ -243,6 +244,6 @@ impl Run {
 
     /// Whether this run listens to events from outside.
     pub(crate) fn listens(&self) -> bool {
-        self.is_running() && !self.delegated && !self.compiled().event_triggers(Scope::Run).is_empty()
+        self.is_running() && !self.compiled().event_triggers(Scope::Run).is_empty()
     }
 }

@@ -21,7 +21,8 @@ mod put;
 mod trigger;
 mod view;
 
-pub use history::{HistoryEntry, HistoryKind};
+use history::History;
+pub use history::{Chunk, HistoryEntry, HistoryKind, lines_of};
 pub(crate) use invocations::discard_outcome;
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
@@ -99,7 +100,7 @@ pub struct Run {
     origin: Option<Box<Origin>>,
     /// The firing whose events the app retains for this run, until it ends.
     retained: Option<u64>,
-    /// Events that a delegated run starts with.
+    /// Events that a delegated run starts with: those of its start, and those it has seen since.
     start_events: Vec<Arc<Event>>,
     status: Status,
     sealed: bool,
@@ -119,7 +120,7 @@ pub struct Run {
     lost: Vec<Lost>,
     outbox: BTreeMap<u32, Outgoing>,
     next_outgoing: u32,
-    history: Vec<HistoryEntry>,
+    history: History,
     /// Components that may have become closable in this step.
     #[serde(skip)]
     ready: Vec<u32>,

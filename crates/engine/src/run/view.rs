@@ -1,11 +1,12 @@
 //! What can be seen of a run from outside, and what it asks of the runtime.
 
-use super::{HistoryEntry, Outgoing, Pending, PendingState, Run, Status, Tally};
+use super::{Outgoing, Pending, PendingState, Run, Status, Tally};
 use crate::compiled::Compiled;
 use crate::condition::Items;
 use crate::effect::Effect;
 use crate::input::{Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
+use crate::snapshot::Awaited;
 use crate::timers::{Entity, TimerId};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
@@ -93,11 +94,6 @@ impl Run {
     /// Invocations by function, in the program's order.
     pub fn tallies(&self) -> &[Tally] {
         &self.tallies
-    }
-
-    /// What happened, in order.
-    pub fn history(&self) -> &[HistoryEntry] {
-        &self.history
     }
 
     /// Invocations that are not done, by number.
@@ -213,6 +209,12 @@ impl Run {
             PendingState::Running => None,
         });
         conditions.chain(retries).collect()
+    }
+
+    /// What would bring it back from the store; `None` when nothing but its own key.
+    pub fn awaited(&self) -> Option<Awaited> {
+        let awaited = Awaited { app: self.app, listens: self.listens(), deadlines: self.deadlines() };
+        (awaited.listens || !awaited.deadlines.is_empty()).then_some(awaited)
     }
 
     /// Asks again for everything that an earlier life of the process was asked for and did not acknowledge.

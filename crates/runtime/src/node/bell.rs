@@ -31,6 +31,12 @@ impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Wakes the shard up.
+    pub fn ring(&self) {
+        // It fails only when the counter is full: then the bell rings already.
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    }
 }
 
 impl Submit for Queue {
@@ -42,8 +48,7 @@ impl Submit for Queue {
         waiting.commands.push_back(command);
         if std::mem::take(&mut waiting.sleeping) {
             drop(waiting);
-            // It fails only when the counter is full: then the bell rings already.
-            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+            self.ring();
         }
         true
     }
@@ -62,6 +67,11 @@ impl Bell {
         epoll::add(&epoll, &bell, EventData::new_u64(0), EventFlags::IN)?;
         let queue = Arc::new(Queue { waiting: Mutex::default(), bell });
         Ok((Self { queue: queue.clone(), epoll }, queue))
+    }
+
+    /// The side of those who wake it.
+    pub fn queue(&self) -> Arc<Queue> {
+        self.queue.clone()
     }
 
     /// Also wakes up for this descriptor, for as long as it is open.

@@ -4,6 +4,7 @@
 //! shard fails (a sync failed, applying a record panicked) it is opened again from disk, and callers get an answer
 //! that says so.
 
+mod background;
 mod bell;
 mod memory;
 mod sandboxes;
@@ -15,6 +16,7 @@ use crate::bundles::Bundles;
 use crate::handle::NodeHandle;
 use crate::ports::{Ports, Sandboxes as _};
 use crate::shard::{Opened, Shard, ShardOptions};
+use background::Threads;
 use bell::{Bell, Queue};
 use memory::NodeMemory;
 use sluice_frontend::cel::CelEvaluator;
@@ -55,6 +57,8 @@ pub struct NodeConfig {
     pub memory_bytes: u64,
     /// Bytes of log between checkpoints.
     pub checkpoint_bytes: u64,
+    /// Milliseconds after which what changed is in a checkpoint at the latest, or in one that has begun.
+    pub checkpoint_ms: u64,
     /// Runs kept in memory.
     pub loaded_runs_max: usize,
     /// The core that the shard's thread stays on, and workers that run alone beside it; `None` leaves it to the kernel.
@@ -76,7 +80,8 @@ impl NodeConfig {
             workers_max: None,
             memory_bytes: 4 << 30,
             checkpoint_bytes: 32 << 20,
-            loaded_runs_max: 100_000,
+            checkpoint_ms: 10_000,
+            loaded_runs_max: 16_384,
             core: None,
         }
     }
@@ -90,6 +95,7 @@ impl Ports for RealPorts {
     type Sandboxes = LocalSandboxes;
     type Objects = NodeMemory;
     type World = RealWorld;
+    type Background = Threads;
 }
 
 /// A running node.
@@ -108,7 +114,7 @@ impl Node {
         let thread = std::thread::Builder::new().name("shard-0".into()).spawn(move || {
             config.core.into_iter().for_each(stay_on);
             let data_dir = DataDir::open(&config.data_dir).map_err(|error| error.problem());
-            let shard = data_dir.and_then(|dir| Ok((open(&config, &dir)?, dir)));
+            let shard = data_dir.and_then(|dir| Ok((open(&config, &dir, &bell)?, dir)));
             let (shard, dir) = match shard {
                 Ok(open) => open,
                 Err(problem) => {
@@ -156,13 +162,14 @@ impl Drop for Node {
     }
 }
 
-fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem> {
+fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPorts>, Problem> {
     let options = ShardOptions {
         namespace: Arc::from("default"),
         bundles: Bundles::new(dir.path().join("bundles")),
         evaluator: || Box::new(CelEvaluator::default()),
         cron: sluice_frontend::cron::next_after,
         checkpoint_bytes: config.checkpoint_bytes,
+        checkpoint_ms: config.checkpoint_ms,
         loaded_runs_max: config.loaded_runs_max,
     };
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default());
@@ -179,6 +186,7 @@ fn open(config: &NodeConfig, dir: &DataDir) -> Result<Shard<RealPorts>, Problem>
         objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes)?,
         sandboxes: LocalSandboxes::new(config, &dir.path().join("scratch"))?,
         world,
+        background: Threads::new(bell.queue()),
     };
     Shard::open(options, opened, &dir.log_path())
 }
@@ -217,7 +225,7 @@ fn serve(
 /// Opens the shard again. What cannot be opened now (a full disk) is tried until it can, or the node is stopped.
 fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPorts>, Problem> {
     loop {
-        match open(config, dir) {
+        match open(config, dir, bell) {
             Ok(shard) => return Ok(shard),
             Err(problem) if problem.code == Code::DATA_CORRUPT => return Err(problem),
             Err(problem) => {

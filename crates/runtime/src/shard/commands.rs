@@ -51,9 +51,13 @@ impl<P: Ports> Shard<P> {
             }
             let (program, app) = (run.program().clone(), run.app());
             let object = self.object(app, &program, object)?;
-            let kind = InputKind::Put { run: key, object };
+            let kind = InputKind::Put { run: key, object: object.clone() };
             let lsn = self.submit(kind.clone(), Priority::NewWork)?;
-            self.forward_express(kind);
+            // What was refused, or is there already, belongs to nobody: both engines would free it.
+            let slot = self.durable.run(key).and_then(|run| run.object(object.bucket, &object.key));
+            if slot.is_some_and(|slot| slot.object.payload == object.payload) {
+                self.forward_express(kind);
+            }
             Ok(lsn)
         });
         match submitted {

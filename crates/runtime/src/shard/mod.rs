@@ -59,6 +59,9 @@ pub struct ShardOptions {
     pub cron: fn(&str, &str, u64) -> Option<u64>,
     /// A checkpoint begins when this many bytes were logged since the last.
     pub checkpoint_bytes: u64,
+    /// A checkpoint begins at the latest so many milliseconds after something changed that is in none; `u64::MAX` for
+    /// whenever.
+    pub checkpoint_ms: u64,
     /// Runs kept in memory; beyond it idle ones are evicted after a checkpoint.
     pub loaded_runs_max: usize,
 }
@@ -73,6 +76,7 @@ pub struct Shard<P: Ports> {
     pub(crate) objects: P::Objects,
     pub(crate) sandboxes: P::Sandboxes,
     pub(crate) world: P::World,
+    background: P::Background,
     held: VecDeque<(Lsn, Held)>,
     answers: Answers,
     flights: Flights,
@@ -127,10 +131,10 @@ impl<P: Ports> Shard<P> {
 
     /// When the next timer is due, in milliseconds since the Unix epoch.
     pub fn next_deadline(&self) -> Option<u64> {
-        [self.durable.next_deadline(), self.express.next_deadline(), self.cron.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let engines = [self.durable.next_deadline(), self.express.next_deadline()];
+        let checkpoint = self.checkpoint.next_deadline().filter(|_| !self.stats.refusing);
+        let own = [self.cron.next_deadline(), checkpoint];
+        engines.into_iter().chain(own).flatten().min()
     }
 
     /// The state of everything durable that is in memory.
@@ -226,7 +230,8 @@ impl<P: Ports> Shard<P> {
         // A sync with nothing to write looks whether a full disk has room again.
         if self.stats.refusing || self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;
-            self.checkpoint.logged(self.log.buffered_bytes() as u64);
+            let due_ms = self.now_ms.checked_add(self.options.checkpoint_ms);
+            self.checkpoint.logged(self.log.buffered_bytes() as u64, due_ms);
             if let Err(error) = self.log.sync() {
                 let problem = self.refused(&error);
                 // A full disk loses nothing: what waits is synced when there is space.

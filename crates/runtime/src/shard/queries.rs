@@ -31,7 +31,7 @@ impl<P: Ports> Shard<P> {
                 self.tell(answer, views);
             }
             Command::History { run, after, limit, answer } => {
-                let lines = self.known(&run).map(|key| self.history(key, after, limit));
+                let lines = self.known(&run).and_then(|key| self.history(key, after, limit));
                 self.tell(answer, lines);
             }
             Command::Logs { run, answer } => {

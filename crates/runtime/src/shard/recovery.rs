@@ -27,6 +27,8 @@ pub struct Opened<P: Ports> {
     pub sandboxes: P::Sandboxes,
     /// Time and chance.
     pub world: P::World,
+    /// Where slow work is done.
+    pub background: P::Background,
 }
 
 /// Records that cannot be applied, and the runs they are about.
@@ -59,6 +61,7 @@ impl<P: Ports> Shard<P> {
             objects: opened.objects,
             sandboxes: opened.sandboxes,
             world: opened.world,
+            background: opened.background,
             held: Default::default(),
             answers: Default::default(),
             flights: Default::default(),
@@ -147,7 +150,7 @@ fn rebuild<P: Ports>(
             chunks.restore(store, &engine, app)?;
         }
     }
-    engine.restore_evicted(&root.timers, &root.listeners);
+    restore_awaited(&mut engine, store)?;
     for run in &root.outstanding {
         load(&mut engine, store, *run)?;
     }
@@ -183,6 +186,16 @@ fn rebuild<P: Ports>(
         }
     }
     Ok(Ok(Rebuilt { engine, known_events, chunks, now_ms }))
+}
+
+fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem> {
+    let mut unreadable = None;
+    let shown = store.each_awaited(|run, awaited| match postcard::from_bytes(awaited) {
+        Ok(awaited) => engine.restore_awaited(run, &awaited),
+        Err(error) => unreadable = Some(corrupt(&error.to_string())),
+    });
+    shown.map_err(|error| error.problem())?;
+    unreadable.map_or(Ok(()), Err)
 }
 
 fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Problem> {

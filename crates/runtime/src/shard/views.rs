@@ -5,9 +5,9 @@ use crate::api::{FunctionView, HistoryView, ObjectView, RunView};
 use crate::ports::{Objects, Ports};
 use crate::time::rfc3339;
 use serde_json::{Map, Value, json};
-use sluice_engine::run::PendingState;
+use sluice_engine::run::{PendingState, lines_of};
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
-use sluice_types::{InvocationId, Problem, RunKey};
+use sluice_types::{Code, InvocationId, Problem, RunKey};
 
 impl<P: Ports> Shard<P> {
     /// A run in memory, as it stands.
@@ -55,12 +55,36 @@ impl<P: Ports> Shard<P> {
         views
     }
 
-    /// Lines of a run's history after position `after`.
-    pub(super) fn history(&self, key: RunKey, after: u64, limit: usize) -> Vec<HistoryView> {
+    /// Lines of a run's history after position `after`: older ones from the store, those of late from memory.
+    pub(super) fn history(&self, key: RunKey, after: u64, limit: usize) -> Result<Vec<HistoryView>, Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
-        let lines = run.history().iter().enumerate().skip(after as usize).take(limit);
-        lines.map(|(index, entry)| line(run, index as u64 + 1, entry)).collect()
+        let mut lines = Vec::new();
+        let mut next = after + 1;
+        while next <= run.history_len() && lines.len() < limit {
+            let unsaved = run.unsaved_history().iter().rev().find(|piece| piece.first() <= next);
+            let stored;
+            let (first, bytes) = match unsaved {
+                Some(piece) => (piece.first(), piece.bytes()),
+                None => {
+                    stored = self.store.history_at(key, next).map_err(|error| error.problem())?;
+                    stored.as_ref().map(|(first, bytes)| (*first, &**bytes)).ok_or_else(|| lost(run, next))?
+                }
+            };
+            let before = lines.len();
+            let wanted = lines_of(bytes).zip(first..).skip_while(|(_, seq)| *seq < next);
+            lines.extend(wanted.take(limit - before).map(|(entry, seq)| line(run, seq, &entry)));
+            match (lines.len() - before) as u64 {
+                0 => return Err(lost(run, next)),
+                read => next += read,
+            }
+        }
+        Ok(lines)
     }
+}
+
+fn lost(run: &Run, line: u64) -> Problem {
+    let message = format!("line {line} of the history of run {} is not in the data directory", run.id());
+    Problem::new(Code::DATA_CORRUPT, message, "restore it from a backup; the run itself is not affected")
 }
 
 fn outputs(run: &Run, objects: &mut impl Objects) -> Result<Vec<ObjectView>, Problem> {

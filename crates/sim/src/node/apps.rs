@@ -71,3 +71,8 @@ pub(super) fn next_tick(expr: &str, _tz: &str, after_ms: u64) -> Option<u64> {
     let every_ms: u64 = expr.parse().ok()?;
     Some((after_ms / every_ms + 1) * every_ms)
 }
+
+/// Cron triggers are due no more: without an end to new runs there is none to the simulation.
+pub(super) fn no_tick(_expr: &str, _tz: &str, _after_ms: u64) -> Option<u64> {
+    None
+}

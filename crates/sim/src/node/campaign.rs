@@ -54,14 +54,18 @@ pub fn run(options: &Options) -> Summary {
     summary.into_inner().expect("no holder of the lock panics")
 }
 
-/// Looks for a mutant, seed by seed.
+/// Looks for a mutant, seed by seed. A seed that fails without it as well finds nothing.
 pub fn hunt(options: &Options, mutant: Mutant) -> Hunt {
-    let summary = run(&Options { mutant: Some(mutant), ..*options });
-    Hunt { mutant: mutant.name(), found: summary.failure }
+    let failure = run(&Options { mutant: Some(mutant), ..*options }).failure;
+    let is_clean = |seed| run_seed(seed, options.inputs, None, false).violation.is_none();
+    Hunt { mutant: mutant.name(), found: failure.filter(|failure| is_clean(failure.seed)) }
 }
 
 impl Summary {
     fn note(&mut self, seed: u64, options: &Options, report: SeedReport) {
+        let least = |before: u64, now: u64| if self.seeds == 0 { now } else { before.min(now) };
+        self.inputs_min = least(self.inputs_min, report.inputs);
+        self.fault_kinds_min = least(self.fault_kinds_min, report.coverage.faults.len() as u64);
         self.seeds += 1;
         self.inputs += report.inputs;
         self.coverage.add(&report.coverage);

@@ -49,6 +49,8 @@ pub(super) struct Client {
     pub inputs: Vec<(String, String, String)>,
     pub plan: Vec<Deed>,
     program: Option<Arc<Program>>,
+    /// The run that its event is for, if not for all.
+    addressee: Option<String>,
     left: VecDeque<Deed>,
     busy: Option<u64>,
     not_before_ms: u64,
@@ -76,6 +78,7 @@ impl Client {
             inputs,
             plan,
             program: None,
+            addressee: None,
             left,
             busy: None,
             not_before_ms: 0,
@@ -109,9 +112,11 @@ impl Client {
         Self::new(id, &plan.program.app, inputs, deeds)
     }
 
-    /// Sends one event.
-    pub fn of_event(number: u64, r#type: &'static str) -> Self {
-        Self::new(format!("event-{number}-of-clients"), "", Vec::new(), vec![Deed::Event(r#type)])
+    /// Sends one event, to one run or to everybody.
+    pub fn of_event(number: u64, r#type: &'static str, addressee: Option<String>) -> Self {
+        let client =
+            Self::new(format!("event-{number}-of-clients"), "", Vec::new(), vec![Deed::Event(r#type)]);
+        Self { addressee, ..client }
     }
 
     /// Puts one object into an app.
@@ -133,6 +138,11 @@ impl Client {
 
     pub fn is_run(&self) -> bool {
         matches!(self.plan[0], Deed::Start(_))
+    }
+
+    /// Its run, when it knows that there is one.
+    pub fn run_started(&self) -> Option<String> {
+        self.told.started.then(|| self.id.clone())
     }
 
     pub fn asked_to_cancel(&self) -> bool {
@@ -199,7 +209,7 @@ impl Client {
                 (ticket, Command::Deploy(Box::new(request), answer))
             }
             Deed::Event(r#type) => {
-                let (ticket, answer) = desk.ask(Some(self.id.clone()));
+                let (ticket, answer) = desk.ask_either(vec![self.id.clone().into(), known(&self.id)]);
                 (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())].into(), answer))
             }
         };
@@ -221,7 +231,7 @@ impl Client {
             time_ms,
             content_type: ContentType::Text,
             data: Bytes::from_static(b"news"),
-            run: None,
+            run: self.addressee.as_deref().map(Into::into),
         }
     }
 
@@ -282,6 +292,13 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// How the store notes an event that was taken, once the record with the event itself is gone: XXH3-128 of the length of
+/// the source (8 bytes), source and id; little-endian.
+fn known(id: &str) -> Vec<u8> {
+    let text = [&(SOURCE.len() as u64).to_le_bytes(), SOURCE.as_bytes(), id.as_bytes()].concat();
+    xxhash_rust::xxh3::xxh3_128(&text).to_le_bytes().into()
 }
 
 /// Whether the same request may succeed later.

@@ -76,8 +76,8 @@ pub(super) enum Ending {
 
 struct Waiting {
     ticket: u64,
-    /// Bytes that are on disk once the record behind the answer is.
-    token: Option<String>,
+    /// Bytes of which some are on disk once the record behind the answer is.
+    tokens: Vec<Vec<u8>>,
     poll: Box<dyn FnMut() -> Option<Ending>>,
 }
 
@@ -92,6 +92,11 @@ pub(super) struct Desk {
 impl Desk {
     /// A request is made. Returns its number and where the answer goes.
     pub fn ask<T: Into<Heard> + 'static>(&mut self, token: Option<String>) -> (u64, Answer<T>) {
+        self.ask_either(token.into_iter().map(Vec::from).collect())
+    }
+
+    /// As `ask`, when there is more than one way in which the answer can be durable.
+    pub fn ask_either<T: Into<Heard> + 'static>(&mut self, tokens: Vec<Vec<u8>>) -> (u64, Answer<T>) {
         let (answer, mut receiver) = oneshot::channel::<Result<T, Problem>>();
         let poll = move || match receiver.try_recv() {
             Ok(Ok(heard)) => Some(Ending::Answered(heard.into())),
@@ -100,7 +105,7 @@ impl Desk {
             Err(TryRecvError::Closed) => Some(Ending::Gone),
         };
         self.next_ticket += 1;
-        self.waiting.push(Waiting { ticket: self.next_ticket, token, poll: Box::new(poll) });
+        self.waiting.push(Waiting { ticket: self.next_ticket, tokens, poll: Box::new(poll) });
         (self.next_ticket, answer)
     }
 
@@ -116,9 +121,10 @@ impl Scene {
         let Desk { waiting, ended, .. } = &mut *self.desk.borrow_mut();
         waiting.retain_mut(|waiting| {
             let Some(ending) = (waiting.poll)() else { return true };
-            if let (Ending::Answered(heard), Some(token)) = (&ending, &waiting.token) {
+            if let (Ending::Answered(heard), [token, ..]) = (&ending, &waiting.tokens[..]) {
                 self.cover(|coverage| coverage.check("answers that were durable", 1));
-                if !self.is_durable(token) {
+                if !waiting.tokens.iter().any(|token| self.is_durable(token)) {
+                    let token = String::from_utf8_lossy(token);
                     let message = format!("{token:?} was answered with {heard:?} before it was durable");
                     self.complain(Checker::NoEarlyAnswer, message);
                 }
@@ -129,8 +135,8 @@ impl Scene {
     }
 
     /// Whether a crash now, losing all it may, would leave these bytes on one of the disks.
-    fn is_durable(&self, token: &str) -> bool {
-        let finder = memmem::Finder::new(token.as_bytes());
+    fn is_durable(&self, token: &[u8]) -> bool {
+        let finder = memmem::Finder::new(token);
         [&self.log_disk, &self.store_disk].into_iter().any(|disk| {
             let mut found = false;
             disk.each_durable(&mut |_, bytes| found = found || finder.find(bytes).is_some());

@@ -105,9 +105,18 @@ fn as_predicted(run: &Run, client: &Client, scene: &Scene) -> Result<(), Violati
         return wrong(format!("its outputs are {:?}, predicted {predicted:?}", outputs(scene, run)));
     }
     if !run.is_delegated() && objects(run, scene) != prediction.objects {
-        return wrong(format!("it holds {:?}, predicted {:?}", objects(run, scene), prediction.objects));
+        return wrong(difference(&objects(run, scene), &prediction.objects));
     }
     Ok(())
+}
+
+/// What one holds and the other does not.
+fn difference(held: &Objects, predicted: &Objects) -> String {
+    let only = |these: &Objects, those: &Objects| {
+        let only = these.iter().filter(|(name, object)| those.get(*name) != Some(*object));
+        format!("{:?}", only.collect::<Vec<_>>())
+    };
+    format!("it alone holds {}; it lacks {}", only(held, predicted), only(predicted, held))
 }
 
 fn objects(run: &Run, scene: &Scene) -> Objects {
@@ -160,7 +169,6 @@ fn made(run: &Run, function: &str, scene: &Scene) -> Vec<Expected> {
     let of_run = InvocationId { run: run.key(), seq: 0 }..=InvocationId { run: run.key(), seq: u32::MAX };
     let is_real = |seq: u32| {
         run.history()
-            .iter()
             .any(|entry| matches!(entry.kind, HistoryKind::InvocationCreated { invocation, .. } if invocation == seq))
     };
     let calls = workers.calls.range(of_run).filter(|(id, call)| call.function == function && is_real(id.seq));

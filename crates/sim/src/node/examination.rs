@@ -7,6 +7,7 @@ use super::simulation::{SimPorts, SimShard};
 use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
 use bytes::Bytes;
+use sluice_engine::run::lines_of;
 use sluice_engine::{Engine, Run, Status};
 use sluice_runtime::Shard;
 use sluice_storage::store::ListQuery;
@@ -57,6 +58,37 @@ pub(super) fn same_state(whole: &Engine, archive: &Archive, scene: &Scene) -> Re
     let first = differing.first().map(|key| (applied(whole, *key), applied(&archive.truth, *key)));
     let message = format!("runs {differing:?} differ from what the log gives; of the first: {first:?}");
     Err(Violation::new(Checker::SameState, message))
+}
+
+/// No line of a run's history is lost or different, wherever it is kept.
+pub(super) fn same_histories(shard: &SimShard, archive: &Archive, scene: &Scene) -> Result<(), Violation> {
+    for run in archive.truth.runs() {
+        let mut expected = run.history();
+        let mut next = 1;
+        while next <= run.history_len() {
+            let kept = shard.engine().run(run.key()).into_iter().flat_map(Run::unsaved_history);
+            let (first, bytes) = match kept.rev().find(|piece| piece.first() <= next) {
+                Some(piece) => (piece.first(), piece.bytes().to_vec()),
+                None => shard.store().history_at(run.key(), next).ok().flatten().unwrap_or_default(),
+            };
+            let before = next;
+            for entry in lines_of(&bytes).skip((next - first) as usize) {
+                if expected.next() != Some(entry) {
+                    return Err(lost_line(run, next, "another one"));
+                }
+                next += 1;
+            }
+            if next == before {
+                return Err(lost_line(run, next, "gone"));
+            }
+        }
+        scene.cover(|coverage| coverage.check("lines of histories", run.history_len() as usize));
+    }
+    Ok(())
+}
+
+fn lost_line(run: &Run, line: u64, how: &str) -> Violation {
+    Violation::new(Checker::NothingLost, format!("line {line} of the history of {} is {how}", run.id()))
 }
 
 fn find<'a>(engine: &'a Engine, id: &str) -> Option<&'a Run> {

@@ -35,6 +35,10 @@ pub(super) enum Fault {
     LossInCheckpoint,
     /// The disk of the log is full for a while.
     FullDisk,
+    /// The disk of the log is full for a while, and then power is lost.
+    LossOnFullDisk,
+    /// The disk of the log fills up while a checkpoint is written, and then power is lost.
+    FullInCheckpoint,
     /// The clock is set forward.
     ClockForward,
     /// The clock is set back.
@@ -42,7 +46,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::PowerLoss,
         Self::TotalLoss,
         Self::Kill,
@@ -53,6 +57,8 @@ impl Fault {
         Self::StoreWrite,
         Self::LossInCheckpoint,
         Self::FullDisk,
+        Self::LossOnFullDisk,
+        Self::FullInCheckpoint,
         Self::ClockForward,
         Self::ClockBack,
     ];
@@ -69,6 +75,8 @@ impl Fault {
             Self::StoreWrite => "failed write to the store",
             Self::LossInCheckpoint => "power loss during a checkpoint",
             Self::FullDisk => "full disk",
+            Self::LossOnFullDisk => "power loss on a full disk",
+            Self::FullInCheckpoint => "disk full during a checkpoint",
             Self::ClockForward => "clock set forward",
             Self::ClockBack => "clock set back",
         }
@@ -124,11 +132,23 @@ impl Scene {
         let mut batch = store.begin();
         match self.mutant {
             Some(Mutant::WrongCheckpoint) => return batch.commit(Lsn(checkpoint.0 + 3)),
+            Some(Mutant::LostTimer) => {
+                let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;
+                runs.into_iter().for_each(|run| batch.put_awaited(run, None));
+            }
             Some(Mutant::ForgottenOutbox) => {
                 let Some(bytes) = store.meta(ROOT)? else { return Ok(()) };
                 let root: Root = postcard::from_bytes(&bytes).expect("the shard wrote it");
                 let forgetful = Root { outstanding: Vec::new(), ..root };
                 batch.put_meta(ROOT, &postcard::to_stdvec(&forgetful).expect("the root is plain data"));
+            }
+            Some(Mutant::DoubledFiring) => {
+                for app in store.apps()? {
+                    let now = store.app(app)?.expect("it was just listed");
+                    if let Some(old) = self.old_apps.borrow_mut().insert(app, now) {
+                        batch.put_app(app, &old);
+                    }
+                }
             }
             Some(Mutant::ForgottenRun) => {
                 let runs = store.list(ListQuery { limit: usize::MAX, ..ListQuery::default() })?;

@@ -6,6 +6,7 @@
 
 mod apps;
 mod archive;
+mod background;
 mod campaign;
 mod clients;
 mod desk;

@@ -8,10 +8,10 @@ use std::str::FromStr;
 pub enum Mutant {
     /// The disk reports syncs of the log that did not happen.
     AckBeforeSync,
-    /// The clock that the shard sees stands still: its timers never come due.
+    /// Recovery does not know the timers of runs.
     LostTimer,
-    /// A failed attempt is reported twice, the second time as the attempt after it.
-    DoubledCompletion,
+    /// After a crash the apps are older than the rest of the store: what they fired since, they fire again.
+    DoubledFiring,
     /// After a crash the store is an older one.
     StaleStore,
     /// A crash takes the last synced write to the log with it.
@@ -33,7 +33,7 @@ impl Mutant {
     pub const ALL: [Self; 10] = [
         Self::AckBeforeSync,
         Self::LostTimer,
-        Self::DoubledCompletion,
+        Self::DoubledFiring,
         Self::StaleStore,
         Self::DroppedRecord,
         Self::EarlyRelease,
@@ -48,7 +48,7 @@ impl Mutant {
         match self {
             Self::AckBeforeSync => "ack-before-sync",
             Self::LostTimer => "lost-timer",
-            Self::DoubledCompletion => "doubled-completion",
+            Self::DoubledFiring => "doubled-firing",
             Self::StaleStore => "stale-store",
             Self::DroppedRecord => "dropped-record",
             Self::EarlyRelease => "early-release",

@@ -106,11 +106,13 @@ impl Objects for SimObjects {
         let Payload::Stored { .. } = payload else { return Ok(payload.clone()) };
         let bytes = self.read(payload)?;
         let mut copy = self.store(app, &bytes)?;
+        self.0.tell(|| format!("  {payload:?} is copied to {copy:?}"));
         self.persist(&mut copy)?;
         Ok(copy)
     }
 
     fn release(&mut self, id: ObjectId) {
+        self.0.tell(|| format!("  {id} is released"));
         let vault = &mut *self.0.vault.borrow_mut();
         match vault.live.remove(&id) {
             Some(kept) if kept.on_disk => vault.removed.push((id, kept.bytes)),

@@ -58,11 +58,11 @@ impl Workers {
         self.flights.values().map(|flight| flight.due_ms).min()
     }
 
-    /// The node is gone. Some attempts of durable runs go on.
+    /// The node is gone. Some attempts of durable runs go on, and report again what may not have been heard.
     pub fn crash(&mut self, mut survives: impl FnMut() -> bool) {
         self.asked.clear();
         self.flights.retain(|_, flight| !flight.provisional && survives());
-        self.flights.values_mut().for_each(|flight| flight.abandoned = true);
+        self.flights.values_mut().for_each(|flight| (flight.abandoned, flight.reported) = (true, 0));
     }
 }
 
@@ -263,22 +263,20 @@ impl SimSandboxes {
         if let Some(put) = flight.reaction.early.get(flight.reported).cloned() {
             flight.reported += 1;
             let times = if self.0.fault("put reported twice", 50) { 2 } else { 1 };
+            self.0.tell(|| format!("  {invocation} {attempt} reports {}", put.1));
             let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
             reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
             return Some(flight);
         }
         self.0.workers.borrow_mut().ended.insert((invocation, attempt));
         let outcome = self.outcome(&flight);
+        self.0.tell(|| format!("  {invocation} {attempt} reports its end: {outcome:?}"));
         let failed = matches!(outcome, Outcome::Failed(_));
         let label = match (self.0.mutant, failed) {
             (Some(Mutant::StaleCompletion), true) if flight.abandoned => Attempt(attempt.0 + 1),
             _ => attempt,
         };
         reports.push(Report::Completed { invocation, attempt: label, outcome });
-        if self.0.mutant == Some(Mutant::DoubledCompletion) && failed {
-            let outcome = self.outcome(&flight);
-            reports.push(Report::Completed { invocation, attempt: Attempt(attempt.0 + 1), outcome });
-        }
         if flight.abandoned || !self.0.fault("completion reported twice", 80) {
             return None;
         }

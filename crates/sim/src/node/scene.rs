@@ -8,14 +8,14 @@ use super::verdict::{Checker, Coverage, Violation};
 use crate::rng::Rng;
 use sluice_runtime::ports::World;
 use sluice_storage::disk::MemDisk;
+use sluice_types::AppKey;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 /// When simulated time begins, in milliseconds since the Unix epoch.
 const BEGINNING_MS: u64 = 1_000_000;
-/// How long the clock goes on before a lost timer stops it, in milliseconds.
-const FROZEN_AFTER_MS: u64 = 1_000;
 
 /// The world of one simulation.
 pub(super) struct Scene {
@@ -30,6 +30,8 @@ pub(super) struct Scene {
     pub workers: RefCell<Workers>,
     /// The last write to the log that was synced: file, offset, length.
     pub last_synced: RefCell<Option<(PathBuf, u64, usize)>>,
+    /// The apps as an earlier life found them, for a mutant that brings them back.
+    pub old_apps: RefCell<BTreeMap<AppKey, Vec<u8>>>,
     now_ms: Cell<u64>,
     rng: RefCell<Rng>,
     coverage: RefCell<Coverage>,
@@ -48,6 +50,7 @@ impl Scene {
             vault: RefCell::default(),
             workers: RefCell::default(),
             last_synced: RefCell::default(),
+            old_apps: RefCell::default(),
             now_ms: Cell::new(BEGINNING_MS),
             rng: RefCell::new(Rng::new(seed)),
             coverage: RefCell::default(),
@@ -116,10 +119,7 @@ pub(super) struct SimWorld(pub Rc<Scene>);
 
 impl World for SimWorld {
     fn now_ms(&mut self) -> u64 {
-        match self.0.mutant {
-            Some(Mutant::LostTimer) => self.0.now_ms().min(BEGINNING_MS + FROZEN_AFTER_MS),
-            _ => self.0.now_ms(),
-        }
+        self.0.now_ms()
     }
 
     fn random(&mut self) -> u64 {

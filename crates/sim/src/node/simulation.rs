@@ -1,11 +1,12 @@
 //! One seed: a shard over fake ports, clients, faults, and the checkers that watch.
 
-use super::apps::{APP_BUCKET, SimApp, apps, next_tick};
+use super::apps::{APP_BUCKET, SimApp, apps, next_tick, no_tick};
 use super::archive::Archive;
+use super::background::SimBackground;
 use super::clients::Client;
 use super::disk::SimDisk;
 use super::ending;
-use super::examination::{nothing_dangles, nothing_lost, same_state, whole};
+use super::examination::{nothing_dangles, nothing_lost, same_histories, same_state, whole};
 use super::faults::{Fault, STORE_PATH};
 use super::mutant::Mutant;
 use super::objects::SimObjects;
@@ -25,12 +26,16 @@ use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
 const LAST_TURNS_MAX: u32 = 20_000;
+/// Turns after which every run that is still open gets an event, once faults have stopped.
+const TURNS_PER_EVENT: u32 = 50;
 /// Turns per log record before a simulation counts as stuck.
 const TURNS_PER_INPUT_MAX: u64 = 20;
 /// Tries to open the shard again.
 const OPENINGS_MAX: u32 = 10;
 /// Clients that may be busy at once.
 const CLIENTS_MAX: usize = 24;
+/// A checkpoint begins at the latest so long after a change.
+const CHECKPOINT_MS: u64 = 2_000;
 /// Longest time that a full disk stays full, in turns.
 const FULL_TURNS: u32 = 30;
 
@@ -42,6 +47,7 @@ impl Ports for SimPorts {
     type Sandboxes = SimSandboxes;
     type Objects = SimObjects;
     type World = SimWorld;
+    type Background = SimBackground;
 }
 
 /// The shard under test.
@@ -61,6 +67,8 @@ struct Simulation {
     /// What follows the failure of a disk that was planned.
     then: Option<Fault>,
     full_turns: u32,
+    /// The disk of the log is full whenever a checkpoint goes on.
+    squeezes: bool,
     checkpoint_bytes: u64,
     old_store: Option<Vec<u8>>,
 }
@@ -91,7 +99,8 @@ fn simulate(scene: &Rc<Scene>, seed: u64, inputs: u64) -> (u64, Verdict) {
         next_client: 0,
         then: None,
         full_turns: 0,
-        checkpoint_bytes: 4_000 + scene.below(40_000) as u64,
+        squeezes: false,
+        checkpoint_bytes: 500 + scene.below(16_000) as u64,
         old_store: None,
     };
     let verdict = simulation.live(inputs);
@@ -130,6 +139,9 @@ impl Simulation {
             }
             if self.busy.len() < CLIENTS_MAX && self.scene.chance(500) {
                 self.another_client();
+            } else if self.scene.chance(20) {
+                // All may be waiting for runs that wait for this.
+                self.join(|number| Client::of_event(number, "told", None));
             }
             self.step()?;
         }
@@ -146,7 +158,9 @@ impl Simulation {
             }
             1 | 2 => {
                 let r#type = if scene.chance(700) { "told" } else { "unheard" };
-                self.join(|number| Client::of_event(number, r#type));
+                let addressee = self.clients[scene.below(self.clients.len())].run_started();
+                let addressee = addressee.filter(|_| scene.chance(300));
+                self.join(|number| Client::of_event(number, r#type, addressee));
             }
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
@@ -176,18 +190,40 @@ impl Simulation {
         self.scene.take_answers();
         if shard.failure().is_none() {
             self.archive.pull(shard.log(), &self.scene)?;
-            let before = self.scene.copy_store();
-            let checkpoint = shard.store().checkpoint_lsn().ok();
-            shard.checkpoint_slice();
-            if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
-                self.old_store = before;
-            }
+            self.checkpoint()?;
         }
         self.scene.take_answers();
         self.hear()?;
         self.scene.verdict()?;
         self.recover_if_failed()?;
         self.pass_time();
+        Ok(())
+    }
+
+    /// A slice of a checkpoint. One that makes records durable and lets them go at once would keep them from the
+    /// archive, so those are made durable before.
+    fn checkpoint(&mut self) -> Verdict {
+        let shard = self.shard.as_ref().expect("it is open");
+        if !shard.is_starved() && shard.log().buffered_bytes() as u64 >= shard.log().segment_room_bytes() {
+            self.settle()?;
+        }
+        let shard = self.shard.as_mut().expect("it is open");
+        let before = self.scene.copy_store();
+        let checkpoint = shard.store().checkpoint_lsn().ok();
+        if self.squeezes {
+            self.scene.log_disk.set_capacity(Some(0));
+        }
+        shard.checkpoint_slice();
+        if std::mem::take(&mut self.squeezes) {
+            match shard.is_starved() {
+                true => self.full_turns = 1 + self.scene.below(FULL_TURNS as usize) as u32,
+                false => self.scene.log_disk.set_capacity(None),
+            }
+            self.squeezes = !shard.is_starved() && self.then.is_some();
+        }
+        if before.is_some() && shard.store().checkpoint_lsn().ok() != checkpoint {
+            self.old_store = before;
+        }
         Ok(())
     }
 
@@ -208,6 +244,9 @@ impl Simulation {
             self.full_turns -= 1;
             if self.full_turns == 0 {
                 self.scene.log_disk.set_capacity(None);
+                if let Some(crash) = self.then.take() {
+                    return self.crash(crash);
+                }
             }
         }
         let shard = self.shard.as_ref().expect("it is open");
@@ -255,11 +294,13 @@ impl Simulation {
                 self.then = Some(Fault::PowerLoss)
             }
             Fault::LogWrite | Fault::LogSync | Fault::StoreWrite => self.then = None,
-            Fault::FullDisk => {
+            Fault::FullDisk | Fault::LossOnFullDisk => {
+                self.then = (fault == Fault::LossOnFullDisk).then_some(Fault::PowerLoss);
                 let used = scene.log_disk.used_bytes();
                 scene.log_disk.set_capacity(Some(used + scene.below(20_000) as u64));
                 self.full_turns = 1 + scene.below(FULL_TURNS as usize) as u32;
             }
+            Fault::FullInCheckpoint => (self.then, self.squeezes) = (Some(Fault::PowerLoss), true),
             Fault::ClockForward => scene.set_now_ms(scene.now_ms() + 5_000),
             Fault::ClockBack => {
                 scene.set_now_ms(scene.now_ms().saturating_sub(1_000 + scene.below(3_000) as u64))
@@ -275,7 +316,7 @@ impl Simulation {
         self.scene.crash(kind);
         self.shard = None;
         self.scene.log_disk.set_capacity(None);
-        self.full_turns = 0;
+        (self.full_turns, self.squeezes) = (0, false);
         if let Some(old) = self.old_store.take() {
             self.scene.store_disk.put(Path::new(STORE_PATH), &old);
         }
@@ -287,6 +328,7 @@ impl Simulation {
         self.scene.take_answers();
         self.hear()?;
         self.open()?;
+        self.scene.log_disk.set_capacity(None);
         let shard = self.shard.as_ref().expect("it was just opened");
         self.archive.compare(shard.log(), &self.scene)?;
         self.settle()?;
@@ -323,8 +365,9 @@ impl Simulation {
             namespace: "default".into(),
             bundles: Bundles::nowhere(),
             evaluator: || Box::new(Plain),
-            cron: next_tick,
+            cron: if scene.calm.get() { no_tick } else { next_tick },
             checkpoint_bytes: self.checkpoint_bytes,
+            checkpoint_ms: CHECKPOINT_MS,
             loaded_runs_max: 10,
         };
         let opened = Opened {
@@ -334,6 +377,7 @@ impl Simulation {
             objects: SimObjects(scene.clone()),
             sandboxes: SimSandboxes(scene.clone()),
             world: SimWorld(scene.clone()),
+            background: SimBackground::new(scene.clone()),
         };
         scene.vault.borrow_mut().replaying = true;
         let shard = Shard::open(options, opened, Path::new("/log"));
@@ -379,9 +423,8 @@ impl Simulation {
         self.then = None;
         self.crash(Fault::TotalLoss)?;
         for turn in 0..LAST_TURNS_MAX {
-            if turn % 50 == 0 && self.archive.truth.runs().any(|run| run.ended_ms().is_none()) {
-                // Only what waits for events keeps some runs open.
-                self.join(|number| Client::of_event(number, "told"));
+            if turn % TURNS_PER_EVENT == 0 {
+                self.tell_those_who_wait();
             }
             self.step()?;
             if self.busy.is_empty() && self.is_at_rest() {
@@ -396,6 +439,16 @@ impl Simulation {
         Err(Violation::new(Checker::RunsEnd, format!("these do not end: {}", names.join(", "))))
     }
 
+    /// Only what waits for events keeps some runs open. An event for everybody would start runs that wait for another.
+    fn tell_those_who_wait(&mut self) {
+        let open = self.archive.truth.runs().filter(|run| run.ended_ms().is_none());
+        let mut open: Vec<String> = open.map(|run| run.id().to_string()).collect();
+        open.sort_unstable();
+        for run in open {
+            self.join(|number| Client::of_event(number, "told", Some(run)));
+        }
+    }
+
     fn is_at_rest(&self) -> bool {
         let shard = self.shard.as_ref().expect("it is open");
         let idle = !shard.is_busy() && shard.log().next_lsn().0 == self.archive.len() + 1;
@@ -408,6 +461,7 @@ impl Simulation {
         self.settle()?;
         self.examine()?;
         self.crash(Fault::TotalLoss)?;
+        same_histories(self.shard.as_ref().expect("it was just opened"), &self.archive, &self.scene)?;
         ending::judge(&self.archive.truth, &self.apps, &self.clients, &self.scene)
     }
 }
@@ -417,7 +471,7 @@ fn log_options() -> LogOptions {
         new_log_id: 7,
         segment_bytes: 64 * 1024,
         ahead_bytes: 0,
-        growth_bytes: 8 * 1024,
+        growth_bytes: 1024,
         spares_max: 2,
         reserve_bytes: 16 * 1024,
         ..LogOptions::default()

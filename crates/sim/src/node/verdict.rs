@@ -107,6 +107,10 @@ pub struct Summary {
     pub seeds: u64,
     /// Log records written.
     pub inputs: u64,
+    /// Log records of the seed with the fewest.
+    pub inputs_min: u64,
+    /// Different faults of the seed with the fewest.
+    pub fault_kinds_min: u64,
     /// What happened.
     pub coverage: Coverage,
     /// The failing seed with the lowest number, if there is one.

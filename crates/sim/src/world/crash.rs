@@ -1,8 +1,14 @@
 //! The process dies and recovers: from the last checkpoint and the log, and from what is still owed.
 
 use super::World;
+use sluice_engine::Engine;
 
 impl World {
+    /// An engine that went through the whole log, and so has whole histories.
+    pub fn replayed(&self) -> Engine {
+        self.store.replay(&self.log)
+    }
+
     /// Forgets everything that is not in the log or the store, recovers, and performs again what was never acknowledged.
     pub fn crash(&mut self) {
         let recovered = self.store.recover(&self.log);

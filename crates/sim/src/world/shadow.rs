@@ -1,14 +1,19 @@
 //! A second engine that gets the same inputs while its entities are saved, evicted and loaded at random.
 
 use crate::rng::Rng;
-use sluice_engine::{Effect, Engine, Entity, Input, entity_hash};
+use sluice_engine::{Awaited, Effect, Engine, Entity, Input, entity_hash};
 use sluice_types::{Lsn, RunKey};
 use std::collections::BTreeMap;
+
+struct Evicted {
+    bytes: Vec<u8>,
+    awaited: Option<Awaited>,
+}
 
 pub(super) struct Shadow {
     engine: Engine,
     new: fn() -> Engine,
-    evicted: BTreeMap<RunKey, Vec<u8>>,
+    evicted: BTreeMap<RunKey, Evicted>,
 }
 
 impl Shadow {
@@ -31,8 +36,8 @@ impl Shadow {
             _ => {}
         }
         for need in self.engine.needs(&input) {
-            if let Some(bytes) = self.evicted.remove(&need.0) {
-                self.engine.load_run(&bytes).expect("it was saved by the same version");
+            if let Some(evicted) = self.evicted.remove(&need.0) {
+                self.engine.load_run(&evicted.bytes).expect("it was saved by the same version");
             }
         }
         let mut effects = Vec::new();
@@ -42,13 +47,16 @@ impl Shadow {
         if !rng.chance(250) {
             return;
         }
-        let evicted = self.evicted.values().map(|bytes| entity_hash(bytes)).fold(0, u64::wrapping_add);
+        let evicted =
+            self.evicted.values().map(|evicted| entity_hash(&evicted.bytes)).fold(0, u64::wrapping_add);
         assert_eq!(self.engine.state_hash().wrapping_add(evicted), undisturbed.state_hash(), "equal states");
     }
 
     fn reload(&mut self) {
         let mut loaded = (self.new)();
-        loaded.restore_evicted(&self.engine.evicted_timers(), &self.engine.evicted_listeners());
+        for (run, evicted) in &self.evicted {
+            evicted.awaited.iter().for_each(|awaited| loaded.restore_awaited(*run, awaited));
+        }
         for app in self.engine.apps() {
             loaded
                 .load_app(&self.engine.save_app(app.key()).expect("it is there"))
@@ -66,8 +74,9 @@ impl Shadow {
         for entity in self.engine.take_dirty() {
             let Entity::Run(run) = entity else { continue };
             let Some(bytes) = self.engine.save_run(run) else { continue };
+            let awaited = self.engine.run(run).and_then(|run| run.awaited());
             if self.engine.evict(run) {
-                self.evicted.insert(run, bytes);
+                self.evicted.insert(run, Evicted { bytes, awaited });
             }
         }
     }

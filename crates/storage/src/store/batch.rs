@@ -21,6 +21,8 @@ pub struct Batch {
 #[derive(Debug)]
 enum Change {
     PutRun(RunKey, RunIndex, Range<usize>),
+    PutAwaited(RunKey, Option<Range<usize>>),
+    PutHistory(RunKey, u64, Range<usize>),
     RemoveRun(RunKey),
     PutApp(AppKey, Range<usize>),
     PutMeta(String, Range<usize>),
@@ -39,7 +41,19 @@ impl Batch {
         self.changes.push(Change::PutRun(run, *index, range));
     }
 
-    /// Forgets a run. Nothing happens if there is none.
+    /// Sets what brings a run back that is not in memory; `None` when nothing does.
+    pub fn put_awaited(&mut self, run: RunKey, awaited: Option<&[u8]>) {
+        let range = awaited.map(|awaited| self.keep(awaited));
+        self.changes.push(Change::PutAwaited(run, range));
+    }
+
+    /// Adds a piece to the history of a run, which begins with line `first`.
+    pub fn put_history(&mut self, run: RunKey, first: u64, piece: &[u8]) {
+        let range = self.keep(piece);
+        self.changes.push(Change::PutHistory(run, first, range));
+    }
+
+    /// Forgets a run and its history. Nothing happens if there is none.
     pub fn remove_run(&mut self, run: RunKey) {
         self.changes.push(Change::RemoveRun(run));
     }
@@ -94,6 +108,13 @@ impl Batch {
         for change in &self.changes {
             match change {
                 Change::PutRun(run, index, range) => runs.put(*run, index, &self.bytes[range.clone()])?,
+                Change::PutAwaited(run, Some(range)) => {
+                    runs.awaited.insert(run.0, &self.bytes[range.clone()])?;
+                }
+                Change::PutAwaited(run, None) => drop(runs.awaited.remove(run.0)?),
+                Change::PutHistory(run, first, range) => {
+                    runs.history.insert((run.0, *first), &self.bytes[range.clone()])?;
+                }
                 Change::RemoveRun(run) => runs.remove(*run)?,
                 Change::PutApp(app, range) => {
                     apps.insert(app.0, &self.bytes[range.clone()])?;
@@ -126,6 +147,8 @@ struct Runs<'t> {
     index: Table<'t, u64, (u32, u8, u128)>,
     ids: Table<'t, u128, u64>,
     listing: Table<'t, u128, ()>,
+    awaited: Table<'t, u64, &'static [u8]>,
+    history: Table<'t, (u64, u64), &'static [u8]>,
 }
 
 impl<'t> Runs<'t> {
@@ -135,6 +158,8 @@ impl<'t> Runs<'t> {
             index: transaction.open_table(tables::INDEX)?,
             ids: transaction.open_table(tables::RUN_IDS)?,
             listing: transaction.open_table(tables::LISTING)?,
+            awaited: transaction.open_table(tables::AWAITED)?,
+            history: transaction.open_table(tables::HISTORY)?,
         })
     }
 
@@ -157,6 +182,8 @@ impl<'t> Runs<'t> {
 
     fn remove(&mut self, run: RunKey) -> Result<(), redb::Error> {
         self.states.remove(run.0)?;
+        self.awaited.remove(run.0)?;
+        self.history.retain_in((run.0, 0)..=(run.0, u64::MAX), |_, _| false)?;
         let old = self.index.remove(run.0)?.map(|old| read_index(old.value()));
         old.map_or(Ok(()), |old| self.unlist(run, &old))
     }

@@ -15,6 +15,10 @@ pub(super) const INDEX: TableDefinition<'_, u64, (u32, u8, u128)> = TableDefinit
 pub(super) const RUN_IDS: TableDefinition<'_, u128, u64> = TableDefinition::new("run_ids");
 /// Scope (upper half) and run (lower half); every run is in four scopes.
 pub(super) const LISTING: TableDefinition<'_, u128, ()> = TableDefinition::new("listing");
+/// History of a run, in pieces: the number of the first line of each.
+pub(super) const HISTORY: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("history");
+/// What brings a run back that is not in memory, as the state of one; runs that nothing brings back are not here.
+pub(super) const AWAITED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("awaited");
 /// State of an app, as that of a run.
 pub(super) const APPS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("apps");
 /// Named bytes, as those of a run.
