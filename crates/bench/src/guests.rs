@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sluice_runtime::api::{DeployRequest, NewObject, RunView};
 use sluice_types::{
     Action, Bucket, BucketIx, Condition, ContentType, Durability, Event, EventPattern, Function, FunctionIx,
-    Program, Scope, Source, Trigger,
+    Gathering, Program, Scope, Source, Trigger,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -205,6 +205,25 @@ pub(crate) fn parked() -> DeployRequest {
         vec![("woken", wasm, Program::OUTPUT, Condition::Event(event))],
         files,
     )
+}
+
+/// The app whose triggers join events, each those of one subject.
+pub(crate) fn joins(triggers: u32, events: u32, durability: Durability) -> DeployRequest {
+    let names: Vec<String> = (0..triggers).map(|number| format!("join_{number:06}")).collect();
+    let steps = names.iter().enumerate().map(|(number, name)| {
+        let from = EventPattern {
+            r#type: Some("com.example.meter.reading".into()),
+            subject: Some(format!("meter-{number:06}").into()),
+            ..EventPattern::default()
+        };
+        let gathering = Gathering::Batch { n: events, within_ms: None };
+        let wasm = sluice_types::Runtime::Wasm { module: "count.wat".into(), fresh: false };
+        (&**name, wasm, Program::OUTPUT, Condition::Events { from, gathering })
+    });
+    let files = [("count.wat".to_owned(), Bytes::from_static(COUNT.as_bytes()))].into();
+    let mut request = request("joins", durability, steps.collect(), files);
+    Arc::make_mut(&mut request.program).triggers.iter_mut().for_each(|trigger| trigger.scope = Scope::App);
+    request
 }
 
 /// The type of the event that wakes a parked run.

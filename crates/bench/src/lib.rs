@@ -7,6 +7,7 @@
 
 mod chain;
 mod error;
+mod events;
 mod figure;
 mod floor;
 mod guests;
@@ -64,6 +65,15 @@ pub enum Bench {
         /// Clients, each with a connection and one request at a time.
         connections: u32,
     },
+    /// Events, each joined by one of the triggers.
+    Events {
+        /// Triggers that join.
+        triggers: u32,
+        /// Events that each joins.
+        events: u32,
+        /// Of the app.
+        durability: Durability,
+    },
     /// Runs that wait for an event.
     Parked {
         /// How many.
@@ -98,6 +108,7 @@ impl Bench {
             Self::Chain { .. } => "chain",
             Self::Steps { .. } => "steps",
             Self::Http { .. } => "http",
+            Self::Events { .. } => "events",
             Self::Parked { .. } => "parked",
             Self::Sleepers { .. } => "sleepers",
         }
@@ -114,6 +125,9 @@ impl Bench {
                 steps::measure(place, runtime, durability, concurrency)
             }
             Self::Http { connections } => http::measure(place, connections),
+            Self::Events { triggers, events, durability } => {
+                events::measure(place, triggers, events, durability)
+            }
             Self::Parked { count } => parked::measure(place, count),
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
         }

@@ -1,6 +1,7 @@
 //! A program with the tables that make the hot path a few look-ups.
 
-use sluice_types::{BucketIx, Condition, DataGraph, FunctionIx, Node, Program, Scope, TriggerIx};
+use crate::hearing::{Ear, Hearing};
+use sluice_types::{BucketIx, Condition, DataGraph, EventHead, FunctionIx, Node, Program, Scope, TriggerIx};
 use std::sync::Arc;
 
 /// A trigger program, indexed for execution.
@@ -12,7 +13,7 @@ pub struct Compiled {
     pub graph: DataGraph,
     run_listeners: Vec<Vec<TriggerIx>>,
     app_listeners: Vec<Vec<TriggerIx>>,
-    event_triggers: [Vec<TriggerIx>; 2],
+    hearing: [Hearing; 2],
     closing: Vec<Vec<TriggerIx>>,
     may_put: Vec<Vec<bool>>,
     joined: Vec<bool>,
@@ -26,7 +27,7 @@ impl Compiled {
         let mut compiled = Self {
             run_listeners: vec![Vec::new(); buckets],
             app_listeners: vec![Vec::new(); buckets],
-            event_triggers: [Vec::new(), Vec::new()],
+            hearing: Default::default(),
             closing: vec![Vec::new(); graph.len()],
             may_put: program.functions.iter().map(|f| may_put(buckets, &f.into)).collect(),
             joined: vec![false; program.functions.len()],
@@ -46,10 +47,7 @@ impl Compiled {
                     self.run_listeners[source.bucket.index()].push(trigger)
                 }
                 Some(source) => self.app_listeners[source.bucket.index()].push(trigger),
-                None if matches!(leaf, Condition::Event(_)) => {
-                    self.event_triggers[scope as usize].push(trigger)
-                }
-                None => {}
+                None => self.hearing[scope as usize].add(trigger, leaf),
             }
             if let Condition::Join { of, .. } | Condition::Group { of, .. } = leaf {
                 self.joined[of.index()] = true;
@@ -61,7 +59,6 @@ impl Compiled {
         for list in self.run_listeners.iter_mut().chain(&mut self.app_listeners).chain(&mut self.closing) {
             list.dedup();
         }
-        self.event_triggers.iter_mut().for_each(Vec::dedup);
     }
 
     /// The component at whose closing a leaf sees no more objects; `None` for leaves that do not look at buckets.
@@ -84,7 +81,12 @@ impl Compiled {
 
     /// Triggers of a scope that look at events.
     pub fn event_triggers(&self, scope: Scope) -> &[TriggerIx] {
-        &self.event_triggers[scope as usize]
+        self.hearing[scope as usize].all()
+    }
+
+    /// Triggers of a scope that may hear events with this head, in their order.
+    pub(crate) fn ears(&self, scope: Scope, head: &EventHead) -> Vec<Ear> {
+        self.hearing[scope as usize].of(&self.program, head)
     }
 
     /// Run-scoped triggers with a leaf that closes with a component.

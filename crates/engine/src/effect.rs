@@ -36,6 +36,15 @@ pub enum Effect {
         /// The object; its payload still belongs to the run.
         object: Object,
     },
+    /// A run needs no more the events of the firing that started it. Acknowledged by `Consumed`.
+    Consume {
+        /// The outbox entry.
+        from: OutboxId,
+        /// The app.
+        app: AppKey,
+        /// The firing.
+        number: u64,
+    },
     /// An event leaves a run. Acknowledged by `Events`.
     Emit {
         /// The outbox entry.

@@ -112,6 +112,10 @@ impl Engine {
                 self.with_run(lsn, now_ms, run, effects, |run, cx| run.quarantine(cx, at));
             }
             InputKind::Forget { run } => crate::inputs::forget(self, run, effects),
+            InputKind::Consumed { app, number, from } => {
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
+                self.with_app(lsn, now_ms, app, effects, |app, _| app.consumed(number));
+            }
         }
     }
 
@@ -130,7 +134,7 @@ impl Engine {
             InputKind::Events { runs, acknowledges, .. } => {
                 runs.iter().copied().chain(acknowledges.map(|from| from.run)).collect()
             }
-            InputKind::Deliver { from, .. } => vec![from.run],
+            InputKind::Deliver { from, .. } | InputKind::Consumed { from, .. } => vec![from.run],
             InputKind::ExpressEnded(ended) => vec![ended.run],
             InputKind::Timers => {
                 self.timers.due(input.now_ms).filter_map(|timer| timer.entity.run()).collect()
@@ -216,7 +220,7 @@ impl Engine {
             InputKind::Deliver { from, object, .. } => {
                 self.run(from.run).is_some_and(|run| run.owes_object(*from, object))
             }
-            InputKind::Events { acknowledges: Some(from), .. } => {
+            InputKind::Consumed { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
                 self.run(from.run).is_some_and(|run| run.owes(*from))
             }
             InputKind::Start(Start { app, origin: Origin::Firing { number, .. }, .. }) => {

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Event, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey, TriggerIx,
-    Version,
+    AppKey, Attempt, Event, EventPack, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey,
+    TriggerIx, Version,
 };
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub enum InputKind {
     /// Events arrived from outside, or from the outbox of a run.
     Events {
         /// The events, in order, duplicates already removed.
-        events: Vec<Arc<Event>>,
+        events: EventPack,
         /// Apps that may see them.
         apps: Vec<AppKey>,
         /// Runs that may see them.
@@ -126,6 +126,15 @@ pub enum InputKind {
     Forget {
         /// The run.
         run: RunKey,
+    },
+    /// A run needs no more the events that its app retained for it.
+    Consumed {
+        /// The app.
+        app: AppKey,
+        /// The firing that the run was started for.
+        number: u64,
+        /// The outbox entry that this acknowledges.
+        from: OutboxId,
     },
 }
 

@@ -17,6 +17,7 @@ pub mod condition;
 pub mod effect;
 mod engine;
 mod express;
+mod hearing;
 pub mod input;
 mod inputs;
 mod listening;

@@ -76,6 +76,9 @@ impl Engine {
         }
         let compiled = self.compiled(run.app(), run.version());
         run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
+        if let Some(app) = self.app(run.app()) {
+            run.regain(app);
+        }
         let key = run.key();
         for (id, due_ms) in run.deadlines() {
             self.timers.update(Entity::Run(key), id, None, Some(due_ms));

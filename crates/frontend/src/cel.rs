@@ -155,6 +155,10 @@ impl Evaluator for CelEvaluator {
     fn event_matches(&mut self, expr: &Expr, event: &Event) -> Result<bool, EvalError> {
         truth(self.evaluate(expr, "event", value::event(event))?)
     }
+
+    fn event_text(&mut self, expr: &Expr, event: &Event) -> Result<String, EvalError> {
+        value::text(self.evaluate(expr, "event", value::event(event))?)
+    }
 }
 
 /// Whether the bytes of the object have to be decoded: only `object.value` and `object["…"]` reach them.

@@ -5,7 +5,7 @@ mod condition;
 mod quantity;
 mod read;
 
-pub use condition::{Condition, EventPattern, From};
+pub use condition::{Condition, EventPattern, From, Watched};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
 
 use crate::node::Position;

@@ -186,7 +186,11 @@ pub(crate) fn watched(condition: &Condition) -> Option<BucketIx> {
         | Condition::First { from, .. }
         | Condition::Join { from, .. }
         | Condition::Group { from, .. } => Some(from.bucket),
-        Condition::Event(_) | Condition::Cron { .. } | Condition::All(_) | Condition::Any(_) => None,
+        Condition::Event(_)
+        | Condition::Events { .. }
+        | Condition::Cron { .. }
+        | Condition::All(_)
+        | Condition::Any(_) => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Definitions to programs.
 
 use sluice_frontend::{Definition, lower, warnings};
-use sluice_types::{Action, Condition, FunctionIx, Network, Program, Runtime, Scope, Visibility};
+use sluice_types::{Action, Condition, FunctionIx, Gathering, Network, Program, Runtime, Scope, Visibility};
 
 fn program(yaml: &str) -> Program {
     let lowered = Definition::from_yaml(yaml, "sluice.yaml").and_then(|definition| lower(&definition));
@@ -128,4 +128,41 @@ functions:
             "`after` waits for `idle`, which nothing starts: it will get an empty list"
         ]
     );
+}
+
+#[test]
+fn batches_windows_and_firsts_gather_events_and_then_belong_to_the_app() {
+    let program = program(
+        "
+app: a
+buckets: [b]
+functions:
+  f: {runtime: exec, command: [x], on: {batch: {event: {type: order.*, when: event.data.n > 1}}, n: 10, within: 5s}}
+  g: {runtime: exec, command: [x], on: {window: {event: {type: t}}, seconds: 10, slide: 5, by: event.subject}}
+  h: {runtime: exec, command: [x], on: {first: {event: {subject: s}}, k: 2, of: 3}, scope: run}
+  i: {runtime: exec, command: [x], on: [{batch: {event: {}}, n: 2}, {each: b}]}
+",
+    );
+    let scopes: Vec<_> = program.triggers.iter().map(|trigger| trigger.scope).collect();
+    assert_eq!(scopes, [Scope::App, Scope::App, Scope::Run, Scope::Run]);
+    let gathering = |trigger: &sluice_types::Trigger| match &trigger.condition {
+        Condition::Events { from, gathering } => (from.clone(), gathering.clone()),
+        other => panic!("{other:?}"),
+    };
+    let gatherings: Vec<_> = program.triggers[..3].iter().map(gathering).collect();
+    let (from, batch) = &gatherings[0];
+    assert_eq!(from.r#type.as_deref(), Some("order.*"));
+    assert!(from.when.is_some());
+    assert_eq!(*batch, Gathering::Batch { n: 10, within_ms: Some(5_000) });
+    let by = Some(sluice_types::Expr("event.subject".into()));
+    assert_eq!(gatherings[1].1, Gathering::Window { size_ms: 10_000, slide_ms: 5_000, by });
+    assert_eq!(gatherings[2].1, Gathering::First { k: 2, n: 3 });
+    let text = sluice_frontend::explain(&program);
+    for words in [
+        "every 10 events of type `order.*` where `event.data.n > 1`, or fewer after 5 s",
+        "the events of 10 s of type `t` every 5 s, separately by `event.subject`",
+        "once 2 of 3 events of subject `s` arrived",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }

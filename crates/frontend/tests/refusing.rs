@@ -139,3 +139,23 @@ fn too_many_items_are_refused() {
     let yaml = format!("app: a\nbuckets: [{}]\n", names.join(", "));
     assert_eq!(findings(&yaml)[0].code, sluice_types::Code::LIMIT_EXCEEDED);
 }
+
+#[test]
+fn gathering_events_is_checked_as_gathering_objects_is() {
+    let yaml = "
+app: a
+functions: {f: {runtime: exec, command: [x]}}
+triggers:
+  - {on: {batch: {event: {type: t}}, n: 0}, invoke: f}
+  - {on: {window: {event: {}}, seconds: 1, by: object.key}, invoke: f}
+  - {on: {first: {event: {when: nothing}}, k: 3, of: 2}, invoke: f}
+";
+    let found = summary(yaml).join("\n");
+    for part in ["on.n", "on.by", "on.first.event.when", "on.k"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+    let stray = summary(
+        "app: a\nfunctions: {f: {runtime: exec, command: [x], on: {batch: {event: {}}, n: 2, when: 'true'}}}\n",
+    );
+    assert!(stray[0].contains("`when` of a `batch` of events belongs to the `event`"), "{stray:?}");
+}

@@ -231,6 +231,9 @@ fn arguments(
             Arguments::List(list.iter().map(object).collect::<Result<_, _>>()?)
         }
         sluice_types::invocation::Arguments::Event(found) => Arguments::Event(event(found)),
+        sluice_types::invocation::Arguments::Events { list, .. } => {
+            Arguments::Events(list.iter().map(|found| event(&found.to_event())).collect())
+        }
     })
 }
 

@@ -214,6 +214,8 @@ pub enum Arguments {
     List(Vec<Object>),
     /// An event.
     Event(Event),
+    /// A list of events.
+    Events(Vec<Event>),
 }
 
 /// How a call ended.

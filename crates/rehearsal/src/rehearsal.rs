@@ -134,7 +134,7 @@ impl Rehearsal {
             }
             Request::Event(event) => {
                 let event = self.event(event);
-                self.ask(|answer| Command::Events(vec![event], answer)).map(done)
+                self.ask(|answer| Command::Events(vec![event].into(), answer)).map(done)
             }
             Request::Run(run) => self.run(&run).map(|view| Answer::Run(Box::new(shown(view)))),
             Request::Runs(()) => self.runs().map(Answer::Runs),

@@ -7,7 +7,7 @@ use crate::api::{
     PutReply, RunView, StartRequest, Started,
 };
 use bytes::Bytes;
-use sluice_types::{Code, Event, Problem, Program};
+use sluice_types::{Code, EventPack, Problem, Program};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -33,7 +33,7 @@ pub enum Command {
     History { run: String, after: u64, limit: usize, answer: Answer<Vec<HistoryView>> },
     Logs { run: String, answer: Answer<Vec<LogLine>> },
     Object { run: Option<String>, app: String, bucket: String, key: String, answer: Answer<ObjectView> },
-    Events(Vec<Event>, Answer<EventsReply>),
+    Events(EventPack, Answer<EventsReply>),
     Stats(Answer<NodeStats>),
     Shutdown,
 }
@@ -177,7 +177,8 @@ impl NodeHandle {
     }
 
     /// Takes events in. Answers once they are durable.
-    pub async fn events(&self, events: Vec<Event>) -> Result<EventsReply, Problem> {
+    pub async fn events(&self, events: impl Into<EventPack>) -> Result<EventsReply, Problem> {
+        let events = events.into();
         self.ask(|answer| Command::Events(events, answer)).await
     }
 

@@ -4,8 +4,9 @@ use crate::event::RunInfo;
 use crate::failure::failure;
 use crate::record::{Place, RecordParts};
 use crate::wire::{ABSENT, CALL_HEADER_BYTES, CallKind, NO_BUCKET};
+use bytes::Bytes;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Event, Failure, FailureKind, Invocation, Object, Payload};
+use sluice_types::{EventPack, EventView, Failure, FailureKind, Invocation, Object, Payload};
 
 /// Packs the call into `out`. `place` says where the bytes of a stored object are.
 pub(crate) fn pack(
@@ -19,9 +20,14 @@ pub(crate) fn pack(
         Arguments::One(_) => CallKind::One,
         Arguments::List(_) => CallKind::List,
         Arguments::Event(_) => CallKind::Event,
+        Arguments::Events { .. } => CallKind::Events,
     };
     let objects = invocation.arguments.objects();
-    let count = if kind == CallKind::Event { 1 } else { objects.len() };
+    let count = match &invocation.arguments {
+        Arguments::Event(_) => 1,
+        Arguments::Events { list, .. } => list.len(),
+        _ => objects.len(),
+    };
     out.clear();
     out.extend_from_slice(&serial.to_le_bytes());
     out.extend_from_slice(&invocation.function.0.to_le_bytes());
@@ -33,8 +39,13 @@ pub(crate) fn pack(
     for object in objects {
         pack_object(out, object, &place(&object.payload)?)?;
     }
-    if let Arguments::Event(event) = &invocation.arguments {
-        pack_event(out, event)?;
+    match &invocation.arguments {
+        Arguments::Event(event) => {
+            let pack = EventPack::from(vec![event.clone()]);
+            pack.iter().try_for_each(|event| pack_event(out, &event))?;
+        }
+        Arguments::Events { list, .. } => list.iter().try_for_each(|event| pack_event(out, &event))?,
+        Arguments::One(_) | Arguments::List(_) => {}
     }
     let context_at = u32::try_from(out.len()).map_err(|_| too_large())?;
     out[CALL_HEADER_BYTES - 4..CALL_HEADER_BYTES].copy_from_slice(&context_at.to_le_bytes());
@@ -82,20 +93,21 @@ fn pack_object(out: &mut Vec<u8>, object: &Object, place: &Place) -> Result<(), 
 }
 
 /// An event travels as an object: its id is the key, its other attributes are meta.
-fn pack_event(out: &mut Vec<u8>, event: &Event) -> Result<(), Failure> {
+fn pack_event(out: &mut Vec<u8>, event: &EventView<'_>) -> Result<(), Failure> {
+    let head = event.head;
     let mut meta = serde_json::Map::new();
-    meta.insert("source".to_owned(), (&*event.source).into());
-    meta.insert("type".to_owned(), (&*event.r#type).into());
+    meta.insert("source".to_owned(), (&*head.source).into());
+    meta.insert("type".to_owned(), (&*head.r#type).into());
     meta.insert("time_ms".to_owned(), event.time_ms.to_string().into());
-    if let Some(subject) = &event.subject {
+    if let Some(subject) = &head.subject {
         meta.insert("subject".to_owned(), (&**subject).into());
     }
     let meta = serde_json::to_vec(&meta).expect("a map of texts is JSON");
-    let place = Place::Inline(event.data.clone());
+    let place = Place::Inline(Bytes::copy_from_slice(event.data));
     let parts = RecordParts {
         bucket: NO_BUCKET,
-        key: &event.id,
-        content_type: &event.content_type,
+        key: event.id,
+        content_type: &head.content_type,
         group: None,
         meta: &meta,
         place: &place,

@@ -50,6 +50,8 @@ pub enum CallKind {
     List = 2,
     /// An event.
     Event = 3,
+    /// A list of events.
+    Events = 4,
 }
 
 /// What a worker says.

@@ -7,13 +7,13 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use chrono::DateTime;
 use percent_encoding::percent_decode_str;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use sluice_types::{Code, ContentType, Event, Problem};
+use sluice_types::{Code, ContentType, EventPack, EventPacker, HeadView, Problem};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
 /// The extension attribute that addresses an event to one run.
 pub const RUN_ATTRIBUTE: &str = "sluicerun";
@@ -64,48 +64,142 @@ impl Error {
 }
 
 /// The events of a request, in order. `now_ms` is the time of those that tell none.
-pub fn read(headers: &HeaderMap, body: Bytes, now_ms: u64) -> Result<Vec<Event>, Error> {
+pub fn read(headers: &HeaderMap, body: &[u8], now_ms: u64) -> Result<EventPack, Error> {
     let content_type = headers.get(CONTENT_TYPE).map_or(Ok(""), |v| v.to_str()).unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/cloudevents+json" => {
-            let members = serde_json::from_slice(&body).map_err(|e| Error::Json(e.to_string()))?;
-            Ok(vec![structured(members, now_ms)?])
+            let members = serde_json::from_slice(body).map_err(|e| Error::Json(e.to_string()))?;
+            let mut packer = EventPacker::with_capacity(body.len());
+            structured(members, now_ms, &mut packer)?;
+            Ok(packer.finish())
         }
-        "application/cloudevents-batch+json" => {
-            let batch: Vec<Members<'_>> =
-                serde_json::from_slice(&body).map_err(|e| Error::Json(e.to_string()))?;
-            let events = batch.into_iter().enumerate().map(|(index, members)| {
-                structured(members, now_ms).map_err(|e| Error::InBatch { index, error: Box::new(e) })
-            });
-            events.collect()
-        }
+        "application/cloudevents-batch+json" => read_batch(body, now_ms),
         _ if headers.contains_key("ce-id") || headers.contains_key("ce-specversion") => {
-            Ok(vec![binary(headers, content_type, body, now_ms)?])
+            let mut packer = EventPacker::default();
+            binary(headers, content_type, body, now_ms, &mut packer)?;
+            Ok(packer.finish())
         }
         _ => Err(Error::NotCloudEvents { content_type: content_type.to_owned() }),
     }
 }
 
-/// Attributes by name, and the payload.
-struct Parts {
-    attributes: BTreeMap<String, String>,
-    content_type: ContentType,
-    data: Bytes,
+/// The events of a JSON array, in order.
+pub fn read_batch(body: &[u8], now_ms: u64) -> Result<EventPack, Error> {
+    // Checked once as a whole, not text by text.
+    let body = std::str::from_utf8(body).map_err(|e| Error::Json(e.to_string()))?;
+    let mut packer = EventPacker::with_capacity(body.len());
+    let mut refused = None;
+    let mut deserializer = serde_json::Deserializer::from_str(body);
+    let batch = Batch { now_ms, packer: &mut packer, refused: &mut refused };
+    let read = deserializer.deserialize_seq(batch).and_then(|()| deserializer.end());
+    match (refused, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(Error::Json(error.to_string())),
+        (None, Ok(())) => Ok(packer.finish()),
+    }
 }
 
-fn binary(headers: &HeaderMap, content_type: &str, data: Bytes, now_ms: u64) -> Result<Event, Error> {
-    let mut attributes = BTreeMap::new();
+/// Packs the events of an array one by one, up to the first that is none.
+struct Batch<'p> {
+    now_ms: u64,
+    packer: &'p mut EventPacker,
+    refused: &'p mut Option<Error>,
+}
+
+impl<'de> Visitor<'de> for Batch<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of CloudEvents")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut events: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(members) = events.next_element::<Members<'de>>()? {
+            if let Err(error) = structured(members, self.now_ms, self.packer) {
+                self.refused.get_or_insert(Error::InBatch { index, error: Box::new(error) });
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+}
+
+/// The attributes that mean something here, in the order of their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    DataContentType,
+    Id,
+    Run,
+    Source,
+    SpecVersion,
+    Subject,
+    Time,
+    Type,
+}
+
+/// Names of the attributes by `Known`.
+const NAMES: [&str; 8] =
+    ["datacontenttype", "id", RUN_ATTRIBUTE, "source", "specversion", "subject", "time", "type"];
+
+/// The attributes of one event.
+#[derive(Default)]
+struct Attributes<'a>([Option<Cow<'a, str>>; 8]);
+
+impl<'a> Attributes<'a> {
+    /// Keeps an attribute that means something, and checks any.
+    fn set(&mut self, name: &str, value: Cow<'a, str>) -> Result<(), Error> {
+        let malformed = |why: &str| Err(Error::Malformed { attribute: name.to_owned(), why: why.to_owned() });
+        if value.is_empty() {
+            return malformed("it is empty");
+        }
+        match NAMES.iter().position(|known| *known == name) {
+            Some(at) => self.0[at] = Some(value),
+            None if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) => {}
+            None => return malformed("names of attributes are lower-case letters and digits"),
+        }
+        Ok(())
+    }
+
+    fn set_scalar(&mut self, name: &str, value: Scalar<'a>) -> Result<(), Error> {
+        match value {
+            Scalar::Text(text) => self.set(name, text),
+            Scalar::Absent => Ok(()),
+            Scalar::Wrong => {
+                let why = "attributes are strings, booleans or integers".to_owned();
+                Err(Error::Malformed { attribute: name.to_owned(), why })
+            }
+        }
+    }
+
+    fn get(&self, known: Known) -> Option<&str> {
+        self.0[known as usize].as_deref()
+    }
+
+    fn required(&self, known: Known) -> Result<&str, Error> {
+        self.get(known).ok_or(Error::Missing { attribute: NAMES[known as usize] })
+    }
+}
+
+fn binary(
+    headers: &HeaderMap,
+    content_type: &str,
+    data: &[u8],
+    now_ms: u64,
+    packer: &mut EventPacker,
+) -> Result<(), Error> {
+    let mut attributes = Attributes::default();
     for (header, value) in headers {
         if let Some(name) = header.as_str().strip_prefix(PREFIX) {
             let malformed = |why: &str| Error::Malformed { attribute: name.to_owned(), why: why.to_owned() };
             let text = std::str::from_utf8(value.as_bytes()).map_err(|_| malformed("it is not UTF-8"))?;
             let text = unquoted(text).ok_or_else(|| malformed("its quotes do not match"))?;
             let text = percent_decode_str(&text).decode_utf8().map_err(|_| malformed("it is not UTF-8"))?;
-            attributes.insert(name.to_owned(), text.into_owned());
+            attributes.set(name, Cow::Owned(text.into_owned()))?;
         }
     }
-    event(Parts { attributes, content_type: ContentType::parse(content_type), data }, now_ms)
+    pack(&attributes, &ContentType::parse(content_type), data, now_ms, packer)
 }
 
 /// Undoes the quotes that some senders put around header values.
@@ -122,83 +216,184 @@ fn unquoted(text: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
-fn structured(mut members: Members<'_>, now_ms: u64) -> Result<Event, Error> {
-    let data = members.remove("data").filter(|raw| raw.get() != "null");
-    let base64 = members.remove("data_base64").filter(|raw| raw.get() != "null");
-    let mut attributes = BTreeMap::new();
-    for (name, raw) in members {
-        if let Some(text) = attribute(&name, raw.get())? {
-            attributes.insert(name.into_owned(), text);
-        }
-    }
-    let declared = attributes.get("datacontenttype").map(String::as_str);
-    let (content_type, data) = match (data, base64) {
-        (Some(_), Some(_)) => return Err(Error::TwoPayloads),
-        (Some(raw), None) => json_data(declared, raw)?,
-        (None, Some(raw)) => (ContentType::parse(declared.unwrap_or("")), base64_data(raw)?),
-        (None, None) => (ContentType::parse(declared.unwrap_or("application/json")), Bytes::new()),
-    };
-    event(Parts { attributes, content_type, data }, now_ms)
+/// The members of a JSON object: attributes and payload.
+#[derive(Default)]
+struct Members<'a> {
+    attributes: Attributes<'a>,
+    data: Option<&'a RawValue>,
+    base64: Option<&'a RawValue>,
+    refused: Option<Error>,
 }
 
-/// A context attribute in JSON is a string, a boolean or an integer; `null` means that it is absent.
-fn attribute(name: &str, json: &str) -> Result<Option<String>, Error> {
-    let malformed = |why: &str| Err(Error::Malformed { attribute: name.to_owned(), why: why.to_owned() });
-    match json.as_bytes().first() {
-        Some(b'n') => Ok(None),
-        Some(b'"') => match serde_json::from_str(json) {
-            Ok(text) => Ok(Some(text)),
-            Err(_) => malformed("it is not valid Unicode"),
-        },
-        Some(b't' | b'f' | b'-' | b'0'..=b'9') => Ok(Some(json.to_owned())),
-        _ => malformed("attributes are strings, booleans or integers"),
+/// The value of an attribute in JSON: a string, a boolean or a number; `null` means that it is absent.
+enum Scalar<'a> {
+    Text(Cow<'a, str>),
+    Absent,
+    Wrong,
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a boolean or an integer")
     }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Borrowed(if value { "true" } else { "false" })))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Text(Cow::Owned(value.to_string())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Scalar<'de>, E> {
+        Ok(Scalar::Absent)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Scalar<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Wrong)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Wrong)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+/// The name of a member, borrowed where JSON lets it be.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of an attribute")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a CloudEvent")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
+                    match &*name {
+                        "data" => members.data = Some(map.next_value()?),
+                        "data_base64" => members.base64 = Some(map.next_value()?),
+                        name => {
+                            let set = members.attributes.set_scalar(name, map.next_value()?);
+                            members.refused = members.refused.or(set.err());
+                        }
+                    }
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+fn structured(members: Members<'_>, now_ms: u64, packer: &mut EventPacker) -> Result<(), Error> {
+    let Members { attributes, refused, .. } = members;
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    let present = |raw: &&RawValue| raw.get() != "null";
+    let declared = attributes.get(Known::DataContentType);
+    let (content_type, data) = match (members.data.filter(present), members.base64.filter(present)) {
+        (Some(_), Some(_)) => return Err(Error::TwoPayloads),
+        (Some(raw), None) => json_data(declared, raw)?,
+        (None, Some(raw)) => (ContentType::parse(declared.unwrap_or("")), base64_data(raw)?.into()),
+        (None, None) => (ContentType::parse(declared.unwrap_or("application/json")), Cow::default()),
+    };
+    pack(&attributes, &content_type, &data, now_ms, packer)
 }
 
 /// `data` is a JSON document, except that a string under another content type is that text.
-fn json_data(declared: Option<&str>, raw: &RawValue) -> Result<(ContentType, Bytes), Error> {
+fn json_data<'a>(declared: Option<&str>, raw: &'a RawValue) -> Result<(ContentType, Cow<'a, [u8]>), Error> {
     let content_type = ContentType::parse(declared.unwrap_or("application/json"));
     if raw.get().starts_with('"') && !content_type.is_json() {
         let text: String = serde_json::from_str(raw.get()).map_err(|e| Error::Json(e.to_string()))?;
-        return Ok((content_type, Bytes::from(text)));
+        return Ok((content_type, Cow::Owned(text.into_bytes())));
     }
-    Ok((content_type, Bytes::from(raw.get().to_owned())))
+    Ok((content_type, Cow::Borrowed(raw.get().as_bytes())))
 }
 
-fn base64_data(raw: &RawValue) -> Result<Bytes, Error> {
+fn base64_data(raw: &RawValue) -> Result<Vec<u8>, Error> {
     let malformed = |why: String| Error::Malformed { attribute: "data_base64".into(), why };
     let text: String = serde_json::from_str(raw.get()).map_err(|e| malformed(e.to_string()))?;
-    STANDARD.decode(text).map(Bytes::from).map_err(|e| malformed(e.to_string()))
+    STANDARD.decode(text).map_err(|e| malformed(e.to_string()))
 }
 
-fn event(parts: Parts, now_ms: u64) -> Result<Event, Error> {
-    let Parts { mut attributes, content_type, data } = parts;
-    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    if let Some(name) = attributes.keys().find(|name| !is_name(name)) {
-        let why = "names of attributes are lower-case letters and digits".to_owned();
-        return Err(Error::Malformed { attribute: name.clone(), why });
-    }
-    if let Some((name, _)) = attributes.iter().find(|(_, value)| value.is_empty()) {
-        return Err(Error::Malformed { attribute: name.clone(), why: "it is empty".into() });
-    }
-    let mut required =
-        |attribute: &'static str| attributes.remove(attribute).ok_or(Error::Missing { attribute });
-    let version = required("specversion")?;
+fn pack(
+    attributes: &Attributes<'_>,
+    content_type: &ContentType,
+    data: &[u8],
+    now_ms: u64,
+    packer: &mut EventPacker,
+) -> Result<(), Error> {
+    let version = attributes.required(Known::SpecVersion)?;
     if version != "1.0" {
-        return Err(Error::Version(version));
+        return Err(Error::Version(version.to_owned()));
     }
-    Ok(Event {
-        id: required("id")?.into(),
-        source: required("source")?.into(),
-        r#type: required("type")?.into(),
-        subject: attributes.remove("subject").map(Into::into),
-        time_ms: attributes.remove("time").map_or(Ok(now_ms), |text| time_ms(&text))?,
+    let id = attributes.required(Known::Id)?;
+    let head = HeadView {
+        source: attributes.required(Known::Source)?,
+        r#type: attributes.required(Known::Type)?,
+        subject: attributes.get(Known::Subject),
         content_type,
-        data,
-        run: attributes.remove(RUN_ATTRIBUTE).map(Into::into),
-    })
+        run: attributes.get(Known::Run),
+    };
+    let time_ms = attributes.get(Known::Time).map_or(Ok(now_ms), time_ms)?;
+    packer.push(head, id, time_ms, data);
+    Ok(())
 }
 
 /// The `time` attribute, in milliseconds since the Unix epoch.

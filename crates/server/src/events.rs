@@ -21,7 +21,7 @@ pub async fn receive(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Answer<(StatusCode, Json<api::EventsAccepted>)> {
-    let events = cloudevents::read(&headers, body, views::now_ms()).map_err(cloudevents::Error::problem)?;
+    let events = cloudevents::read(&headers, &body, views::now_ms()).map_err(cloudevents::Error::problem)?;
     if events.len() > limits::EVENT_BATCH_MAX {
         let most = limits::EVENT_BATCH_MAX;
         let message = format!("{} events, of at most {most} in a batch (EVENT_BATCH_MAX)", events.len());

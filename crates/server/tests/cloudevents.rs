@@ -10,12 +10,17 @@ use double::{ask, router, untouched};
 use serde_json::json;
 use sluice_runtime::Command;
 use sluice_runtime::api::EventsReply;
-use sluice_server::cloudevents::{Error, read};
+use sluice_server::cloudevents::{self, Error};
 use sluice_types::{ContentType, Event};
 
 const NOW_MS: u64 = 7;
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
+
+fn read(headers: &HeaderMap, body: Bytes, now_ms: u64) -> Result<Vec<Event>, Error> {
+    let events = cloudevents::read(headers, &body, now_ms)?;
+    Ok(events.iter().map(|event| event.to_event()).collect())
+}
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let header = |(name, value): &(&str, &str)| {

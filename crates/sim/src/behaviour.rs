@@ -113,3 +113,8 @@ pub(crate) fn inline(payload: &Payload) -> Option<&Bytes> {
         Payload::Stored { .. } => None,
     }
 }
+
+/// An event of a list as an object: its data under its id.
+pub(crate) fn event(event: sluice_types::EventView<'_>) -> (String, bytes::Bytes) {
+    (event.id.to_owned(), bytes::Bytes::copy_from_slice(event.data))
+}

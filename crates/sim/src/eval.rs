@@ -39,4 +39,11 @@ impl Evaluator for Plain {
             None => unknown(expr),
         }
     }
+
+    fn event_text(&mut self, expr: &Expr, event: &Event) -> Result<String, EvalError> {
+        match &*expr.0 {
+            "type" => Ok(event.r#type.to_string()),
+            _ => unknown(expr),
+        }
+    }
 }

@@ -177,7 +177,10 @@ fn firings(program: &Program, condition: &Condition, objects: &Objects) -> Vec<F
             list.into_iter().collect()
         }
         Condition::Any(parts) => parts.iter().flat_map(|part| firings(program, part, objects)).collect(),
-        Condition::Event(_) | Condition::Cron { .. } | Condition::Window { .. } => Vec::new(),
+        Condition::Event(_)
+        | Condition::Events { .. }
+        | Condition::Cron { .. }
+        | Condition::Window { .. } => Vec::new(),
     }
 }
 

@@ -95,7 +95,9 @@ fn firings(condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expect
             let lists: Option<Vec<_>> = parts.iter().map(|part| firings(part, arrivals)).collect();
             lists?.into_iter().flatten().collect()
         }
-        Condition::Batch { .. } | Condition::Event(_) | Condition::Cron { .. } => return None,
+        Condition::Batch { .. } | Condition::Event(_) | Condition::Events { .. } | Condition::Cron { .. } => {
+            return None;
+        }
     })
 }
 

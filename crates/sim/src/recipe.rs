@@ -1,8 +1,8 @@
 //! A builder of trigger programs that reads like the Python API.
 
 use sluice_types::{
-    Action, Bucket, BucketIx, Condition, Durability, EventPattern, Expr, Function, Program, RetryPolicy,
-    Runtime, Scope, Source, Trigger, Visibility,
+    Action, Bucket, BucketIx, Condition, Durability, EventPattern, Expr, Function, Gathering, Program,
+    RetryPolicy, Runtime, Scope, Source, Trigger, Visibility,
 };
 use std::sync::Arc;
 
@@ -182,6 +182,12 @@ impl Conditions<'_> {
     /// For every event of a type, which may hold `*`.
     pub fn event(&mut self, r#type: &str) -> Condition {
         Condition::Event(EventPattern { r#type: Some(r#type.into()), ..EventPattern::default() })
+    }
+
+    /// For several events of a type together.
+    pub fn events(&mut self, r#type: &str, gathering: Gathering) -> Condition {
+        let from = EventPattern { r#type: Some(r#type.into()), ..EventPattern::default() };
+        Condition::Events { from, gathering }
     }
 
     /// At points in time.

@@ -209,6 +209,16 @@ impl RunStore {
         entries.map(|entry| Ok(AppKey(entry.map_err(failure)?.0.value()))).collect()
     }
 
+    /// A part of an app's state, by its digest.
+    ///
+    /// # Errors
+    /// [`Error::StoreCorrupt`] if it is damaged.
+    pub fn chunk(&self, app: AppKey, digest: u128) -> Result<Option<Vec<u8>>, Error> {
+        let Some(table) = present(self.read()?.open_table(tables::CHUNKS))? else { return Ok(None) };
+        let value = table.get((app.0, digest)).map_err(failure)?;
+        value.map(|value| tables::checked(value.value(), app)).transpose()
+    }
+
     /// What was stored under a name.
     ///
     /// # Errors

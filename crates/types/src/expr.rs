@@ -25,4 +25,6 @@ pub trait Evaluator: Send {
     fn object_text(&mut self, expr: &Expr, bucket: &str, object: &Object) -> Result<String, EvalError>;
     /// Whether `expr` holds of an event, seen as `event.{id,source,type,subject,time,data}`.
     fn event_matches(&mut self, expr: &Expr, event: &Event) -> Result<bool, EvalError>;
+    /// The text that `expr` makes of an event, as `object_text`.
+    fn event_text(&mut self, expr: &Expr, event: &Event) -> Result<String, EvalError>;
 }

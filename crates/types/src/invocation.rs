@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::id::{Attempt, BucketIx, FunctionIx, InvocationId};
 use crate::object::{ContentType, Meta, Object, Payload};
+use crate::pack::EventList;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -16,6 +17,14 @@ pub enum Arguments {
     List(Vec<Object>),
     /// An event (event and cron triggers).
     Event(Arc<Event>),
+    /// A list of events (`batch`, `window`, `first` over events).
+    Events {
+        /// How many there are.
+        count: u32,
+        /// The events. Not written: the app that collected them retains them until the run that they start has ended.
+        #[serde(skip)]
+        list: Arc<EventList>,
+    },
 }
 
 impl Arguments {
@@ -24,7 +33,7 @@ impl Arguments {
         match self {
             Self::One(object) => std::slice::from_ref(object),
             Self::List(objects) => objects,
-            Self::Event(_) => &[],
+            Self::Event(_) | Self::Events { .. } => &[],
         }
     }
 }

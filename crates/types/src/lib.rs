@@ -10,6 +10,7 @@ pub mod id;
 pub mod invocation;
 pub mod limits;
 pub mod object;
+pub mod pack;
 pub mod pattern;
 pub mod problem;
 pub mod program;
@@ -22,8 +23,9 @@ pub use id::{
 };
 pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, ReturnValue};
 pub use object::{ContentType, Object, Payload};
+pub use pack::{EventHead, EventIndex, EventList, EventPack, EventPacker, EventView, HeadView};
 pub use problem::{Code, Problem};
 pub use program::{
-    Action, Bucket, Condition, Durability, Function, Network, Program, Resources, RetryPolicy, Runtime,
-    Scope, Source, Trigger, Visibility,
+    Action, Bucket, Condition, Durability, Function, Gathering, Network, Program, Resources, RetryPolicy,
+    Runtime, Scope, Source, Trigger, Visibility,
 };

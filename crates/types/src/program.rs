@@ -321,6 +321,41 @@ pub enum Condition {
     All(Vec<Condition>),
     /// Whenever one of them fires.
     Any(Vec<Condition>),
+    /// For several matching events together, as a list in the order of their arrival.
+    Events {
+        /// The events watched.
+        from: EventPattern,
+        /// Which of them belong together.
+        gathering: Gathering,
+    },
+}
+
+/// Which events are passed on together; each is the condition on objects of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gathering {
+    /// Every `n`, or fewer after `within_ms`.
+    Batch {
+        /// Events in a batch.
+        n: u32,
+        /// Longest wait of the first event of a batch, in milliseconds.
+        within_ms: Option<u64>,
+    },
+    /// Those that arrived within a stretch of time, every `slide_ms`.
+    Window {
+        /// Length, in milliseconds.
+        size_ms: u64,
+        /// Distance from one start to the next, in milliseconds.
+        slide_ms: u64,
+        /// Separate windows per value of this text.
+        by: Option<Expr>,
+    },
+    /// Once `k` of `n` have arrived.
+    First {
+        /// Events passed.
+        k: u32,
+        /// Events expected.
+        n: u32,
+    },
 }
 
 impl Condition {
@@ -335,7 +370,15 @@ impl Condition {
             | Self::First { from, .. }
             | Self::Join { from, .. }
             | Self::Group { from, .. } => Some(from),
-            Self::Event(_) | Self::Cron { .. } | Self::All(_) | Self::Any(_) => None,
+            Self::Event(_) | Self::Events { .. } | Self::Cron { .. } | Self::All(_) | Self::Any(_) => None,
+        }
+    }
+
+    /// The pattern of a leaf that listens to events.
+    pub fn pattern(&self) -> Option<&EventPattern> {
+        match self {
+            Self::Event(pattern) | Self::Events { from: pattern, .. } => Some(pattern),
+            _ => None,
         }
     }
 
@@ -350,7 +393,7 @@ impl Condition {
     /// Whether a leaf listens to events.
     pub fn has_event(&self) -> bool {
         let mut found = false;
-        self.each_leaf(&mut |leaf| found |= matches!(leaf, Self::Event(_)));
+        self.each_leaf(&mut |leaf| found |= leaf.pattern().is_some());
         found
     }
 }

@@ -5,13 +5,16 @@ use crate::failure::Fault;
 use bytes::Bytes;
 use sluice_types::Payload;
 use sluice_types::invocation::Arguments;
-use std::sync::Arc;
+use sluice_types::{EventIndex, EventView};
+use std::sync::OnceLock;
 
 /// The arguments, with the bytes at hand.
 pub(crate) struct Inputs {
     pub arguments: Arguments,
     /// The bytes of all inputs when at least one of them lies outside the log, else empty.
     resolved: Vec<Bytes>,
+    /// Where the events of a list are, once one was asked for.
+    index: OnceLock<EventIndex>,
 }
 
 impl Inputs {
@@ -28,22 +31,24 @@ impl Inputs {
                 resolved.push(found.ok_or_else(|| Fault::input_lost(&object.key))?);
             }
         }
-        Ok(Self { arguments, resolved })
+        Ok(Self { arguments, resolved, index: OnceLock::new() })
     }
 
     /// How many there are: the objects, or one for an event.
     pub fn count(&self) -> usize {
         match &self.arguments {
             Arguments::Event(_) => 1,
+            Arguments::Events { list, .. } => list.len(),
             arguments => arguments.objects().len(),
         }
     }
 
     /// The bytes of one of them; the data of an event.
-    pub fn bytes(&self, position: usize) -> Option<&Bytes> {
+    pub fn bytes(&self, position: usize) -> Option<&[u8]> {
         match &self.arguments {
-            Arguments::Event(event) => (position == 0).then_some(&event.data),
-            _ if !self.resolved.is_empty() => self.resolved.get(position),
+            Arguments::Event(event) => (position == 0).then_some(&*event.data),
+            Arguments::Events { .. } => self.event(position).map(|event| event.data),
+            _ if !self.resolved.is_empty() => self.resolved.get(position).map(|bytes| &**bytes),
             arguments => match &arguments.objects().get(position)?.payload {
                 Payload::Inline(bytes) => Some(bytes),
                 Payload::Stored { .. } => None,
@@ -52,10 +57,17 @@ impl Inputs {
     }
 
     /// The key of one of them; the id of an event.
-    pub fn key(&self, position: usize) -> Option<&Arc<str>> {
+    pub fn key(&self, position: usize) -> Option<&str> {
         match &self.arguments {
-            Arguments::Event(event) => (position == 0).then_some(&event.id),
-            arguments => arguments.objects().get(position).map(|object| &object.key),
+            Arguments::Event(event) => (position == 0).then_some(&*event.id),
+            Arguments::Events { .. } => self.event(position).map(|event| event.id),
+            arguments => arguments.objects().get(position).map(|object| &*object.key),
         }
+    }
+
+    /// An event of a list of them.
+    pub fn event(&self, position: usize) -> Option<EventView<'_>> {
+        let Arguments::Events { list, .. } = &self.arguments else { return None };
+        list.get(self.index.get_or_init(|| list.index()), position)
     }
 }

@@ -50,6 +50,34 @@ class Condition:
         return f"Condition({self._keys!r})"
 
 
+class Events(Condition):
+    """For every matching event; its methods pass on several at once, as a list in the order of their arrival.
+
+    These belong to the app (``scope="app"``, the default for them): each firing starts a run.
+    """
+
+    def batch(self, n: int, within: Duration | None = None) -> Condition:
+        """For every ``n`` events, or fewer when the first has waited for ``within`` (seconds, or ``"5s"``)."""
+        return self._gathering("batch", n=_count("n", n, "events"), within=duration("within", within))
+
+    def window(self, seconds: Duration, slide: Duration | None = None, by: str | None = None) -> Condition:
+        """For the events of every stretch of ``seconds``, one starting every ``slide`` (default: one after the other),
+        separately for each value of the CEL expression ``by`` over ``event``."""
+        return self._gathering(
+            "window", seconds=duration("seconds", seconds), slide=duration("slide", slide), by=_cel("by", by)
+        )
+
+    def first(self, k: int, of: int) -> Condition:
+        """When the first ``k`` of ``of`` expected events have arrived; after ``of`` it begins again."""
+        k, of = _count("k", k, "events"), _count("of", of, "events")
+        if k > of:
+            raise ValueError(f"the first {k} of {of} events will never arrive; k can be {of} at most")
+        return self._gathering("first", k=k, of=of)
+
+    def _gathering(self, kind: str, **keys: Any) -> Condition:
+        return Condition({kind: dict(self._keys), **{k: v for k, v in keys.items() if v is not None}})
+
+
 class Watched:
     """A bucket, or a bucket seen through a filter: what conditions on objects begin with."""
 
@@ -146,12 +174,12 @@ def event(
     source: str | None = None,
     subject: str | None = None,
     when: str | None = None,
-) -> Condition:
+) -> Events:
     """For every event whose attributes match; ``*`` in one is any characters, an absent one matches all. ``when``
     is a CEL expression over ``event``. A trigger with ``scope="app"`` starts a run per event; one of a run hears
-    only while the run is open."""
+    only while the run is open. ``.batch``, ``.window`` and ``.first`` pass on several events as a list."""
     named = {"type": type, "source": source, "subject": subject, "when": when}
-    return Condition({"event": {k: _text(k, v) for k, v in named.items() if v is not None}})
+    return Events({"event": {k: _text(k, v) for k, v in named.items() if v is not None}})
 
 
 def cron(expr: str, tz: str = "UTC") -> Condition:
@@ -222,9 +250,9 @@ def _cel(what: str, value: str | None) -> str | None:
     return None if value is None else _text(what, value)
 
 
-def _count(what: str, value: object) -> int:
+def _count(what: str, value: object, of: str = "objects") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{what} is a number of objects, not {type(value).__name__}")
+        raise TypeError(f"{what} is a number of {of}, not {type(value).__name__}")
     if value < 1:
         raise ValueError(f"{what} must be 1 or more, not {value}")
     return value

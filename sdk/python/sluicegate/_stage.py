@@ -27,6 +27,7 @@ from ._wire import (
     FAILURE,
     HAS_VALUE,
     KIND_EVENT,
+    KIND_EVENTS,
     KIND_LIST,
     KIND_ONE,
     LIMIT,
@@ -39,7 +40,7 @@ from ._wire import (
     UNDECLARED_PUT,
     UNSERIALISABLE,
 )
-from ._worker import Worker, _objects
+from ._worker import Worker, _listed
 
 _KINDS = {
     RAISED: "Raised",
@@ -87,8 +88,8 @@ class Stage(Worker):
     def argument(self, call: dict[str, Any]) -> Any:
         """What the function of a call would be called with."""
         kind, count, frame, _ = self._frame(call)
-        if kind == KIND_LIST:
-            return _objects(frame, count, self)  # type: ignore[arg-type]
+        if kind in (KIND_LIST, KIND_EVENTS):
+            return _listed(frame, count, self, kind)  # type: ignore[arg-type]
         found = Object(frame, CALL.size, self)
         return Event(found) if kind == KIND_EVENT else found
 
@@ -100,6 +101,8 @@ class Stage(Worker):
         ((form, arguments),) = call["arguments"].items()
         if form == "event":
             kind, records = KIND_EVENT, [_event(arguments)]
+        elif form == "events":
+            kind, records = KIND_EVENTS, [_event(found) for found in arguments]
         else:
             kind = KIND_ONE if form == "one" else KIND_LIST
             records = [self._record(found) for found in ([arguments] if form == "one" else arguments)]

@@ -304,6 +304,8 @@ def _keys(arguments: dict[str, Any]) -> Any:
     ((form, said),) = arguments.items()
     if form == "list":
         return [found["key"] for found in said]
+    if form == "events":
+        return [found["id"] for found in said]
     return said["type"] if form == "event" else said["key"]
 
 

@@ -20,7 +20,7 @@ CANCELLED = Struct("<I")
 CALL = Struct("<IHBBIII")
 #: What follows the call header of a far call: extent, offset, length.
 FAR = Struct("<IQQ")
-KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT = range(4)
+KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
 
 #: length, bucket, content type, flags, key, type, group lengths, zero, meta length, extent, offset, length of data.
 RECORD = Struct("<IHBBHHHHIIQQ")

@@ -33,6 +33,7 @@ from ._wire import (
     HOLD,
     INLINE_BYTES_MAX,
     KIND_EVENT,
+    KIND_EVENTS,
     KIND_FAR,
     KIND_ONE,
     LET_GO,
@@ -110,7 +111,7 @@ class Worker:
             else:
                 argument: Any = Object(frame, CALL.size, call)
                 if kind != KIND_ONE:
-                    argument = Event(argument) if kind == KIND_EVENT else _objects(frame, count, call)
+                    argument = _listed(frame, count, call, kind) if kind != KIND_EVENT else Event(argument)
                 result = function.call(argument) if shape == OBJECT else function.call(argument, Context(call))
             if type(result) is bytes and len(result) <= INLINE_BYTES_MAX:
                 self._return_inline(serial, 0, result)
@@ -209,6 +210,11 @@ def _objects(frame: Any, count: int, call: Call) -> "list[Object]":
         objects.append(Object(frame, at, call))
         at += RECORD.unpack_from(frame, at)[0]
     return objects
+
+
+def _listed(frame: Any, count: int, call: Call, kind: int) -> "list[Any]":
+    objects = _objects(frame, count, call)
+    return [Event(found) for found in objects] if kind == KIND_EVENTS else objects
 
 
 def _drain(generator: Any, call: Call) -> Any:

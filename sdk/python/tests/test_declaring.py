@@ -53,6 +53,12 @@ class Conditions(unittest.TestCase):
             (b.when("x").join(of=work), {"join": "b", "of": "work", "when": "x"}),
             (sg.event(type="t.*", when="event.data.n > 1"), {"event": {"type": "t.*", "when": "event.data.n > 1"}}),
             (sg.event(), {"event": {}}),
+            (sg.event(type="t").batch(3, within="5s"), {"batch": {"event": {"type": "t"}}, "n": 3, "within": "5s"}),
+            (
+                sg.event(subject="s").window(10, slide=5, by="event.type"),
+                {"window": {"event": {"subject": "s"}}, "seconds": 10, "slide": 5, "by": "event.type"},
+            ),
+            (sg.event().first(1, of=2), {"first": {"event": {}}, "k": 1, "of": 2}),
             (sg.cron("*/5 * * * *", tz="Europe/Berlin"), {"cron": "*/5 * * * *", "tz": "Europe/Berlin"}),
             (sg.all(b, b.join(of=work)), {"all": [{"each": "b"}, {"join": "b", "of": "work"}]}),
             ([b, sg.event(type="t")], {"any": [{"each": "b"}, {"event": {"type": "t"}}]}),

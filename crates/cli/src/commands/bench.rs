@@ -43,6 +43,16 @@ enum Name {
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         connections: u32,
     },
+    /// Events that triggers join: each trigger passes its events to a function, all at once
+    Events {
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        triggers: u32,
+        /// Events that each trigger joins
+        #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        events: u32,
+        #[arg(long, value_enum, default_value = "durable")]
+        durability: Keeps,
+    },
     /// Runs that wait for an event: what each takes, and how soon it is awake
     Parked {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
@@ -106,6 +116,9 @@ impl Name {
                 concurrency,
             },
             Self::Http { connections } => sluice_bench::Bench::Http { connections },
+            Self::Events { triggers, events, durability } => {
+                sluice_bench::Bench::Events { triggers, events, durability: durability.into() }
+            }
             Self::Parked { count } => sluice_bench::Bench::Parked { count },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
         }

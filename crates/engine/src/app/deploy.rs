@@ -91,7 +91,7 @@ fn translated(old: &Program, new: &Program, condition: &Condition) -> Option<Con
             from.bucket = bucket(from.bucket)?;
             *of = function(*of)?;
         }
-        Condition::Event(_) | Condition::Cron { .. } => {}
+        Condition::Event(_) | Condition::Events { .. } | Condition::Cron { .. } => {}
         Condition::All(parts) | Condition::Any(parts) => {
             for part in parts {
                 *part = self::translated(old, new, part)?;

@@ -1,13 +1,16 @@
 //! What arrives at the app-scoped triggers, and the runs that they start.
 
 use super::{App, AppCx};
-use crate::condition::{Arrival, Collected, Firing, Items, State, event_matches, event_object};
+use crate::condition::{Arrival, Collected, Firing, Happening, Items, State, event_object};
 use crate::effect::{Effect, Reply};
+use crate::hearing::Ear;
 use crate::input::Origin;
 use crate::timers::{Entity, TimerId};
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
-use sluice_types::{Code, Condition, Evaluator, Event, Object, Problem, Program, Scope, TriggerIx, Version};
+use sluice_types::{
+    Code, Condition, Evaluator, Event, EventPack, Object, Problem, Program, Scope, TriggerIx, Version,
+};
 use std::sync::Arc;
 
 /// A firing whose run is not logged yet.
@@ -89,14 +92,19 @@ impl App {
     }
 
     /// Events arrive.
-    pub(crate) fn events(&mut self, cx: &mut AppCx<'_>, events: &[Arc<Event>]) {
+    pub(crate) fn events(&mut self, cx: &mut AppCx<'_>, events: &EventPack) {
         let compiled = self.compiled(self.current().0).expect("the current version exists");
-        for event in events.iter().filter(|event| event.run.is_none()) {
-            for &trigger in compiled.event_triggers(Scope::App) {
+        let ears = events.heads().iter().map(|head| match head.run {
+            None => compiled.ears(Scope::App, head),
+            Some(_) => Vec::new(),
+        });
+        let ears: Vec<Vec<Ear>> = ears.collect();
+        let now_ms = cx.now_ms;
+        for event in events.iter() {
+            for &Ear { trigger, attributes_match } in &ears[event.head_at] {
+                let happening = Happening::Event { event, attributes_match, now_ms, scope: Scope::App };
                 self.step_trigger(cx, &compiled.program, trigger, None, |state, condition, eval, out| {
-                    let mut matches =
-                        |leaf: &Condition| matches!(leaf, Condition::Event(p) if event_matches(p, event, eval));
-                    state.occur(condition, event, &mut matches, out);
+                    state.occur(condition, &happening, eval, out);
                 });
             }
         }
@@ -106,8 +114,8 @@ impl App {
     pub(crate) fn cron(&mut self, cx: &mut AppCx<'_>, trigger: TriggerIx, event: &Arc<Event>) {
         let program = self.current().1.program.clone();
         if trigger.index() < program.triggers.len() {
-            self.step_trigger(cx, &program, trigger, None, |state, condition, _, out| {
-                state.occur(condition, event, &mut |leaf| matches!(leaf, Condition::Cron { .. }), out);
+            self.step_trigger(cx, &program, trigger, None, |state, condition, eval, out| {
+                state.occur(condition, &Happening::Cron(event), eval, out);
             });
         }
     }
@@ -127,11 +135,18 @@ impl App {
         state.zip(declared).is_some_and(|(t, declared)| t.state.deadline(&declared.condition) == Some(due_ms))
     }
 
-    /// The run of a firing is logged, with payloads of its own.
+    /// The run of a firing is logged, with payloads of its own; events stay here until it has ended.
     pub(crate) fn launched(&mut self, cx: &mut AppCx<'_>, number: u64) {
-        if let Some(launch) = self.outbox.remove(&number) {
-            launch.items.each(&mut |item| self.items.let_go(item, cx.effects));
+        let Some(launch) = self.outbox.remove(&number) else { return };
+        launch.items.each(&mut |item| self.items.let_go(item, cx.effects));
+        if let Items::Events { list } = launch.items {
+            self.retained.insert(number, list);
         }
+    }
+
+    /// The run of a firing has ended.
+    pub(crate) fn consumed(&mut self, number: u64) {
+        self.retained.remove(&number);
     }
 
     /// Lets `step` change the state of a condition; its timer follows, and it fires.
@@ -178,6 +193,7 @@ impl App {
         let arguments = match &launch.items {
             Items::One(item) => Arguments::One(self.argument(program, *item)),
             Items::Event(event) => Arguments::Event(event.clone()),
+            Items::Events { list } => Arguments::Events { count: list.len() as u32, list: list.clone() },
             items => {
                 let mut list = Vec::new();
                 self.append_arguments(program, items, &mut list);
@@ -193,7 +209,11 @@ impl App {
         match items {
             Items::One(item) => list.push(self.argument(program, *item)),
             Items::List(items) => list.extend(items.iter().map(|item| self.argument(program, *item))),
-            Items::Event(event) => list.push(event_object(event)),
+            Items::Event(event) => {
+                list.extend(EventPack::from(vec![event.clone()]).iter().map(|event| event_object(&event)));
+            }
+            Items::Events { list: events } => list.extend(events.iter().map(|event| event_object(&event))),
+            Items::Retained { .. } => unreachable!("an app has the events themselves"),
             Items::Parts(parts) => parts.iter().for_each(|part| self.append_arguments(program, part, list)),
         }
     }

@@ -18,7 +18,7 @@ use crate::timers::{TimerId, TimerQueue};
 use firing::Launch;
 use items::ItemTable;
 use serde::{Deserialize, Serialize};
-use sluice_types::{AppKey, Evaluator, Lsn, Object, Program, TriggerIx, Version};
+use sluice_types::{AppKey, Evaluator, EventList, Lsn, Object, Program, TriggerIx, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,6 +53,8 @@ pub struct App {
     /// Objects put into the app itself, by bucket name and key; each is held here for as long as the app lives.
     named: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
     outbox: BTreeMap<u64, Launch>,
+    /// Events of firings whose runs have not ended, by the number of the firing.
+    retained: BTreeMap<u64, Arc<EventList>>,
     next_firing: u64,
     applied: Lsn,
     #[serde(skip)]
@@ -77,6 +79,7 @@ impl App {
             items: ItemTable::default(),
             named: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            retained: BTreeMap::new(),
             next_firing: 0,
             applied: Lsn(0),
             dirty: false,
@@ -127,6 +130,18 @@ impl App {
     /// Whether a firing waits for its run to be started.
     pub fn owes(&self, number: u64) -> bool {
         self.outbox.contains_key(&number)
+    }
+
+    /// The events that a firing passed to its run, until that has ended.
+    pub fn retained(&self, number: u64) -> Option<&Arc<EventList>> {
+        self.retained.get(&number)
+    }
+
+    /// Every list of events that is collected, or passed on and not used up. Their chunks are stored apart.
+    pub fn event_lists(&self, visit: &mut dyn FnMut(&EventList)) {
+        self.triggers.iter().for_each(|trigger| trigger.state.each_list(visit));
+        self.outbox.values().for_each(|launch| launch.items.each_list(visit));
+        self.retained.values().for_each(|list| visit(list));
     }
 
     /// The program of a version, ready to execute.

@@ -1,28 +1,35 @@
-//! `batch`: for every n objects by arrival, or fewer once the first has waited long enough, or at closing.
+//! `batch`: for every n by arrival, or fewer once the first has waited long enough, or at closing.
 
-use super::{Arrival, Collected, Firing};
+use super::{Buffer, Collected, Firing};
 use serde::{Deserialize, Serialize};
+use sluice_types::Scope;
 
 /// The batch being collected.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchState {
-    pub(super) items: Vec<u32>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct BatchState<B: Buffer> {
+    pub(super) items: B,
     deadline_ms: Option<u64>,
 }
 
-impl BatchState {
+impl<B: Buffer> BatchState<B> {
+    pub(super) fn new(scope: Scope) -> Self {
+        Self { items: B::empty(scope), deadline_ms: None }
+    }
+
     pub(super) fn arrive(
         &mut self,
         n: u32,
         within_ms: Option<u64>,
-        arrival: &Arrival<'_>,
+        now_ms: u64,
+        item: B::Item<'_>,
         out: &mut Collected,
     ) {
-        if self.items.is_empty() {
-            self.deadline_ms = within_ms.map(|within| arrival.now_ms.saturating_add(within));
+        if self.items.len() == 0 {
+            self.deadline_ms = within_ms.map(|within| now_ms.saturating_add(within));
         }
-        self.items.push(arrival.item);
-        out.held += 1;
+        self.items.push(item);
+        out.held += B::HELD;
         if self.items.len() >= n as usize {
             self.flush(out);
         }
@@ -40,8 +47,8 @@ impl BatchState {
 
     pub(super) fn flush(&mut self, out: &mut Collected) {
         self.deadline_ms = None;
-        if !self.items.is_empty() {
-            out.firings.push(Firing::numbered(std::mem::take(&mut self.items), None));
+        if self.items.len() > 0 {
+            out.firings.push(Firing::numbered(self.items.take(), None));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::all::AllState;
 use super::{Collected, State};
-use sluice_types::Condition;
+use sluice_types::{Condition, EventList};
 use std::sync::Arc;
 
 /// What a condition lacks that can come no more.
@@ -82,17 +82,39 @@ impl State {
         match self {
             Self::Set(state) => state.fired,
             Self::First(state) => state.fired,
+            Self::EventFirst(state) => state.fired,
             Self::All(state) => state.fired,
             Self::Gather(state) => state.concluded,
             Self::Any(states) => states.iter().all(Self::is_satisfied),
-            Self::Stateless | Self::Batch(_) | Self::Window(_) => false,
+            Self::Stateless
+            | Self::Batch(_)
+            | Self::Window(_)
+            | Self::EventBatch(_)
+            | Self::EventWindow(_) => false,
+        }
+    }
+
+    /// Visits every list of events that is being collected, or waits in an `all`.
+    pub(crate) fn each_list(&self, visit: &mut dyn FnMut(&EventList)) {
+        match self {
+            Self::EventBatch(state) => visit(&state.items),
+            Self::EventWindow(state) => state.0.values().for_each(visit),
+            Self::EventFirst(state) => visit(&state.items),
+            Self::All(state) => {
+                for part in &state.parts {
+                    part.state.each_list(visit);
+                    part.fired.iter().for_each(|items| items.each_list(visit));
+                }
+            }
+            Self::Any(states) => states.iter().for_each(|state| state.each_list(visit)),
+            _ => {}
         }
     }
 
     /// Visits every item that buffers hold, once per reference.
     pub fn each_held(&self, visit: &mut dyn FnMut(u32)) {
         match self {
-            Self::Stateless => {}
+            Self::Stateless | Self::EventBatch(_) | Self::EventWindow(_) | Self::EventFirst(_) => {}
             Self::Set(state) => state.arrived.iter().flatten().for_each(|item| visit(*item)),
             Self::Batch(state) => state.items.iter().for_each(|item| visit(*item)),
             Self::Window(state) => state.0.values().flatten().for_each(|item| visit(*item)),

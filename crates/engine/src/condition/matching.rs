@@ -1,7 +1,10 @@
 //! Whether an object or an event is one that a condition looks at.
 
 use super::Arrival;
-use sluice_types::{Evaluator, Event, EventPattern, Object, Payload, Program, Source, pattern};
+use bytes::Bytes;
+use sluice_types::{
+    Evaluator, EventHead, EventPattern, EventView, Object, Payload, Program, Source, pattern,
+};
 use std::sync::Arc;
 
 /// Whether an object lies in the watched bucket and its `when` holds.
@@ -14,19 +17,33 @@ pub(super) fn sees(source: &Source, arrival: &Arrival<'_>, eval: &mut dyn Evalua
 }
 
 /// An event as it takes part in a list: an object that holds its data, under its id.
-pub fn event_object(event: &Event) -> Object {
+pub fn event_object(event: &EventView<'_>) -> Object {
     Object {
         bucket: Program::INPUT,
-        key: event.id.clone(),
-        content_type: event.content_type.clone(),
-        payload: Payload::Inline(event.data.clone()),
+        key: event.id.into(),
+        content_type: event.head.content_type.clone(),
+        payload: Payload::Inline(Bytes::copy_from_slice(event.data)),
         group: None,
         meta: None,
     }
 }
 
+/// Whether an event is one that a pattern asks for; `attributes_match` when that much is known.
+pub(crate) fn pattern_matches(
+    pattern: &EventPattern,
+    event: &EventView<'_>,
+    attributes_match: bool,
+    eval: &mut dyn Evaluator,
+) -> bool {
+    (attributes_match || self::attributes_match(pattern, event.head))
+        && match &pattern.when {
+            None => true,
+            Some(when) => eval.event_matches(when, &event.to_event()).unwrap_or(false),
+        }
+}
+
 /// Whether an event has the attributes that a pattern asks for.
-pub fn event_matches(pattern: &EventPattern, event: &Event, eval: &mut dyn Evaluator) -> bool {
+pub fn attributes_match(pattern: &EventPattern, head: &EventHead) -> bool {
     fn attribute(pattern: &Option<Arc<str>>, value: Option<&str>) -> bool {
         match (pattern, value) {
             (None, _) => true,
@@ -34,8 +51,7 @@ pub fn event_matches(pattern: &EventPattern, event: &Event, eval: &mut dyn Evalu
             (Some(_), None) => false,
         }
     }
-    attribute(&pattern.r#type, Some(&event.r#type))
-        && attribute(&pattern.source, Some(&event.source))
-        && attribute(&pattern.subject, event.subject.as_deref())
-        && pattern.when.as_ref().is_none_or(|when| eval.event_matches(when, event).unwrap_or(false))
+    attribute(&pattern.r#type, Some(&head.r#type))
+        && attribute(&pattern.source, Some(&head.source))
+        && attribute(&pattern.subject, head.subject.as_deref())
 }

@@ -6,7 +6,9 @@
 
 mod all;
 mod batch;
+mod buffer;
 mod closing;
+mod events;
 mod first;
 mod gather;
 mod matching;
@@ -14,12 +16,15 @@ mod set;
 mod state;
 mod window;
 
+pub use buffer::Buffer;
 pub use closing::Incomplete;
-pub use matching::{event_matches, event_object};
+pub use events::Happening;
+pub(crate) use matching::pattern_matches;
+pub use matching::{attributes_match, event_object};
 pub use state::State;
 
 use serde::{Deserialize, Serialize};
-use sluice_types::{Event, FunctionIx, Object, Scope};
+use sluice_types::{Event, EventList, FunctionIx, Object, Scope};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -34,6 +39,21 @@ pub enum Items {
     Event(Arc<Event>),
     /// What each part of an `all` collected, in the order of the parts.
     Parts(Vec<Items>),
+    /// A list of events.
+    Events {
+        /// The events.
+        list: Arc<EventList>,
+    },
+    /// A list of events that the app retains for the run that its firing started.
+    Retained {
+        /// The firing.
+        number: u64,
+        /// How many events there are.
+        count: u32,
+        /// The events, as the app has them.
+        #[serde(skip)]
+        list: Arc<EventList>,
+    },
 }
 
 impl Items {
@@ -42,8 +62,28 @@ impl Items {
         match self {
             Self::One(item) => visit(*item),
             Self::List(items) => items.iter().for_each(|item| visit(*item)),
-            Self::Event(_) => {}
+            Self::Event(_) | Self::Events { .. } | Self::Retained { .. } => {}
             Self::Parts(parts) => parts.iter().for_each(|part| part.each(visit)),
+        }
+    }
+}
+
+impl Items {
+    /// How many events it lists; one that comes by itself is none.
+    pub(crate) fn events(&self) -> u32 {
+        match self {
+            Self::Events { list } => list.len() as u32,
+            Self::Retained { count, .. } => *count,
+            _ => 0,
+        }
+    }
+
+    /// Visits every list of events.
+    pub(crate) fn each_list(&self, visit: &mut dyn FnMut(&EventList)) {
+        match self {
+            Self::Events { list } => visit(list),
+            Self::Parts(parts) => parts.iter().for_each(|part| part.each_list(visit)),
+            _ => {}
         }
     }
 }
@@ -68,8 +108,8 @@ impl Firing {
         Self::of(Items::List(items))
     }
 
-    fn numbered(items: Vec<u32>, group: Option<Arc<str>>) -> Self {
-        Self { items: Items::List(items), group, numbered: true }
+    fn numbered(items: Items, group: Option<Arc<str>>) -> Self {
+        Self { items, group, numbered: true }
     }
 }
 

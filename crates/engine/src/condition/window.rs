@@ -1,37 +1,44 @@
-//! `window`: the objects that arrived within a stretch of time. Windows start at multiples of the slide since the
-//! Unix epoch and fire at their end; an empty window does not fire.
+//! `window`: what arrived within a stretch of time. Windows start at multiples of the slide since the Unix epoch and
+//! fire at their end; an empty window does not fire.
 
-use super::{Arrival, Collected, Firing};
+use super::{Buffer, Collected, Firing};
 use serde::{Deserialize, Serialize};
-use sluice_types::{Evaluator, Expr};
+use sluice_types::Scope;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Objects by (start of the window in milliseconds, key of the window).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WindowState(pub(super) BTreeMap<(u64, Option<Arc<str>>), Vec<u32>>);
+/// What arrived by (start of the window in milliseconds, key of the window).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct WindowState<B: Buffer>(pub(super) BTreeMap<(u64, Option<Arc<str>>), B>);
 
-impl WindowState {
+impl<B: Buffer> Default for WindowState<B> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// Length and distance of windows, in milliseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    pub size_ms: u64,
+    pub slide_ms: u64,
+}
+
+impl<B: Buffer> WindowState<B> {
     pub(super) fn arrive(
         &mut self,
-        size_ms: u64,
-        slide_ms: u64,
-        by: Option<&Expr>,
-        arrival: &Arrival<'_>,
-        eval: &mut dyn Evaluator,
+        stretch: Stretch,
+        key: &Option<Arc<str>>,
+        (now_ms, scope): (u64, Scope),
+        item: B::Item<'_>,
         out: &mut Collected,
     ) {
-        let key: Option<Arc<str>> =
-            match by.map(|by| eval.object_text(by, arrival.bucket_name, arrival.object)) {
-                None => None,
-                Some(Ok(text)) => Some(Arc::from(text)),
-                Some(Err(_)) => return,
-            };
-        let mut start = arrival.now_ms - arrival.now_ms % slide_ms;
-        while start.saturating_add(size_ms) > arrival.now_ms {
-            self.0.entry((start, key.clone())).or_default().push(arrival.item);
-            out.held += 1;
-            match start.checked_sub(slide_ms) {
+        let mut start = now_ms - now_ms % stretch.slide_ms;
+        while start.saturating_add(stretch.size_ms) > now_ms {
+            self.0.entry((start, key.clone())).or_insert_with(|| B::empty(scope)).push(item);
+            out.held += B::HELD;
+            match start.checked_sub(stretch.slide_ms) {
                 Some(earlier) => start = earlier,
                 None => break,
             }
@@ -47,14 +54,14 @@ impl WindowState {
             if entry.key().0.saturating_add(size_ms) > now_ms {
                 return;
             }
-            let ((_, group), items) = entry.remove_entry();
-            out.firings.push(Firing::numbered(items, group));
+            let ((_, group), mut items) = entry.remove_entry();
+            out.firings.push(Firing::numbered(items.take(), group));
         }
     }
 
     pub(super) fn flush(&mut self, out: &mut Collected) {
-        for ((_, group), items) in std::mem::take(&mut self.0) {
-            out.firings.push(Firing::numbered(items, group));
+        for ((_, group), mut items) in std::mem::take(&mut self.0) {
+            out.firings.push(Firing::numbered(items.take(), group));
         }
     }
 }

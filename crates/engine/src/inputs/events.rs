@@ -3,15 +3,14 @@
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::input::OutboxId;
-use sluice_types::{AppKey, Event, Lsn, RunKey};
-use std::sync::Arc;
+use sluice_types::{AppKey, EventPack, Lsn, RunKey};
 
 #[allow(clippy::too_many_arguments, reason = "the fields of one input")]
 pub(crate) fn events(
     engine: &mut Engine,
     lsn: Lsn,
     now_ms: u64,
-    events: &[Arc<Event>],
+    events: &EventPack,
     apps: &[AppKey],
     runs: &[RunKey],
     acknowledges: Option<OutboxId>,

@@ -4,9 +4,10 @@ use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::input::{Origin, Start};
 use crate::run::Run;
+use sluice_types::invocation::Arguments;
 use sluice_types::{Code, Lsn, Problem};
 
-pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, effects: &mut Vec<Effect>) {
+pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start, effects: &mut Vec<Effect>) {
     if let Origin::Firing { number, .. } = start.origin {
         engine.with_app(lsn, now_ms, start.app, effects, |app, cx| app.launched(cx, number));
     }
@@ -27,6 +28,11 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, start: Start, ef
         );
         return effects.push(Effect::Reply(Reply::Rejected(problem)));
     };
+    if let Origin::Firing { number, arguments: Arguments::Events { list, .. }, .. } = &mut start.origin
+        && let Some(retained) = engine.app(start.app).and_then(|app| app.retained(*number))
+    {
+        *list = retained.clone();
+    }
     let delegated = engine.executes_elsewhere(&compiled);
     let run = Run::new(&start, compiled, now_ms);
     engine.ids.insert(Engine::fingerprint(&start.namespace, &start.id), key);

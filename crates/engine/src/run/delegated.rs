@@ -3,10 +3,12 @@
 
 use super::{Cx, HistoryKind, Run, Status};
 use crate::effect::Effect;
+use crate::hearing::Ear;
 use crate::input::{ExpressEnded, Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
-use sluice_types::{BucketIx, Event, Object, Scope, TriggerIx};
+use sluice_types::invocation::Arguments;
+use sluice_types::{BucketIx, Event, EventList, EventView, Object, Scope};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -55,12 +57,20 @@ impl Run {
     }
 
     /// The express engine sees this event too, and should the run start again, it starts with what it had seen.
-    pub(super) fn keep_event(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) {
+    pub(super) fn keep_event(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) {
         let compiled = cx.compiled;
-        let declared = |trigger: &TriggerIx| &compiled.program.triggers[trigger.index()].condition;
-        let listeners = compiled.event_triggers(Scope::Run);
-        if self.is_running() && listeners.iter().any(|at| self.would_match(cx, declared(at), event)) {
-            self.delegated.iter_mut().for_each(|delegated| delegated.events.push(event.clone()));
+        let declared = |ear: &Ear| &compiled.program.triggers[ear.trigger.index()].condition;
+        let ears = compiled.ears(Scope::Run, event.head);
+        if self.is_running() && ears.iter().any(|ear| self.would_match(cx, declared(ear), event)) {
+            self.delegated.iter_mut().for_each(|delegated| delegated.events.push(Arc::new(event.to_event())));
+        }
+    }
+
+    /// The events that the app retains for the firing that started this run.
+    pub(super) fn retained_events(&mut self) -> Option<&mut Arc<EventList>> {
+        match &mut self.delegated.as_deref_mut()?.origin {
+            Some(Origin::Firing { arguments: Arguments::Events { list, .. }, .. }) => Some(list),
+            _ => None,
         }
     }
 

@@ -2,10 +2,13 @@
 
 use super::{Cx, HistoryKind, Outgoing, Pending, Run};
 use crate::compiled::Compiled;
-use crate::condition::{Items, event_matches};
+use crate::condition::{Happening, Items, pattern_matches};
+use crate::hearing::Ear;
 use bytes::Bytes;
 use sluice_types::invocation::Emission;
-use sluice_types::{Action, Condition, ContentType, Event, Problem, Scope, Trigger, TriggerIx, limits};
+use sluice_types::{
+    Action, Condition, ContentType, Event, EventPack, EventView, Problem, Scope, Trigger, TriggerIx, limits,
+};
 use std::sync::Arc;
 
 /// Type of the event that announces an invocation that is out of attempts; its subject is the function's name.
@@ -16,9 +19,9 @@ const SYSTEM_PREFIX: &str = "sluice.";
 
 impl Run {
     /// Events arrive that this run may see.
-    pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &[Arc<Event>]) {
-        for event in events {
-            match event.run.as_ref().is_none_or(|run| *run == self.id) {
+    pub(crate) fn events(&mut self, cx: &mut Cx<'_>, events: &EventPack) {
+        for event in events.iter() {
+            match event.head.run.as_ref().is_none_or(|run| *run == self.id) {
                 true if self.is_delegated() => self.keep_event(cx, event),
                 true => drop(self.see(cx, event)),
                 false => {}
@@ -29,39 +32,42 @@ impl Run {
 
     /// Shows an event to the run's triggers. Returns whether one fired or took it for later. A run that has ended, maybe
     /// in this very step, has none.
-    fn see(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+    fn see(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) -> bool {
         if !self.is_running() {
             return false;
         }
         let mut handled = false;
         let compiled = cx.compiled;
-        for &trigger in compiled.event_triggers(Scope::Run) {
+        let now_ms = cx.now_ms;
+        for Ear { trigger, attributes_match } in compiled.ears(Scope::Run, event.head) {
             let declared = &compiled.program.triggers[trigger.index()];
             let is_closed = self.is_closed(compiled, declared);
             let mut matched = false;
             if self.is_running() && !is_closed {
+                let happening = Happening::Event { event, attributes_match, now_ms, scope: Scope::Run };
                 self.step_trigger(cx, trigger, None, |state, condition, _, eval, out| {
-                    let mut matches = |leaf: &Condition| {
-                        let is_match = matches!(leaf, Condition::Event(p) if event_matches(p, event, eval));
-                        matched |= is_match;
-                        is_match
-                    };
-                    state.occur(condition, event, &mut matches, out);
+                    matched = state.occur(condition, &happening, eval, out);
                 });
             } else if is_closed && self.would_match(cx, &declared.condition, event) {
-                self.record(cx, HistoryKind::EventIgnored { r#type: event.r#type.clone() });
+                self.record(cx, HistoryKind::EventIgnored { r#type: event.head.r#type.clone() });
             }
             handled |= matched;
         }
         handled
     }
 
-    pub(super) fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: &Event) -> bool {
+    pub(super) fn would_match(&self, cx: &mut Cx<'_>, condition: &Condition, event: EventView<'_>) -> bool {
         let mut matched = false;
         condition.each_leaf(&mut |leaf| {
-            matched |= matches!(leaf, Condition::Event(pattern) if event_matches(pattern, event, cx.eval));
+            matched |= leaf.pattern().is_some_and(|of| pattern_matches(of, &event, false, cx.eval));
         });
         matched
+    }
+
+    /// Shows one event that was made here.
+    fn see_own(&mut self, cx: &mut Cx<'_>, event: &Arc<Event>) -> bool {
+        let pack = EventPack::from(vec![event.clone()]);
+        pack.iter().fold(false, |handled, event| self.see(cx, event) | handled)
     }
 
     /// Whether a function that the trigger calls is closed: it can be called no more.
@@ -114,6 +120,9 @@ impl Run {
         let id = format!("{}/{}/{ordinal}", self.id, cx.program().triggers[trigger.index()].name);
         let keys: Vec<String> = match items {
             Items::Event(event) => vec![json_text(&event.id)],
+            Items::Events { list } | Items::Retained { list, .. } => {
+                list.iter().map(|event| json_text(event.id)).collect()
+            }
             items => self.keys(items).iter().map(|key| json_text(key)).collect(),
         };
         let data = Bytes::from(format!("{{\"keys\":[{}]}}", keys.join(",")));
@@ -150,7 +159,7 @@ impl Run {
             return self.exceed("events that cause one another in one step", u64::from(self.emitting));
         }
         self.emitting += 1;
-        self.see(cx, &event);
+        self.see_own(cx, &event);
         self.emitting -= 1;
     }
 
@@ -185,7 +194,7 @@ impl Run {
             data: Bytes::from(data),
             run: Some(self.id.clone()),
         });
-        self.see(cx, &event)
+        self.see_own(cx, &event)
     }
 }
 
@@ -201,7 +210,7 @@ pub(super) fn functions(trigger: &Trigger) -> impl Iterator<Item = sluice_types:
 fn holds_open(trigger: &Trigger) -> bool {
     let mut waits = false;
     trigger.condition.each_leaf(&mut |leaf| {
-        if let Condition::Event(pattern) = leaf {
+        if let Some(pattern) = leaf.pattern() {
             waits |= pattern.r#type.as_ref().is_none_or(|name| !name.starts_with(SYSTEM_PREFIX));
         }
     });

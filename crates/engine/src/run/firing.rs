@@ -2,11 +2,11 @@
 
 use super::pending::{Pending, PendingState};
 use super::{Cx, HistoryKind, Run};
-use crate::condition::{Firing, Items};
+use crate::condition::{Firing, Items, event_object};
 use crate::effect::Effect;
 use crate::objects::Owner;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Action, Attempt, FunctionIx, TriggerIx};
+use sluice_types::{Action, Attempt, EventPack, FunctionIx, TriggerIx};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Run {
     }
 
     fn record_fired(&mut self, cx: &Cx<'_>, trigger: TriggerIx, items: &Items) {
-        let mut objects = 0;
+        let mut objects = items.events();
         items.each(&mut |_| objects += 1);
         self.record(cx, HistoryKind::TriggerFired { trigger, objects });
     }
@@ -60,7 +60,13 @@ impl Run {
             match self.flatten(part) {
                 Items::One(item) => list.push(item),
                 Items::List(items) => list.extend(items),
-                Items::Event(event) => list.push(self.adopt(crate::condition::event_object(&event))),
+                Items::Event(event) => {
+                    let pack = EventPack::from(vec![event]);
+                    list.extend(pack.iter().map(|event| self.adopt(event_object(&event))));
+                }
+                Items::Events { list: events } | Items::Retained { list: events, .. } => {
+                    list.extend(events.iter().map(|event| self.adopt(event_object(&event))));
+                }
                 Items::Parts(_) => unreachable!("flatten leaves no parts"),
             }
         }
@@ -103,6 +109,8 @@ impl Run {
             Items::One(at) => Arguments::One(object(at)),
             Items::List(list) => Arguments::List(list.iter().map(object).collect()),
             Items::Event(event) => Arguments::Event(event.clone()),
+            Items::Events { list } => Arguments::Events { count: list.len() as u32, list: list.clone() },
+            Items::Retained { count, list, .. } => Arguments::Events { count: *count, list: list.clone() },
             Items::Parts(_) => unreachable!("a firing is flattened before it is performed"),
         }
     }

@@ -7,7 +7,7 @@ use crate::effect::{Effect, Reply};
 use crate::input::{Origin, Start};
 use crate::objects::ObjectTable;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Code, Condition, Lsn, Object, Problem, Scope, Trigger, TriggerIx};
+use sluice_types::{Code, Condition, Gathering, Lsn, Object, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ impl Run {
             seed: start.seed,
             incarnation: start.incarnation,
             delegated: None,
+            retained: None,
             status: Status::Running,
             sealed: false,
             started_ms: now_ms,
@@ -56,6 +57,9 @@ impl Run {
     /// The first inputs of a new run.
     pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start, delegated: bool) {
         self.record(cx, HistoryKind::RunStarted);
+        if let Origin::Firing { number, arguments: Arguments::Events { .. }, .. } = start.origin {
+            self.retained = Some(number);
+        }
         if delegated {
             self.delegate(cx, start.origin, start.events);
             self.first_objects(cx, start.objects);
@@ -65,10 +69,10 @@ impl Run {
             }
             self.arm(cx);
             self.first_objects(cx, start.objects);
-            if let Origin::Firing { trigger, arguments, group, ordinal, .. } = start.origin {
-                self.launch(cx, trigger, arguments, group, ordinal);
+            if let Origin::Firing { trigger, number, arguments, group, ordinal } = start.origin {
+                self.launch(cx, trigger, number, arguments, group, ordinal);
             }
-            self.events(cx, &start.events);
+            self.events(cx, &start.events.into());
         }
         if start.seal {
             self.seal(cx);
@@ -107,6 +111,7 @@ impl Run {
         &mut self,
         cx: &mut Cx<'_>,
         trigger: TriggerIx,
+        number: u64,
         arguments: Arguments,
         group: Option<Arc<str>>,
         ordinal: u32,
@@ -117,13 +122,19 @@ impl Run {
                 Items::List(objects.into_iter().map(|object| self.adopt(object)).collect())
             }
             Arguments::Event(event) => Items::Event(event),
+            Arguments::Events { count, list } => Items::Retained { number, count, list },
         };
         self.triggers[trigger.index()].fired = ordinal;
         let mut numbered = false;
         cx.compiled.program.triggers[trigger.index()].condition.each_leaf(&mut |leaf| {
-            numbered |= matches!(leaf, Condition::Batch { .. } | Condition::Window { .. });
+            numbered |= matches!(
+                leaf,
+                Condition::Batch { .. }
+                    | Condition::Window { .. }
+                    | Condition::Events { gathering: Gathering::Batch { .. } | Gathering::Window { .. }, .. }
+            );
         });
-        numbered &= matches!(items, Items::List(_));
+        numbered &= matches!(items, Items::List(_) | Items::Retained { .. });
         self.fire(cx, trigger, Firing { items, group, numbered });
     }
 
@@ -180,6 +191,9 @@ impl Run {
         self.error = error.map(Box::new);
         self.release_intermediates(cx);
         self.record(cx, HistoryKind::RunEnded);
+        if let Some(number) = self.retained.take() {
+            self.send(cx, Outgoing::Consumed(number));
+        }
         cx.effects.push(Effect::Ended(self.key));
     }
 

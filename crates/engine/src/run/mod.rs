@@ -97,6 +97,8 @@ pub struct Run {
     incarnation: u32,
     /// An express run as the durable engine sees it: inputs and outcome, no hops.
     delegated: Option<Box<Delegated>>,
+    /// The firing whose events the app retains for this run, until it ends.
+    retained: Option<u64>,
     status: Status,
     sealed: bool,
     started_ms: u64,

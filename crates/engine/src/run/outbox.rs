@@ -14,13 +14,15 @@ pub enum Outgoing {
     Object(u32),
     /// An event goes to the world.
     Event(Arc<Event>),
+    /// The app may drop what it retained for this run under this number.
+    Consumed(u64),
 }
 
 impl Outgoing {
     pub(super) fn slot(&self) -> Option<u32> {
         match self {
             Self::Object(slot) => Some(*slot),
-            Self::Event(_) => None,
+            Self::Event(_) | Self::Consumed(_) => None,
         }
     }
 }
@@ -48,6 +50,7 @@ impl Run {
                 let object = self.objects.slot(*slot).object.clone();
                 Effect::Deliver { from, app: self.app, version: self.version, object }
             }
+            Outgoing::Consumed(number) => Effect::Consume { from, app: self.app, number: *number },
             Outgoing::Event(event) => Effect::Emit { from, app: self.app, event: event.clone() },
         }
     }

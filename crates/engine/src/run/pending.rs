@@ -64,6 +64,11 @@ impl PendingTable {
         assert!(before.is_none(), "an invocation is pending once");
     }
 
+    /// Visits what each was called with.
+    pub fn each_items(&mut self, mut visit: impl FnMut(&mut Items)) {
+        self.0.values_mut().for_each(|pending| visit(&mut pending.items));
+    }
+
     pub fn remove(&mut self, seq: u32) -> Option<Pending> {
         self.0.remove(&seq)
     }

@@ -2,6 +2,7 @@
 
 use super::{Outgoing, Pending, PendingState, Run, Status, Tally};
 use crate::compiled::Compiled;
+use crate::condition::Items;
 use crate::effect::Effect;
 use crate::input::OutboxId;
 use crate::objects::{Owner, Slot};
@@ -144,6 +145,17 @@ impl Run {
 
     pub(crate) fn attach(&mut self, compiled: Arc<Compiled>) {
         self.compiled = Some(compiled);
+    }
+
+    /// Gets back from the app the events that it was started with.
+    pub(crate) fn regain(&mut self, app: &crate::app::App) {
+        let Some(retained) = self.retained.and_then(|number| app.retained(number)) else { return };
+        self.pending.each_items(|items| {
+            if let Items::Retained { list, .. } = items {
+                *list = retained.clone();
+            }
+        });
+        self.retained_events().into_iter().for_each(|list| *list = retained.clone());
     }
 
     pub(crate) fn set_applied(&mut self, lsn: Lsn) {

@@ -14,12 +14,12 @@ pub enum Condition {
     Name(From, String),
     /// `{set: B, keys: […]}`
     Set(From, Vec<String>),
-    /// `{batch: B, n: 10, within: 5s}`
-    Batch(From, i64, Option<Millis>),
+    /// `{batch: B, n: 10, within: 5s}`, `{batch: {event: …}, n: 10}`
+    Batch(Watched, i64, Option<Millis>),
     /// `{window: B, seconds: 10, slide: 5, by: CEL}`: length, distance, grouping.
-    Window(From, Millis, Option<Millis>, Option<String>),
+    Window(Watched, Millis, Option<Millis>, Option<String>),
     /// `{first: B, k: 2, of: 3}`
-    First(From, i64, i64),
+    First(Watched, i64, i64),
     /// `{join: B, of: FUNCTION}`
     Join(From, String),
     /// `{group: B, of: FUNCTION, by: CEL}`
@@ -43,6 +43,15 @@ pub struct From {
     pub when: Option<String>,
 }
 
+/// What `batch`, `window` and `first` watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// The objects of a bucket.
+    Bucket(From),
+    /// Events.
+    Events(EventPattern),
+}
+
 /// Which events are meant; what is absent matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "{type, source, subject, when}")]
@@ -64,9 +73,9 @@ struct Keys {
     each: Option<String>,
     name: Option<String>,
     set: Option<String>,
-    batch: Option<String>,
-    window: Option<String>,
-    first: Option<String>,
+    batch: Option<Watch>,
+    window: Option<Watch>,
+    first: Option<Watch>,
     join: Option<String>,
     group: Option<String>,
     event: Option<EventPattern>,
@@ -84,6 +93,12 @@ struct Keys {
     k: Option<i64>,
     of: Option<Of>,
     tz: Option<String>,
+}
+
+/// `BUCKET` or `{event: {…}}`.
+enum Watch {
+    Bucket(String),
+    Events(EventPattern),
 }
 
 /// `of` is a number in `first` and a function in `join` and `group`.
@@ -168,17 +183,25 @@ impl Keys {
     fn condition(self) -> Result<Condition, String> {
         let kind = self.kind()?;
         const PRESENT: &str = "kind() checked which keys are present";
+        let watches = [&self.batch, &self.window, &self.first];
+        if self.when.is_some() && watches.into_iter().any(|watch| matches!(watch, Some(Watch::Events(_)))) {
+            return Err(format!("`when` of a `{kind}` of events belongs to the `event`; move it there"));
+        }
         let when = self.when;
-        let from = |bucket: Option<String>| From { bucket: bucket.expect(PRESENT), when };
+        let from = |bucket: Option<String>| From { bucket: bucket.expect(PRESENT), when: when.clone() };
+        let watched = |watch: Option<Watch>| match watch.expect(PRESENT) {
+            Watch::Bucket(bucket) => Watched::Bucket(from(Some(bucket))),
+            Watch::Events(pattern) => Watched::Events(pattern),
+        };
         Ok(match kind {
             "each" => Condition::Each(from(self.each)),
             "name" => Condition::Name(from(self.name), self.glob.expect(PRESENT)),
             "set" => Condition::Set(from(self.set), self.keys.expect(PRESENT)),
-            "batch" => Condition::Batch(from(self.batch), self.n.expect(PRESENT), self.within),
+            "batch" => Condition::Batch(watched(self.batch), self.n.expect(PRESENT), self.within),
             "window" => {
-                Condition::Window(from(self.window), self.seconds.expect(PRESENT), self.slide, self.by)
+                Condition::Window(watched(self.window), self.seconds.expect(PRESENT), self.slide, self.by)
             }
-            "first" => Condition::First(from(self.first), self.k.expect(PRESENT), Of::number(self.of)?),
+            "first" => Condition::First(watched(self.first), self.k.expect(PRESENT), Of::number(self.of)?),
             "join" => Condition::Join(from(self.join), Of::function(self.of)?),
             "group" => Condition::Group(from(self.group), Of::function(self.of)?, self.by),
             "event" => Condition::Event(self.event.expect(PRESENT)),
@@ -224,6 +247,35 @@ impl<'de> Deserialize<'de> for Of {
             }
         }
         deserializer.deserialize_any(OfVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Watch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Events {
+            event: EventPattern,
+        }
+
+        struct WatchVisitor;
+        impl<'de> Visitor<'de> for WatchVisitor {
+            type Value = Watch;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a bucket or {event: {type, source, subject, when}}")
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Watch, E> {
+                Ok(Watch::Bucket(value.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Watch, A::Error> {
+                let Events { event } = Events::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Watch::Events(event))
+            }
+        }
+        deserializer.deserialize_any(WatchVisitor)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Conditions, actions and quantities in words.
 
-use sluice_types::{Action, Condition, EventPattern, Program, Runtime, Source, limits};
+use sluice_types::{Action, Condition, EventPattern, Gathering, Program, Runtime, Source, limits};
 
 /// When a condition fires.
 pub(super) fn condition(program: &Program, condition: &Condition) -> String {
@@ -34,7 +34,8 @@ pub(super) fn condition(program: &Program, condition: &Condition) -> String {
             let by = by.as_ref().map_or("its group".to_owned(), |by| format!("`{}`", by.0));
             format!("once every call of {of} is done: what it put to {}, by {by}", source(program, from))
         }
-        Condition::Event(pattern) => event(pattern),
+        Condition::Event(pattern) => format!("each event{}", matching(pattern)),
+        Condition::Events { from, gathering } => events(from, gathering),
         Condition::Cron { expr, tz } => format!("at `{expr}` in {tz}"),
         Condition::All(parts) => format!("once all of: {}", parts_of(program, parts)),
         Condition::Any(parts) => format!("whenever one of: {}", parts_of(program, parts)),
@@ -50,14 +51,32 @@ fn source(program: &Program, source: &Source) -> String {
     source.when.as_ref().map_or(name.to_string(), |when| format!("{name} where `{}`", when.0))
 }
 
-fn event(pattern: &EventPattern) -> String {
+fn events(from: &EventPattern, gathering: &Gathering) -> String {
+    let of = matching(from);
+    match gathering {
+        Gathering::Batch { n, within_ms } => {
+            let within = within_ms.map_or(String::new(), |ms| format!(", or fewer after {}", amount_ms(ms)));
+            format!("every {n} events{of}{within}")
+        }
+        Gathering::Window { size_ms, slide_ms, by } => {
+            let every =
+                if slide_ms == size_ms { String::new() } else { format!(" every {}", amount_ms(*slide_ms)) };
+            let by = by.as_ref().map_or(String::new(), |by| format!(", separately by `{}`", by.0));
+            format!("the events of {}{of}{every}{by}", amount_ms(*size_ms))
+        }
+        Gathering::First { k, n } => format!("once {k} of {n} events{of} arrived"),
+    }
+}
+
+/// Which events are meant.
+fn matching(pattern: &EventPattern) -> String {
     let attributes = [("type", &pattern.r#type), ("source", &pattern.source), ("subject", &pattern.subject)];
     let given =
         attributes.into_iter().filter_map(|(name, value)| Some(format!("{name} `{}`", value.as_ref()?)));
     let given = given.collect::<Vec<_>>().join(", ");
     let of = if given.is_empty() { String::new() } else { format!(" of {given}") };
     let when = pattern.when.as_ref().map_or(String::new(), |when| format!(" where `{}`", when.0));
-    format!("each event{of}{when}")
+    format!("{of}{when}")
 }
 
 /// What a trigger does.

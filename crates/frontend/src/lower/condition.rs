@@ -3,10 +3,10 @@
 use super::Lowering;
 use crate::cel::{self, Subject};
 use crate::cron;
-use crate::definition::{Condition, EventPattern, From, Millis};
+use crate::definition::{Condition, EventPattern, From, Millis, Watched};
 use crate::diagnostic::Diagnostic;
 use sluice_types::pattern::Glob;
-use sluice_types::{Code, Condition as Lowered, Expr, FunctionIx, Program, Scope, Source, limits};
+use sluice_types::{Code, Condition as Lowered, Expr, FunctionIx, Gathering, Program, Scope, Source, limits};
 use std::sync::Arc;
 
 const OBJECTS_MAX: i64 = limits::CONDITION_OBJECTS_MAX as i64;
@@ -24,19 +24,24 @@ impl Lowering<'_> {
                 let keys = self.keys(&format!("{path}.keys"), keys);
                 Lowered::Set { from: self.source(path, "set", from)?, keys }
             }
-            Condition::Batch(from, n, within) => {
+            Condition::Batch(watched, n, within) => {
                 let n = self.count(&format!("{path}.n"), *n);
                 let within_ms = within.map(|d| self.duration(&format!("{path}.within"), d));
-                Lowered::Batch { from: self.source(path, "batch", from)?, n, within_ms }
+                self.gathering(path, "batch", watched, Gathering::Batch { n, within_ms })?
             }
-            Condition::Window(from, size, slide, by) => {
-                self.window(path, from, *size, *slide, by.as_deref())?
+            Condition::Window(watched, size, slide, by) => {
+                let subject = match watched {
+                    Watched::Bucket(_) => Subject::Object,
+                    Watched::Events(_) => Subject::Event,
+                };
+                let window = self.window(path, *size, *slide, by.as_deref(), subject);
+                self.gathering(path, "window", watched, window)?
             }
-            Condition::First(from, k, n) => {
+            Condition::First(watched, k, n) => {
                 let (k, n) = (self.count(&format!("{path}.k"), *k), self.count(&format!("{path}.of"), *n));
                 let message = || format!("the first {k} of {n} objects will never arrive");
                 self.require(k <= n, &format!("{path}.k"), message, "`k` can be `of` at most");
-                Lowered::First { from: self.source(path, "first", from)?, k, n }
+                self.gathering(path, "first", watched, Gathering::First { k, n })?
             }
             Condition::Join(from, of) => {
                 let (from, of) = self.joined(path, "join", from, of, scope)?;
@@ -100,14 +105,36 @@ impl Lowering<'_> {
         Some((source, function))
     }
 
+    /// A condition that gathers objects or events.
+    fn gathering(
+        &mut self,
+        path: &str,
+        kind: &str,
+        watched: &Watched,
+        gathering: Gathering,
+    ) -> Option<Lowered> {
+        let from = match watched {
+            Watched::Events(pattern) => {
+                let from = self.pattern(&format!("{path}.{kind}.event"), pattern);
+                return Some(Lowered::Events { from, gathering });
+            }
+            Watched::Bucket(from) => self.source(path, kind, from)?,
+        };
+        Some(match gathering {
+            Gathering::Batch { n, within_ms } => Lowered::Batch { from, n, within_ms },
+            Gathering::Window { size_ms, slide_ms, by } => Lowered::Window { from, size_ms, slide_ms, by },
+            Gathering::First { k, n } => Lowered::First { from, k, n },
+        })
+    }
+
     fn window(
         &mut self,
         path: &str,
-        from: &From,
         size: Millis,
         slide: Option<Millis>,
         by: Option<&str>,
-    ) -> Option<Lowered> {
+        subject: Subject,
+    ) -> Gathering {
         let size_ms = self.duration(&format!("{path}.seconds"), size);
         let slide_ms = slide.map_or(size_ms, |d| self.duration(&format!("{path}.slide"), d));
         let message =
@@ -118,8 +145,8 @@ impl Lowering<'_> {
         let message =
             || format!("every object would fall into {overlapping} windows; at most {most} may overlap");
         self.require(overlapping <= most, &format!("{path}.slide"), message, "raise `slide`");
-        let by = by.and_then(|by| self.expr(&format!("{path}.by"), by, Subject::Object));
-        Some(Lowered::Window { from: self.source(path, "window", from)?, size_ms, slide_ms, by })
+        let by = by.and_then(|by| self.expr(&format!("{path}.by"), by, subject));
+        Gathering::Window { size_ms, slide_ms, by }
     }
 
     fn keys(&mut self, path: &str, keys: &[String]) -> Vec<Arc<str>> {

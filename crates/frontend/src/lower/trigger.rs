@@ -1,7 +1,7 @@
 //! Triggers: those that stand by themselves and those that functions carry in `on`.
 
 use super::Lowering;
-use crate::definition::{Condition, Trigger};
+use crate::definition::{Condition, Trigger, Watched};
 use crate::diagnostic::Diagnostic;
 use sluice_types::{Action, Code, Scope, Trigger as Lowered};
 use std::collections::BTreeSet;
@@ -115,12 +115,16 @@ impl Lowering<'_> {
         Some(Lowered { name: name.into(), scope, condition, actions, optional })
     }
 
-    /// The scope given, or `run`, or `app` for what consists of cron alone: time belongs to no run.
+    /// The scope given, or `run`, or `app` for what belongs to no run: what consists of points in time and of events
+    /// that are gathered.
     fn scope(&mut self, path: &str, on: &Condition, given: Option<Scope>) -> Scope {
+        let outside = |c: &Condition| matches!(c, Condition::Cron(..)) || gathers_events(c);
         if !contains(on, &|c| matches!(c, Condition::Cron(..))) {
-            return given.unwrap_or_default();
+            let is_outside = contains(on, &outside) && !contains(on, &|c| !is_list(c) && !outside(c));
+            return given.unwrap_or(if is_outside { Scope::App } else { Scope::Run });
         }
-        let only_cron = !contains(on, &|c| !matches!(c, Condition::Cron(..) | Condition::Any(_)));
+        let only_cron =
+            !contains(on, &|c| !(matches!(c, Condition::Cron(..) | Condition::Any(_)) || gathers_events(c)));
         if given == Some(Scope::Run) || (given.is_none() && !only_cron) {
             let message = "`cron` belongs to no run, so this trigger cannot have the scope of a run";
             let finding = Diagnostic::error(Code::APP_INVALID, format!("{path}.on"), message);
@@ -128,6 +132,20 @@ impl Lowering<'_> {
         }
         Scope::App
     }
+}
+
+fn is_list(condition: &Condition) -> bool {
+    matches!(condition, Condition::All(_) | Condition::Any(_))
+}
+
+/// Whether a condition gathers events: they come from outside, and mostly while no run is open.
+fn gathers_events(condition: &Condition) -> bool {
+    matches!(
+        condition,
+        Condition::Batch(Watched::Events(_), ..)
+            | Condition::Window(Watched::Events(_), ..)
+            | Condition::First(Watched::Events(_), ..)
+    )
 }
 
 /// Whether the test holds for a condition or one inside it.

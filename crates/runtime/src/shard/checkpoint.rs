@@ -14,6 +14,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 /// Entities written or evicted in one slice at least, so that it takes about a millisecond.
 const SLICE_ENTITIES: usize = 256;
+/// This many bytes of events are applied again as fast as one byte of other inputs.
+const EVENT_WEIGHT: u64 = 8;
 /// Entities written for every record taken in meanwhile: a checkpoint under load comes to its end.
 const SLICE_PER_RECORD: usize = 2;
 /// Name of the blob with the shard's own state.
@@ -39,6 +41,7 @@ pub struct Root {
 pub(super) struct Progress {
     phase: Phase,
     logged_bytes: u64,
+    event_bytes: u64,
     /// When the next one begins at the latest, in milliseconds since the Unix epoch; `None` when nothing was logged.
     due_ms: Option<u64>,
     /// The last record when the slice before ended.
@@ -93,6 +96,16 @@ impl Progress {
     pub fn next_deadline(&self) -> Option<u64> {
         self.due_ms.filter(|_| matches!(self.phase, Phase::Resting))
     }
+
+    /// Counts those among them that are events.
+    pub fn logging_events(&mut self, bytes: u64) {
+        self.event_bytes += bytes;
+    }
+
+    /// How much was logged since the last checkpoint, in bytes that take as long to apply again as others.
+    fn weight_bytes(&self) -> u64 {
+        self.logged_bytes.saturating_sub(self.event_bytes / EVENT_WEIGHT * (EVENT_WEIGHT - 1))
+    }
 }
 
 impl<P: Ports> Shard<P> {
@@ -105,7 +118,7 @@ impl<P: Ports> Shard<P> {
         let records = last.0.saturating_sub(std::mem::replace(&mut self.checkpoint.seen, last).0) as usize;
         let slice = SLICE_ENTITIES.max(records.saturating_mul(SLICE_PER_RECORD));
         let overdue = self.checkpoint.due_ms.is_some_and(|due_ms| due_ms <= self.now_ms);
-        let full = self.checkpoint.logged_bytes >= self.options.checkpoint_bytes;
+        let full = self.checkpoint.weight_bytes() >= self.options.checkpoint_bytes;
         let due = (full || overdue) && !self.stats.refusing;
         match std::mem::take(&mut self.checkpoint.phase) {
             Phase::Resting if due => self.begin_checkpoint(),
@@ -137,7 +150,8 @@ impl<P: Ports> Shard<P> {
     }
 
     fn begin_checkpoint(&mut self) {
-        (self.checkpoint.logged_bytes, self.checkpoint.due_ms) = (0, None);
+        (self.checkpoint.logged_bytes, self.checkpoint.event_bytes) = (0, 0);
+        self.checkpoint.due_ms = None;
         let from = Lsn(self.log.next_lsn().0);
         let entities = self.durable.take_dirty();
         // Nothing of express runs is saved: that list would only grow.
@@ -162,6 +176,7 @@ impl<P: Ports> Shard<P> {
         match entity {
             Entity::App(app) => {
                 if let Some(blob) = self.durable.save_app(app) {
+                    self.durable.app(app).into_iter().for_each(|app| self.chunks.save(batch, app));
                     batch.put_app(app, &blob);
                 }
             }

@@ -5,7 +5,7 @@ use crate::ports::{Call, Objects, Ports, Sandboxes, World};
 use sluice_engine::{Effect, InputKind, Origin, OutboxId, Reply, Start, Status};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
-use sluice_types::{AppKey, Event, Invocation, Lsn, Object, RunKey, Scope, Version};
+use sluice_types::{AppKey, Event, EventPack, Invocation, Lsn, Object, RunKey, Scope, Version};
 use std::sync::Arc;
 
 impl<P: Ports> Shard<P> {
@@ -25,6 +25,12 @@ impl<P: Ports> Shard<P> {
             }
             Effect::Ended(run) => self.ended(run),
             Effect::Deliver { from, app, version, object } => self.deliver(from, app, version, object),
+            Effect::Consume { from, app, number } => {
+                if self.owes(from) {
+                    // Refused only when the log is; the outbox asks again after recovery.
+                    let _ = self.submit(InputKind::Consumed { app, number, from }, Priority::Progress);
+                }
+            }
             Effect::Emit { from, app, event } => self.emit(from, app, event),
             Effect::Launch { app, version, origin } => self.launch(app, version, origin),
             Effect::Express(run) => self.start_express(run),
@@ -87,10 +93,12 @@ impl<P: Ports> Shard<P> {
     fn emit(&mut self, from: OutboxId, app: AppKey, event: Arc<Event>) {
         let apps = self.apps_that_listen(Some(app));
         let runs: Vec<RunKey> = self.durable.listening(app).filter(|run| *run != from.run).collect();
-        let kind = InputKind::Events { events: vec![event], apps, runs, acknowledges: Some(from) };
+        let events = EventPack::from(vec![event]);
+        let kind = InputKind::Events { events, apps, runs, acknowledges: Some(from) };
+        let for_express = self.for_express(&kind);
         // Refused only when the log is; the outbox asks again after recovery.
-        if self.owes(from) && self.submit(kind.clone(), Priority::Progress).is_ok() {
-            self.forward_events(kind);
+        if self.owes(from) && self.submit(kind, Priority::Progress).is_ok() {
+            for_express.into_iter().for_each(|kind| self.apply_express(kind));
         }
     }
 
@@ -131,7 +139,8 @@ impl<P: Ports> Shard<P> {
         let objects = match &mut arguments {
             Arguments::One(object) => std::slice::from_mut(object),
             Arguments::List(objects) => objects.as_mut_slice(),
-            Arguments::Event(_) => &mut [],
+            // Events are the app's, which retains them until the run has ended.
+            Arguments::Event(_) | Arguments::Events { .. } => &mut [],
         };
         for object in objects {
             object.payload = self.objects.duplicate(app, &object.payload)?;

@@ -36,6 +36,8 @@ impl<P: Ports> Shard<P> {
                     self.perform(lsn, Effect::Emit { from, app, event });
                     self.acknowledge_express(from);
                 }
+                // The durable engine says it of its own run.
+                Effect::Consume { from, .. } => self.acknowledge_express(from),
                 // Replies were given by the durable engine; the express engine has no apps of its own that fire.
                 Effect::Reply(_) | Effect::Launch { .. } | Effect::Express(_) | Effect::Forgotten(_) => {}
             }
@@ -46,7 +48,7 @@ impl<P: Ports> Shard<P> {
     /// What left an express run is on its way as a logged input of the durable engine.
     fn acknowledge_express(&mut self, from: OutboxId) {
         let kind = InputKind::Events {
-            events: Vec::new(),
+            events: Default::default(),
             apps: Vec::new(),
             runs: Vec::new(),
             acknowledges: Some(from),

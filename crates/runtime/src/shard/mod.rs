@@ -13,6 +13,7 @@
 mod answers;
 mod apps;
 mod checkpoint;
+mod chunks;
 mod commands;
 mod effects;
 mod events;
@@ -89,6 +90,7 @@ pub struct Shard<P: Ports> {
     effects: Vec<Effect>,
     cron: apps::CronTable,
     known_events: crate::known::KnownEvents,
+    chunks: chunks::Chunks,
     checkpoint: checkpoint::Progress,
     retention: retention::Retention,
     /// Forgotten runs that the store still has.
@@ -358,6 +360,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }
+        | InputKind::Consumed { .. }
         | InputKind::Deploy(_)
         | InputKind::Events { .. }
         | InputKind::Cron { .. }

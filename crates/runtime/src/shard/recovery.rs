@@ -1,6 +1,7 @@
 //! Opening a shard: the last checkpoint, then the log after it, then everything that was asked for and not done.
 
 use super::checkpoint::{KNOWN_EVENTS, ROOT, Root};
+use super::chunks::Chunks;
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
 use crate::known::KnownEvents;
 use crate::ports::{Objects, Ports};
@@ -42,7 +43,7 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let Rebuilt { engine: durable, known_events, gone, now_ms } = loop {
+        let Rebuilt { engine: durable, known_events, chunks, gone, now_ms } = loop {
             let evaluator = (options.evaluator)();
             match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 Ok(rebuilt) => break rebuilt,
@@ -68,6 +69,7 @@ impl<P: Ports> Shard<P> {
             effects: Vec::new(),
             cron: Default::default(),
             known_events,
+            chunks,
             checkpoint: Default::default(),
             retention: Default::default(),
             gone,
@@ -126,6 +128,7 @@ fn read_root(store: &RunStore) -> Result<Root, Problem> {
 struct Rebuilt {
     engine: Engine,
     known_events: KnownEvents,
+    chunks: Chunks,
     /// Forgotten runs that the store still has.
     gone: BTreeSet<RunKey>,
     now_ms: u64,
@@ -144,9 +147,11 @@ fn rebuild<P: Ports>(
     let mut known_events = KnownEvents::restore(&known);
     let mut now_ms = root.now_ms;
     let mut engine = Engine::durable(evaluator);
+    let mut chunks = Chunks::default();
     for app in store.apps().map_err(|error| error.problem())? {
         if let Some(blob) = store.app(app).map_err(|error| error.problem())? {
             engine.load_app(&blob).map_err(|error| corrupt(&error.to_string()))?;
+            chunks.restore(store, &engine, app)?;
         }
     }
     restore_awaited(&mut engine, store)?;
@@ -186,7 +191,7 @@ fn rebuild<P: Ports>(
             }
         }
     }
-    Ok(Ok(Rebuilt { engine, known_events, gone, now_ms }))
+    Ok(Ok(Rebuilt { engine, known_events, chunks, gone, now_ms }))
 }
 
 fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem> {
@@ -208,7 +213,7 @@ fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Proble
     Ok(())
 }
 
-fn corrupt(what: &str) -> Problem {
+pub(super) fn corrupt(what: &str) -> Problem {
     let message = format!("the data directory is damaged: {what}");
     Problem::new(Code::DATA_CORRUPT, message, "restore it from a backup; nothing was changed")
 }

@@ -14,11 +14,13 @@ use crate::pool::{AppId, Done, Pool, Tick};
 use crate::queue::Waiting;
 use crate::ready::Kind;
 use crate::seat::unpin;
+use bytes::Bytes;
 use sluice_isolation::{Boxed, Exit};
 use sluice_objects::Memory;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    Attempt, Failure, FailureKind, Invocation, InvocationId, ObjectId, Outcome, Payload, Program, ReturnValue,
+    Attempt, EventView, Failure, FailureKind, Invocation, InvocationId, ObjectId, Outcome, Payload, Program,
+    ReturnValue,
 };
 use smallvec::SmallVec;
 use std::io;
@@ -292,6 +294,15 @@ fn inputs(
         let source = Source::Inline(event.data.clone());
         let input = Input { key: event.id.to_string(), bucket: String::new(), content_type, source };
         return Ok(Inputs { list: vec![input], is_list: false });
+    }
+    if let Arguments::Events { list, .. } = arguments {
+        let input = |event: EventView<'_>| Input {
+            key: event.id.to_owned(),
+            bucket: String::new(),
+            content_type: event.head.content_type.as_str().to_owned(),
+            source: Source::Inline(Bytes::copy_from_slice(event.data)),
+        };
+        return Ok(Inputs { list: list.iter().map(input).collect(), is_list: true });
     }
     let mut list = Vec::new();
     for object in arguments.objects() {

@@ -6,7 +6,7 @@ use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
 use sluice_engine::{Engine, Input, InputKind, Origin, OutboxId};
 use sluice_storage::log::Log;
-use sluice_types::{AppKey, BucketIx, Lsn, RunKey, TriggerIx};
+use sluice_types::{AppKey, BucketIx, EventView, Lsn, RunKey, TriggerIx};
 use std::collections::BTreeSet;
 
 /// What must be in the log at most once.
@@ -126,14 +126,14 @@ impl Archive {
             InputKind::Deliver { from, object, .. } => {
                 causes.push(Cause::Crossed(from.run, object.bucket, object.key.to_string()));
             }
-            InputKind::Events { acknowledges: Some(from), .. } => {
+            InputKind::Consumed { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
                 let delegated = self.truth.run(from.run).is_some_and(|run| run.is_delegated());
                 causes.extend((!delegated).then_some(Cause::Left(*from)));
             }
             InputKind::Events { events, acknowledges: None, .. } => {
-                causes.extend(
-                    events.iter().map(|event| Cause::Event(event.source.to_string(), event.id.to_string())),
-                );
+                let cause =
+                    |event: EventView<'_>| Cause::Event(event.head.source.to_string(), event.id.to_string());
+                causes.extend(events.iter().map(cause));
             }
             InputKind::Cron { app, trigger, due_ms, .. } => causes.push(Cause::Cron(*app, *trigger, *due_ms)),
             InputKind::Completed { invocation, attempt, .. }
@@ -172,6 +172,7 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Events { .. } => "events",
         InputKind::Deliver { .. } => "deliver",
         InputKind::AppPut { .. } => "app-put",
+        InputKind::Consumed { .. } => "consumed",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",
         InputKind::ExpressEnded(_) => "express-ended",

@@ -210,7 +210,7 @@ impl Client {
             }
             Deed::Event(r#type) => {
                 let (ticket, answer) = desk.ask_either(vec![self.id.clone().into(), known(&self.id)]);
-                (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())], answer))
+                (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())].into(), answer))
             }
         };
         self.busy = Some(ticket);

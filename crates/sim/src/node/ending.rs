@@ -73,6 +73,7 @@ fn name(condition: &Condition) -> &'static str {
         Condition::Join { .. } => "join",
         Condition::Group { .. } => "group",
         Condition::Event(_) => "event",
+        Condition::Events { .. } => "events",
         Condition::Cron { .. } => "cron",
         Condition::All(_) => "all",
         Condition::Any(_) => "any",

@@ -188,7 +188,10 @@ impl SimSandboxes {
             run: call.run_id.to_string(),
             function: program.functions[invocation.function.index()].name.to_string(),
             attempt: Attempt(1),
-            objects: invocation.arguments.objects().iter().map(&mut read).collect::<Result<_, Problem>>()?,
+            objects: match &invocation.arguments {
+                Arguments::Events { list, .. } => list.iter().map(crate::behaviour::event).collect(),
+                arguments => arguments.objects().iter().map(&mut read).collect::<Result<_, Problem>>()?,
+            },
             single: matches!(invocation.arguments, Arguments::One(_)),
             event: match &invocation.arguments {
                 Arguments::Event(event) => Some(event.clone()),

@@ -87,7 +87,7 @@ impl World {
     /// An event arrives from outside.
     pub fn event(&mut self, id: &str, r#type: &str) -> Reply {
         let runs = self.engine.listening(Self::APP).collect();
-        let events = vec![self.new_event(id, r#type, None)];
+        let events = vec![self.new_event(id, r#type, None)].into();
         self.verdict(InputKind::Events { events, apps: vec![Self::APP], runs, acknowledges: None })
     }
 
@@ -95,7 +95,7 @@ impl World {
     pub fn event_for(&mut self, run: RunKey, id: &str, r#type: &str) -> Reply {
         let addressee = self.engine.run(run).map(|run| run.id().clone());
         let runs = self.engine.listening(Self::APP).collect();
-        let events = vec![self.new_event(id, r#type, addressee)];
+        let events = vec![self.new_event(id, r#type, addressee)].into();
         self.verdict(InputKind::Events { events, apps: vec![Self::APP], runs, acknowledges: None })
     }
 

@@ -209,9 +209,19 @@ impl World {
                 self.emitted.push(event.clone());
                 let runs = self.engine.listening(app).filter(|run| *run != from.run).collect();
                 let acknowledges = Some(from);
-                self.submit(InputKind::Events { events: vec![event], apps: vec![app], runs, acknowledges });
+                self.submit(InputKind::Events {
+                    events: vec![event].into(),
+                    apps: vec![app],
+                    runs,
+                    acknowledges,
+                });
             }
             Effect::Launch { app, version, origin } => self.launch(app, version, origin),
+            Effect::Consume { from, app, number } => {
+                if self.engine.run(from.run).is_some_and(|run| run.owes(from)) {
+                    self.submit(InputKind::Consumed { app, number, from });
+                }
+            }
             other => unreachable!("{other:?} is performed at once"),
         }
         self.errands.extend(again);
@@ -227,7 +237,7 @@ impl World {
         let arguments = match arguments {
             Arguments::One(object) => Arguments::One(own(object)),
             Arguments::List(objects) => Arguments::List(objects.into_iter().map(own).collect()),
-            event @ Arguments::Event(_) => event,
+            event @ (Arguments::Event(_) | Arguments::Events { .. }) => event,
         };
         let origin = Origin::Firing { trigger, number, arguments, group, ordinal };
         let start = self.new_start(app, version, origin);
@@ -271,7 +281,10 @@ impl World {
             run: run.id().to_string(),
             function: run.program().functions[invocation.function.index()].name.to_string(),
             attempt: invocation.attempt,
-            objects: invocation.arguments.objects().iter().map(read).collect(),
+            objects: match &invocation.arguments {
+                Arguments::Events { list, .. } => list.iter().map(crate::behaviour::event).collect(),
+                arguments => arguments.objects().iter().map(read).collect(),
+            },
             single: matches!(invocation.arguments, Arguments::One(_)),
             event: match &invocation.arguments {
                 Arguments::Event(event) => Some(event.clone()),

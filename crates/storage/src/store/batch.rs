@@ -27,6 +27,8 @@ enum Change {
     RemoveRun(RunKey),
     PutApp(AppKey, Range<usize>),
     PutMeta(String, Range<usize>),
+    PutChunk(AppKey, u128, Range<usize>),
+    RemoveChunk(AppKey, u128),
 }
 
 impl Batch {
@@ -74,6 +76,17 @@ impl Batch {
         self.changes.push(Change::PutMeta(name.to_owned(), range));
     }
 
+    /// Stores a part of an app's state that never changes, under its digest.
+    pub fn put_chunk(&mut self, app: AppKey, digest: u128, bytes: &[u8]) {
+        let range = self.keep(bytes);
+        self.changes.push(Change::PutChunk(app, digest, range));
+    }
+
+    /// Forgets such a part.
+    pub fn remove_chunk(&mut self, app: AppKey, digest: u128) {
+        self.changes.push(Change::RemoveChunk(app, digest));
+    }
+
     /// Bytes of memory that the batch holds on to, about.
     pub fn size_bytes(&self) -> usize {
         self.bytes.len() + self.changes.len() * size_of::<Change>()
@@ -97,6 +110,7 @@ impl Batch {
         let mut runs = Runs::open(transaction)?;
         let mut apps = transaction.open_table(tables::APPS)?;
         let mut meta = transaction.open_table(tables::META)?;
+        let mut chunks = transaction.open_table(tables::CHUNKS)?;
         for change in &self.changes {
             match change {
                 Change::PutRun(run, index, range) => runs.put(*run, index, &self.bytes[range.clone()])?,
@@ -114,6 +128,12 @@ impl Batch {
                 }
                 Change::PutMeta(name, range) => {
                     meta.insert(name.as_str(), &self.bytes[range.clone()])?;
+                }
+                Change::PutChunk(app, digest, range) => {
+                    chunks.insert((app.0, *digest), &self.bytes[range.clone()])?;
+                }
+                Change::RemoveChunk(app, digest) => {
+                    chunks.remove((app.0, *digest))?;
                 }
             }
         }

@@ -27,6 +27,8 @@ pub(super) const ENDED: TableDefinition<'_, (u64, u64), ()> = TableDefinition::n
 pub(super) const APPS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("apps");
 /// Named bytes, as those of a run.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Parts of an app's state that are written once, by digest; as those of a run.
+pub(super) const CHUNKS: TableDefinition<'_, (u32, u128), &[u8]> = TableDefinition::new("chunks");
 /// The lsn up to which the log is contained in the rest.
 pub(super) const CHECKPOINT: TableDefinition<'_, (), u64> = TableDefinition::new("checkpoint");
 

@@ -6,9 +6,8 @@ use crate::failure::Fault;
 use crate::guest::Guest;
 use crate::inputs::Inputs;
 use crate::memory;
-use bytes::Bytes;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Event, Object};
+use sluice_types::{Event, EventView, Object};
 use std::borrow::Cow;
 use wasmtime::{Caller, Linker};
 
@@ -64,6 +63,10 @@ fn input_attribute(
     let name = memory::text(memory, name_ptr, name_len, "the name of an attribute")?;
     let value = match &guest.call().inputs.arguments {
         Arguments::Event(event) if position == 0 => event_attribute(event, name),
+        Arguments::Events { .. } => {
+            let event = guest.call().inputs.event(position as usize).ok_or_else(|| no_input(position))?;
+            listed_attribute(event, name)
+        }
         arguments => {
             let object = arguments.objects().get(position as usize).ok_or_else(|| no_input(position))?;
             object_attribute(object, &guest.declaration, name)
@@ -102,7 +105,20 @@ fn event_attribute<'a>(event: &'a Event, name: &str) -> Option<Cow<'a, str>> {
     Some(value.into())
 }
 
-fn input(inputs: &Inputs, position: u32) -> Result<&Bytes, Fault> {
+fn listed_attribute<'a>(event: EventView<'a>, name: &str) -> Option<Cow<'a, str>> {
+    let value = match name {
+        "id" => event.id,
+        "type" => &event.head.r#type,
+        "source" => &event.head.source,
+        "subject" => event.head.subject.as_deref()?,
+        "content_type" => event.head.content_type.as_str(),
+        "time_ms" => return Some(event.time_ms.to_string().into()),
+        _ => return None,
+    };
+    Some(value.into())
+}
+
+fn input(inputs: &Inputs, position: u32) -> Result<&[u8], Fault> {
     inputs.bytes(position as usize).ok_or_else(|| no_input(position))
 }
 
