@@ -210,6 +210,7 @@ impl Pool {
             self.ready.take(&mut ready, Some(Duration::ZERO))?;
         }
         self.found = ready;
+        self.look_after_long_calls(&mut Tick { memory, now, events });
         self.enforce_deadlines(now);
         self.forget_dropped(memory);
         self.dispatch(memory, now);
