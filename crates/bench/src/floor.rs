@@ -30,6 +30,14 @@ pub(crate) fn cores() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect())
 }
 
+/// The core that this thread stays on; `None` when it may use several.
+pub(crate) fn only_core() -> io::Result<Option<usize>> {
+    Ok(match cores()?.as_slice() {
+        [core] => Some(*core),
+        _ => None,
+    })
+}
+
 /// Keeps this thread, and those that it starts from now on, on the last of these cores.
 pub(crate) fn stay_on_last(cores: &[usize]) -> io::Result<()> {
     cores.last().map_or(Ok(()), |core| stay_on(*core))

@@ -2,6 +2,7 @@
 
 use crate::Place;
 use crate::error::Error;
+use crate::floor;
 use sluice_engine::Status;
 use sluice_runtime::api::{DeployRequest, NewObject, NodeStats, RunView, StartRequest};
 use sluice_runtime::{Node, NodeConfig, NodeHandle};
@@ -74,8 +75,11 @@ impl Stage {
 }
 
 fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
-    let give_back = place.give_back;
-    Ok(Node::start(NodeConfig { give_back, ..NodeConfig::new(dir, &place.sdk_dir, &place.program) })?)
+    let mut config = NodeConfig::new(dir, &place.sdk_dir, &place.program);
+    config.give_back = place.give_back;
+    // A shard that stays on a core knows it, so that short calls are kept there, as on a server.
+    config.core = floor::only_core()?;
+    Ok(Node::start(config)?)
 }
 
 /// Runs an app once, to its success.

@@ -29,11 +29,12 @@ impl Capture {
     /// Hands what is in a pipe to `take`; whether somebody can still write to it.
     pub fn drain(&self, stream: Stream, mut take: impl FnMut(&[u8])) -> bool {
         let pipe = if stream == Stream::Stdout { &self.stdout } else { &self.stderr };
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = Vec::with_capacity(READ_BYTES);
         for _ in 0..READS_MAX {
-            match rustix::io::read(pipe, &mut buffer) {
+            buffer.clear();
+            match rustix::io::read(pipe, rustix::buffer::spare_capacity(&mut buffer)) {
                 Ok(0) => return false,
-                Ok(len) => take(&buffer[..len]),
+                Ok(_) => take(&buffer),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,
                 Err(_) => return false,

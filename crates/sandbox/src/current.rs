@@ -1,10 +1,11 @@
 //! An attempt that runs in a process: what is known of it, and its output.
 
 use crate::event::{SandboxEvent, Stream};
+use crate::limits::SHORT_CALL;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::CAPTURED_OUTPUT_BYTES_MAX;
 use sluice_types::{Attempt, Failure, FunctionIx, Invocation, InvocationId, ObjectId, Outcome};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The end of stderr kept to explain a crash, in bytes.
 const STDERR_TAIL_BYTES: usize = 4096;
@@ -22,8 +23,13 @@ pub(crate) struct Current {
     pub pins: Vec<ObjectId>,
     pub emits: Vec<Emission>,
     pub hold: bool,
-    /// Whether the worker has signalled before the end of the call.
-    pub signalled_before: bool,
+    /// When the call is looked after next, should it still run; see [`crate::limits::SHORT_CALL`].
+    pub look_at: Option<Instant>,
+    /// Whether it was looked after.
+    pub is_long: bool,
+    pub has_put: bool,
+    /// Whether output may still be in the pipes although the call has ended.
+    pub output_lags: bool,
     /// Captured output so far, in bytes, and what was dropped.
     pub output_bytes: usize,
     pub dropped_bytes: usize,
@@ -32,22 +38,32 @@ pub(crate) struct Current {
 }
 
 impl Current {
-    pub fn new(invocation: &Invocation, deadline: Instant, pins: Vec<ObjectId>) -> Self {
+    pub fn new(invocation: &Invocation, now: Instant, timeout: Duration, pins: Vec<ObjectId>) -> Self {
         Self {
             id: invocation.id,
             attempt: invocation.attempt,
             function: invocation.function,
-            deadline,
+            deadline: now + timeout,
             cancelled: false,
             verdict: None,
             pins,
             emits: Vec::new(),
             hold: false,
-            signalled_before: false,
+            look_at: Some(now + SHORT_CALL),
+            is_long: false,
+            has_put: false,
+            output_lags: false,
             output_bytes: 0,
             dropped_bytes: 0,
             stderr_tail: Vec::new(),
         }
+    }
+
+    /// The call still runs after a time in which short ones have ended. Its worker may miss the first sign that it is
+    /// to ring, if it announces at the same moment; so there is a second look.
+    pub fn looked_after(&mut self, now: Instant) {
+        self.look_at = if self.is_long { None } else { Some(now + SHORT_CALL) };
+        self.is_long = true;
     }
 
     /// Reports output up to the limit, and counts the rest.

@@ -105,7 +105,8 @@ impl Pool {
         memory: &mut Memory,
         now: Instant,
     ) {
-        let alone = self.options.core.filter(|_| self.seats.values().all(|seat| seat.state != State::Busy));
+        let is_out_of_the_way = |seat: &Seat| seat.state != State::Busy || seat.is_ending();
+        let alone = self.options.core.filter(|_| self.seats.values().all(is_out_of_the_way));
         let seat = self.seats.get_mut(&key).expect("an idle worker exists");
         seat.run_on(alone.map_or(Cores::All, Cores::Only));
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");

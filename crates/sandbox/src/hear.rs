@@ -1,5 +1,6 @@
 //! What workers say, and what follows from it.
 
+use crate::affinity::Cores;
 use crate::current::conclude;
 use crate::event::{SandboxEvent, Stream};
 use crate::failure::protocol;
@@ -8,7 +9,7 @@ use crate::limits::EMITS_MAX;
 use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
 use crate::seat::{Seat, State, unpin};
-use crate::wire::{MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
+use crate::wire::{ANNOUNCED_AT, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
 use bytes::Bytes;
 use sluice_objects::Memory;
 use sluice_types::invocation::Emission;
@@ -17,7 +18,10 @@ use sluice_types::object::Meta;
 use sluice_types::{BucketIx, Failure, Outcome, Payload, Program, Put, ReturnValue};
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+const TOO_FAR: &str = "it signalled more than its message area holds";
 
 impl Pool {
     /// Reads all that a worker has signalled.
@@ -37,15 +41,35 @@ impl Pool {
             Ok(Some(outcome)) => {
                 // Output that was written before a call's only signal is ready with it and was read before it. After
                 // several signals, or with more descriptors ready than fit one look, it may still be in the pipes.
-                if seat.current.as_ref().is_some_and(|current| current.signalled_before)
-                    || self.ready.was_full
-                {
+                if seat.current.as_ref().is_some_and(|current| current.output_lags) || self.ready.was_full {
                     self.hear_output(key, Stream::Stdout, tick.events);
                     self.hear_output(key, Stream::Stderr, tick.events);
                 }
                 self.call_ended(key, outcome, tick);
             }
             Err(what) => {
+                seat.condemn(protocol(what), tick.now);
+            }
+        }
+    }
+
+    /// Hears what calls have put without ringing for it that run longer than short ones do, and lets them use all cores
+    /// if there are others.
+    pub(crate) fn look_after_long_calls(&mut self, tick: &mut Tick<'_>) {
+        let is_due = |seat: &Seat| {
+            let look_at = seat.current.as_ref().and_then(|current| current.look_at);
+            seat.state == State::Busy && look_at.is_some_and(|at| tick.now >= at)
+        };
+        let due: Vec<u32> = self.seats.iter().filter(|(_, seat)| is_due(seat)).map(|(key, _)| *key).collect();
+        for key in due {
+            let is_busy = |(other, seat): (&u32, &Seat)| *other != key && seat.state == State::Busy;
+            let is_alone = !self.seats.iter().any(is_busy);
+            let seat = self.seats.get_mut(&key).expect("it was just found");
+            if !is_alone {
+                seat.run_on(Cores::All);
+            }
+            let Some(app) = self.apps.get(&seat.app) else { continue };
+            if let Err(what) = seat.look(&app.program, tick) {
                 seat.condemn(protocol(what), tick.now);
             }
         }
@@ -101,25 +125,54 @@ impl Seat {
         self.kill(now);
     }
 
-    /// Reads new messages; the outcome if the call has ended.
+    /// Reads the messages that were rung for; the outcome if the call has ended.
     pub(crate) fn hear(
         &mut self,
         program: &Program,
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        let signalled = self.reply_bell.take().map_err(|_| "its doorbell cannot be read")?;
-        if signalled == 0 {
+        let rung = self.reply_bell.take().map_err(|_| "its doorbell cannot be read")?;
+        if rung == 0 {
             return Ok(None);
         }
         if self.current.is_none() {
             return Err("it spoke without having a call");
         }
-        let len = usize::try_from(signalled).ok().filter(|len| *len <= MESSAGES_BYTES - self.read_at);
-        let len = len.ok_or("it signalled more than its message area holds")?;
+        let rung = usize::try_from(rung).map_err(|_| TOO_FAR)?;
+        let known = rung.min(self.early);
+        self.early -= known;
+        self.read(rung - known, program, memory, events)
+    }
+
+    /// Reads what the worker has announced only, and makes it ring from now on.
+    pub(crate) fn look(&mut self, program: &Program, tick: &mut Tick<'_>) -> Result<(), &'static str> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        current.looked_after(tick.now);
+        self.slot.set_number(HURRY_AT, 1);
+        let announced = self.slot.number(ANNOUNCED_AT).load(Ordering::Acquire) as usize;
+        let new = announced.saturating_sub(self.read_at);
+        self.early += new;
+        match self.read(new, program, tick.memory, tick.events)? {
+            None => Ok(()),
+            Some(_) => Err("it did not ring at the end of its call"),
+        }
+    }
+
+    /// Reads the next `len` bytes of messages; the outcome if the call has ended.
+    fn read(
+        &mut self,
+        len: usize,
+        program: &Program,
+        memory: &mut Memory,
+        events: &mut Vec<SandboxEvent>,
+    ) -> Result<Option<Outcome>, &'static str> {
+        if len > MESSAGES_BYTES - self.read_at {
+            return Err(TOO_FAR);
+        }
         let mut bytes = self.slot.read(MESSAGES_AT + self.read_at, len);
         self.read_at += len;
-        let mut ended = None;
+        let (mut ended, mut rings) = (None, false);
         while !bytes.is_empty() {
             let (serial, message) = inbox::next(&mut bytes)?;
             if serial != self.serial {
@@ -129,18 +182,28 @@ impl Seat {
             if ended.is_some() && !matches!(message, Message::Hold | Message::LetGo(_)) {
                 return Err("a message follows the last");
             }
+            rings |= message.is_urgent();
             if message == Message::Flush {
                 if !bytes.is_empty() {
                     return Err("a message follows a flush");
                 }
-                self.read_at = 0;
-                self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
-                self.call_bell.ring(1).map_err(|_| "it cannot be woken")?;
+                self.flushed()?;
             } else if let Some(outcome) = self.obey(message, program, memory, events)? {
                 ended = Some(outcome);
             }
         }
+        if let Some(current) = &mut self.current {
+            let is_gathered = !current.is_long && self.slot.number(ANNOUNCED_AT).load(Ordering::Relaxed) > 0;
+            current.output_lags = rings && !is_gathered;
+        }
         Ok(ended)
+    }
+
+    /// The message area was full and has been read.
+    fn flushed(&mut self) -> Result<(), &'static str> {
+        (self.read_at, self.early) = (0, 0);
+        self.slot.set_number(ANNOUNCED_AT, 0);
+        self.call_bell.ring(1).map_err(|_| "it cannot be woken")
     }
 
     /// Does what a message asks for; the outcome if it ends the call.
@@ -151,9 +214,6 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        if matches!(message, Message::Put(_) | Message::Log(..) | Message::Need(_)) {
-            self.current.as_mut().ok_or("it has no call")?.signalled_before = true;
-        }
         match message {
             Message::Put(record) => self.put(record, program, memory, events)?,
             Message::Log(stream, bytes) => {
@@ -200,7 +260,8 @@ impl Seat {
             group: record.group.map(Arc::from),
             meta: meta.map(Arc::new),
         };
-        let current = self.current.as_ref().ok_or("it has no call")?;
+        let current = self.current.as_mut().ok_or("it has no call")?;
+        current.has_put = true;
         events.push(SandboxEvent::Put { id: current.id, attempt: current.attempt, put });
         Ok(())
     }

@@ -21,6 +21,13 @@ pub(crate) enum Message {
     LetGo(u32),
 }
 
+impl Message {
+    /// Whether a worker that does not gather rings for it at once.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::Put(_) | Self::Log(..) | Self::Need(_) | Self::Flush)
+    }
+}
+
 /// Splits the first message off `bytes`: the call it belongs to and what it says.
 pub(crate) fn next(bytes: &mut Bytes) -> Result<(u32, Message), &'static str> {
     let mut header = Reader(bytes);

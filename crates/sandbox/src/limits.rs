@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const KILL_PATIENCE: Duration = Duration::from_secs(2);
 /// Longest time that an app may take to import.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A call that takes longer is not short: it must ring for what it puts, and may use other cores if it is not alone.
+pub const SHORT_CALL: Duration = Duration::from_millis(5);
+/// How long a function may go on after its first put, on average, for a worker to ring only at the end.
+pub const PROMPT_END: Duration = Duration::from_micros(50);
 /// Output of a starting app kept to explain why it did not start, in bytes.
 pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// Extents that one call may introduce to a worker.

@@ -15,9 +15,9 @@ pub struct Options {
     pub python: String,
     /// Most processes at once, idle workers included.
     pub workers_max: usize,
-    /// The core that the shard thread is pinned to. With it, a worker that runs alone is kept on that core, where a
-    /// hand-over costs microseconds, and workers that run beside others may use all cores. Without it, workers run
-    /// wherever the kernel puts them.
+    /// The core that the shard thread is pinned to. With it, a worker that runs alone, or beside a short call that has
+    /// put its output, is kept on that core, where a hand-over costs microseconds; workers that run beside others may
+    /// use all cores. Without it, workers run wherever the kernel puts them.
     pub core: Option<usize>,
     /// Where programs that are started per attempt get their directories. On the file system of the object memory,
     /// large results need no copy.

@@ -19,6 +19,7 @@ use sluice_objects::Memory;
 use sluice_types::limits::CANCEL_GRACE_MS;
 use sluice_types::{AppKey, Attempt, Failure, Invocation, InvocationId, Outcome, Program, Version};
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,7 +68,10 @@ pub struct Pool {
     /// Events for the next poll.
     pub(crate) late: Vec<SandboxEvent>,
     pub(crate) buffer: Vec<u8>,
+    /// What the last wait found.
     found: Vec<(Kind, u32)>,
+    /// Whether `found` is not attended to yet.
+    has_waited: bool,
     next_key: u32,
 }
 
@@ -90,6 +94,7 @@ impl Pool {
             late: Vec::new(),
             buffer: Vec::new(),
             found: Vec::new(),
+            has_waited: false,
             next_key: 0,
         })
     }
@@ -167,6 +172,22 @@ impl Pool {
         }
     }
 
+    /// Makes [`Self::wait`] end when this descriptor is readable, for as long as it is open.
+    pub fn watch(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.ready.add(fd, Kind::Watched, 0)
+    }
+
+    /// Waits until [`Self::poll`] has something to do, a watched descriptor is readable, or the time is over; `None`
+    /// waits for ever. Whether a watched descriptor was readable. One call of the kernel serves both this and the next
+    /// poll.
+    pub fn wait(&mut self, patience: Option<Duration>) -> io::Result<bool> {
+        self.ready.take(&mut self.found, patience)?;
+        self.has_waited = true;
+        let found = self.found.len();
+        self.found.retain(|(kind, _)| *kind != Kind::Watched);
+        Ok(self.found.len() < found)
+    }
+
     /// Collects what happened and gives free workers to those who wait.
     pub fn poll(
         &mut self,
@@ -175,15 +196,21 @@ impl Pool {
         events: &mut Vec<SandboxEvent>,
     ) -> Result<(), Error> {
         let mut ready = std::mem::take(&mut self.found);
-        let mut more = true;
-        while more {
-            more = self.ready.take(&mut ready)?;
+        if !std::mem::take(&mut self.has_waited) {
+            self.ready.take(&mut ready, Some(Duration::ZERO))?;
+        }
+        loop {
             events.append(&mut self.late);
             for (kind, key) in ready.drain(..) {
                 self.attend(kind, key, &mut Tick { memory, now, events });
             }
+            if !self.ready.was_full {
+                break;
+            }
+            self.ready.take(&mut ready, Some(Duration::ZERO))?;
         }
         self.found = ready;
+        self.look_after_long_calls(&mut Tick { memory, now, events });
         self.enforce_deadlines(now);
         self.forget_dropped(memory);
         self.dispatch(memory, now);
@@ -210,6 +237,7 @@ impl Pool {
                     self.ready.remove(&zygote.capture.stderr);
                 }
             }
+            Kind::Watched | Kind::Timer => {}
             Kind::Errand => {
                 while let Some(done) = self.errands.take() {
                     self.finish_errand(done, tick);

@@ -13,7 +13,7 @@ use crate::frame;
 use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
-use crate::wire::{CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind};
+use crate::wire::{ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT};
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
@@ -67,6 +67,8 @@ pub(crate) struct Seat {
     pub serial: u32,
     /// End of the messages read so far.
     pub read_at: usize,
+    /// Bytes of messages read before they were rung for.
+    pub early: usize,
     pub current: Option<Current>,
     cores: Cores,
     pub idle_since: Instant,
@@ -126,6 +128,7 @@ impl Seat {
             held: FxHashMap::default(),
             serial: 0,
             read_at: 0,
+            early: 0,
             current: None,
             cores: Cores::All,
             idle_since: now,
@@ -151,9 +154,9 @@ impl Seat {
             return Err(failure);
         }
         self.serial = serial;
-        self.read_at = 0;
+        (self.read_at, self.early) = (0, 0);
         self.state = State::Busy;
-        self.current = Some(Current::new(invocation, now + timeout, pins));
+        self.current = Some(Current::new(invocation, now, timeout, pins));
         Ok(())
     }
 
@@ -224,6 +227,8 @@ impl Seat {
 
     fn ring(&self, frame: &[u8]) -> Result<(), Failure> {
         self.slot.write(CALL_AT, frame);
+        self.slot.set_number(HURRY_AT, 0);
+        self.slot.set_number(ANNOUNCED_AT, 0);
         self.call_bell.ring(frame.len() as u64).map_err(|error| {
             failure(
                 FailureKind::Crashed,
@@ -317,8 +322,16 @@ impl Seat {
         match self.state {
             State::Starting => Some(self.idle_since + IMPORT_TIMEOUT),
             State::Dying(since) => Some(since + KILL_PATIENCE),
-            State::Idle | State::Busy => self.current.as_ref().map(|current| current.deadline),
+            State::Idle | State::Busy => self.current.as_ref().map(|current| {
+                current.look_at.map_or(current.deadline, |look_at| look_at.min(current.deadline))
+            }),
         }
+    }
+
+    /// Whether it runs a call that has put something and is short, as far as is known: it will have ended before the
+    /// consumer of what it put is done.
+    pub fn is_ending(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.has_put && !current.is_long)
     }
 
     pub fn is_dying(&self) -> bool {

@@ -5,6 +5,10 @@ pub const VERSION: u32 = 1;
 
 /// Where the serial of a cancelled call stands in a slot.
 pub const CANCELLED_AT: usize = 0;
+/// Not 0 when the worker must ring for every message at once.
+pub const HURRY_AT: usize = 4;
+/// Where the worker says how far its messages go that it has not rung for.
+pub const ANNOUNCED_AT: usize = 8;
 /// Start of the call area of a slot.
 pub const CALL_AT: usize = 4096;
 /// Size of the call area, in bytes; larger calls lie in an extent.

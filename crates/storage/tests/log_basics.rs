@@ -142,3 +142,20 @@ fn the_buffer_has_a_limit() {
     log.sync().unwrap();
     assert_eq!(append(&mut log, 4), Lsn(4));
 }
+
+#[test]
+fn files_are_filled_again_when_half_of_what_was_ready_is_used() {
+    let mut log = open(&MemDisk::new(), small());
+    while log.prepare(100).unwrap() > 0 {}
+    let mut filled_at = Vec::new();
+    for n in 1..=36 {
+        append(&mut log, n);
+        log.sync().unwrap();
+        if log.prepare(100).unwrap() > 0 {
+            filled_at.push(n);
+            while log.prepare(100).unwrap() > 0 {}
+        }
+    }
+    // A record takes 40 bytes, and 1,024 are to be ready.
+    assert_eq!(filled_at, [13, 26]);
+}

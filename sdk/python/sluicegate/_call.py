@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from ._record import pack
 from ._values import encode
 from ._wire import (
+    BYTES,
     CANCELLED,
     CODES,
     EMIT,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LEVELS = {"debug": 2, "info": 3, "warn": 4, "warning": 4, "error": 5}
 KEY_BYTES_MAX = 1024
+_ENDED = "the call has ended; put and emit before the function returns"
 
 
 class UndeclaredPut(Exception):
@@ -92,8 +94,14 @@ class Call:
     def put(
         self, bucket: Any, key: str, value: Any, group: "str | None" = None, meta: "Mapping[str, str] | None" = None
     ) -> None:
-        code, data, other = encode(value)
-        self._put(self._bucket(bucket), key, code, other, data, group, meta)
+        index = self.function.puts.get(bucket) if type(bucket) is str else None
+        if index is None:
+            index = self._bucket(bucket)
+        if type(value) is bytes:
+            self._put(index, key, BYTES, None, value, group, meta)
+        else:
+            code, data, other = encode(value)
+            self._put(index, key, code, other, data, group, meta)
 
     def put_bytes(self, bucket: Any, key: str, data: Any, content_type: str, group: "str | None") -> None:
         code = CODES.get(content_type, 3)
@@ -112,7 +120,7 @@ class Call:
     def _bucket(self, bucket: Any) -> int:
         name = bucket if isinstance(bucket, str) else getattr(bucket, "bucket_name", repr(bucket))
         index = self.worker.bucket_index.get(name)
-        if index is None or index not in self.function.allowed:
+        if index is None or name not in self.function.puts:
             raise UndeclaredPut(
                 f"function {self.function.name!r} puts to bucket {name!r}, which its into= does not name; "
                 f"declare it: @app.function(..., into=[..., {name}])"
@@ -122,13 +130,17 @@ class Call:
     def _put(self, bucket: int, key: str, code: int, other: Any, data: Any, group: Any, meta: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a key is a str, not {type(key).__name__}")
-        if len(key.encode()) > KEY_BYTES_MAX:
-            raise LimitExceeded(f"a key of {len(key.encode())} bytes is longer than {KEY_BYTES_MAX}")
-        with self.worker.lock:
-            self._check_open()
-            place = self.worker.place(data)
-            self.worker.send(PUT, 0, pack(bucket, key, code, other, data, group, meta, place))
-            self.worker.signal()
+        name, worker = key.encode(), self.worker
+        if len(name) > KEY_BYTES_MAX:
+            raise LimitExceeded(f"a key of {len(name)} bytes is longer than {KEY_BYTES_MAX}")
+        with worker.lock:
+            if worker.serial != self.serial:
+                raise CallEnded(_ENDED)
+            if other is None and group is None and not meta and len(data) <= INLINE_BYTES_MAX:
+                worker.send_record(PUT, 0, bucket, name, code, data)
+            else:
+                worker.send(PUT, 0, pack(bucket, key, code, other, data, group, meta, worker.place(data)))
+            worker.show(self.function)
 
     def emit(self, type: str, data: Any, subject: "str | None") -> None:
         code, payload, other = (0, b"", None) if data is None else encode(data)
@@ -144,8 +156,8 @@ class Call:
         with self.worker.lock:
             self._check_open()
             self.worker.send(LOG, _LEVELS.get(level, 3), text.encode("utf-8", "replace")[:INLINE_BYTES_MAX])
-            self.worker.signal()
+            self.worker.show(self.function)
 
     def _check_open(self) -> None:
         if self.worker.serial != self.serial:
-            raise CallEnded("the call has ended; put and emit before the function returns")
+            raise CallEnded(_ENDED)

@@ -10,6 +10,8 @@ import sys
 from types import ModuleType
 from typing import Any, Callable
 
+from ._wire import COUNTED_NS_MAX
+
 #: How a function takes its arguments.
 NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT = range(4)
 
@@ -17,15 +19,18 @@ NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT = range(4)
 class Function:
     """A loaded function: the callable, how it is called and where it may put."""
 
-    __slots__ = ("name", "call", "shape", "into", "allowed", "is_async")
+    __slots__ = ("name", "call", "shape", "into", "puts", "is_async", "ending_ns")
 
-    def __init__(self, name: str, call: Callable[..., Any], into: "list[int]") -> None:
+    def __init__(self, name: str, call: Callable[..., Any], into: "list[int]", buckets: "list[str]") -> None:
         self.name = name
         self.call = call
         self.shape = shape_of(call)
         self.into = into[0] if into else 1
-        self.allowed = frozenset(into) | {1}
+        #: Where it may put: buckets by name.
+        self.puts = {buckets[index]: index for index in {1, *into}}
         self.is_async = inspect.iscoroutinefunction(call)
+        #: How long its calls go on after their first put, on average over about eight; see `Worker.show`.
+        self.ending_ns = COUNTED_NS_MAX
 
 
 def load_module(bundle: str, path: str) -> ModuleType:

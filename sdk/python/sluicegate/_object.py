@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Mapping
 
-from ._values import NPY, array, decode
+from ._values import NPY, array, decode, decode_json
 from ._wire import HAS_GROUP, RECORD, RECORD_BYTES, CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class Object:
         """The bytes as JSON."""
         fields = self._record()
         if fields[9]:
-            return json.loads(bytes(self.data))
+            return decode_json(self.data)
         start = self._at + fields[10]
-        return json.loads(bytes(self._frame[start : start + fields[11]]))
+        return decode_json(self._frame[start : start + fields[11]])
 
     @property
     def value(self) -> Any:

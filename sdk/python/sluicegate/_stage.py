@@ -21,7 +21,6 @@ from ._wire import (
     CANCELLED,
     CANCELLED_CALL,
     CODES,
-    CONTENT_TYPES,
     EMIT,
     FAILED,
     FAILURE,
@@ -67,6 +66,7 @@ class Stage(Worker):
         self.bucket_index = {name: index for index, name in enumerate(buckets)}
         self.lock = threading.RLock()
         self.serial = 0
+        self._put_ns = 0
         self._hear_put = put
         self._emits: list[dict[str, Any]] = []
         self._outcome: dict[str, Any] = {}
@@ -120,8 +120,12 @@ class Stage(Worker):
     def place(self, data: Any) -> None:
         """Everything travels within its message."""
 
-    def signal(self) -> None:
-        """Nothing waits."""
+    def show(self, function: Function) -> None:
+        """Everything was taken in when it was sent."""
+
+    def send_record(self, kind: int, flags: int, bucket: int, key: bytes, code: int, data: Any) -> None:
+        """Takes in a message with a record."""
+        self.send(kind, flags, pack(bucket, key.decode(), code, None, data))
 
     def send(self, kind: int, flags: int, body: bytes) -> None:
         """Takes in a message of the call."""
@@ -138,9 +142,6 @@ class Stage(Worker):
             self._outcome = {"cancelled": None}
         elif kind == FAILED:
             self._failed(body)
-
-    def _return_inline(self, serial: int, code: int, data: Any) -> None:
-        self._succeeded(wire(bytes(data), CONTENT_TYPES[code]))
 
     def _put(self, found: Object) -> None:
         put = {"bucket": found.bucket, "key": found.key, "group": found.group, "meta": found.meta or None}

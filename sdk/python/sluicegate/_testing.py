@@ -161,7 +161,7 @@ class TestApp:
     def _load(self, name: str, call: Callable[..., Any] | None = None) -> Function:
         declared = self.app.functions[name]
         into = [self._stage.bucket_index[bucket.bucket_name] for bucket in declared.into]
-        return Function(name, call or declared.call, into)  # type: ignore[arg-type]
+        return Function(name, call or declared.call, into, self._stage.buckets)  # type: ignore[arg-type]
 
     def _do(self, request: str, said: Any) -> None:
         self._ask(request, said)
@@ -196,7 +196,7 @@ class TestApp:
         self._calls.setdefault(name, []).append((_keys(call["arguments"]), call["attempt"]))
         error = self._fault(name, call)
         if error is not None:
-            function = Function(name, _raiser(error), [])
+            function = Function(name, _raiser(error), [], self._stage.buckets)
         outcome = self._stage.play(function, call)
         if self._stage.error is not None:
             self._errors[call["run"]] = self._stage.error

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from json import encoder as _encoder
+from typing import Any, Callable
 
 from ._wire import BYTES, CONTENT_TYPES, JSON, TEXT
 
 #: NumPy's own file format: dtype and shape travel with the data.
 NPY = "application/x-npy"
 
-_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_decode_json = json.loads
+_json_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_scan_json = json.JSONDecoder().scan_once
+
+
+def _json_maker() -> "Callable[[Any], str]":
+    """`json.JSONEncoder.encode` makes a compiled encoder for every value; this one is made once."""
+    make = getattr(_encoder, "c_make_encoder", None)
+    if make is None:
+        return _json_encoder.encode
+    chunks = make(None, _json_encoder.default, _encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_encode_json = _json_maker()
 
 
 class Unserialisable(TypeError):
@@ -70,10 +83,22 @@ def _npy(numpy: Any, array: Any) -> bytes:
     return out.getbuffer()
 
 
+def decode_json(data: "bytes | memoryview") -> Any:
+    """What JSON in UTF-8 says; what is written in another way is left to the standard library."""
+    try:
+        text = str(data, "utf-8")
+        value, end = _scan_json(text, 0)
+        if end == len(text):
+            return value
+    except (StopIteration, ValueError):
+        pass
+    return json.loads(bytes(data))
+
+
 def decode(data: "bytes | memoryview", content_type: str) -> Any:
     """The value: JSON decoded, text as `str`, NumPy arrays as arrays, anything else as it is."""
     if content_type == "application/json" or content_type.endswith("+json"):
-        return _decode_json(data if isinstance(data, bytes) else bytes(data))
+        return decode_json(data)
     if content_type.startswith("text/"):
         return str(data, "utf-8")
     if content_type == NPY:

@@ -16,6 +16,16 @@ SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 #: Serial of the call that is cancelled, at offset 0 of the slot.
 CANCELLED = Struct("<I")
 
+#: Not 0 when the worker must ring for every message at once, at this offset of the slot.
+HURRY_AT = 4
+#: End of the messages that the worker has not rung for yet.
+ANNOUNCED_AT = 8
+ANNOUNCED = Struct("<I")
+#: A function that goes on for less than this after its first put, on average, is rung for at the end of its calls only.
+PROMPT_END_NS = 50_000
+#: What a single call counts at most in that average.
+COUNTED_NS_MAX = 1_000_000
+
 #: serial, function, kind, control messages waiting, attempt, objects, context offset.
 CALL = Struct("<IHBBIII")
 #: What follows the call header of a far call: extent, offset, length.
@@ -34,8 +44,9 @@ CODES = {name: code for code, name in enumerate(CONTENT_TYPES)}
 #: length, serial, type, flags, zero.
 MESSAGE = Struct("<IIBBH")
 MESSAGE_BYTES = MESSAGE.size
-#: A message and the record it carries, in one go.
-MESSAGE_RECORD = Struct("<IIBBHIHBBHHHHIIQQ")
+#: A message and its record that has a key and data, in one go: length, serial, type, flags, length of the record,
+#: bucket, content type, length of the key, offset, length of data.
+MESSAGE_RECORD = Struct("<IIBB2xIHBxH14xQQ")
 PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO = range(1, 11)
 HAS_VALUE = 1
 

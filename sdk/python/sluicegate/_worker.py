@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
 
@@ -23,14 +24,18 @@ from ._object import Object
 from ._record import pack
 from ._values import encode
 from ._wire import (
+    ANNOUNCED,
+    ANNOUNCED_AT,
     CALL,
     CALL_AT,
     CANCELLED_CALL,
+    COUNTED_NS_MAX,
     FAILED,
     FAR,
     FLUSH,
     HAS_VALUE,
     HOLD,
+    HURRY_AT,
     INLINE_BYTES_MAX,
     KIND_EVENT,
     KIND_EVENTS,
@@ -44,13 +49,14 @@ from ._wire import (
     MESSAGES_BYTES,
     NEED,
     NO_BUCKET,
+    PROMPT_END_NS,
     RECORD,
     RECORD_BYTES,
     RETURNED,
     SLOT_BYTES,
 )
 
-_RETURN_BYTES = MESSAGE_RECORD.size
+_RECORD_AT = MESSAGE_RECORD.size  # where the key of a record starts in its message
 _FREE_BYTES = MESSAGES_BYTES - MESSAGE_BYTES  # a FLUSH always fits
 
 
@@ -70,6 +76,7 @@ class Worker:
         self._serial = 0
         self._at = 0  # end of the messages of this call
         self._unsignalled = 0
+        self._put_ns = 0  # when this call put something first
         self._held: "list[tuple[int, list[Any]]]" = []
 
     def serve(self) -> None:
@@ -87,7 +94,7 @@ class Worker:
                 frame = memory.view(*FAR.unpack_from(frame, header))
                 serial, function, kind, waiting, attempt, count, context_at = unpack(frame)
             self.serial = self._serial = serial
-            self._at = self._unsignalled = 0
+            self._at = self._unsignalled = self._put_ns = 0
             self._run(frame, serial, function, kind, attempt, count, context_at)
             frame = None
             if sys.stdout is not stdout:
@@ -114,7 +121,7 @@ class Worker:
                     argument = _listed(frame, count, call, kind) if kind != KIND_EVENT else Event(argument)
                 result = function.call(argument) if shape == OBJECT else function.call(argument, Context(call))
             if type(result) is bytes and len(result) <= INLINE_BYTES_MAX:
-                self._return_inline(serial, 0, result)
+                self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", 0, result)
             elif result is not None:
                 self._return(call, result)
             else:
@@ -124,6 +131,9 @@ class Worker:
                 self.send(CANCELLED_CALL, 0, b"")
             else:
                 self.send(FAILED, 0, pack_failure(error))
+        if self._put_ns:
+            took = monotonic_ns() - self._put_ns
+            function.ending_ns += ((took if took < COUNTED_NS_MAX else COUNTED_NS_MAX) - function.ending_ns) >> 3
 
     def _return(self, call: Call, result: Any) -> None:
         kind = type(result)
@@ -138,22 +148,24 @@ class Worker:
             return
         code, data, other = encode(result)
         if other is None and len(data) <= INLINE_BYTES_MAX:
-            self._return_inline(call.serial, code, data)
+            self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", code, data)
         else:
             self.send(RETURNED, HAS_VALUE, pack(NO_BUCKET, "", code, other, data, place=self.place(data)))
 
-    def _return_inline(self, serial: int, code: int, data: Any) -> None:
-        length = len(data)
-        total = _RETURN_BYTES + length
-        if self._at + total > _FREE_BYTES:
+    def send_record(self, kind: int, flags: int, bucket: int, key: bytes, code: int, data: Any) -> None:
+        """Appends a message with a record that has a key, a known content type, and its bytes within."""
+        data_at, length, at = RECORD_BYTES + len(key), len(data), self._at
+        total = MESSAGE_BYTES + data_at + length
+        if at + total > _FREE_BYTES:
             self._flush()
-        at = MESSAGES_AT + self._at
+            at = 0
+        start = MESSAGES_AT + at
         MESSAGE_RECORD.pack_into(
-            self.slot, at, total, serial, RETURNED, HAS_VALUE, 0,
-            RECORD_BYTES + length, NO_BUCKET, code, 0, 0, 0, 0, 0, 0, 0, RECORD_BYTES, length,
+            self.slot, start, total, self._serial, kind, flags,
+            data_at + length, bucket, code, len(key), data_at, length,
         )  # fmt: skip
-        self.slot[at + _RETURN_BYTES : at + total] = data
-        self._at += total
+        self.slot[start + _RECORD_AT : start + total] = key + data if key else data
+        self._at = at + total
         self._unsignalled += total
 
     def place(self, data: Any) -> "tuple[int, int, int] | None":
@@ -167,9 +179,23 @@ class Worker:
             self._flush()
         at = MESSAGES_AT + self._at
         MESSAGE.pack_into(self.slot, at, total, self._serial, kind, flags, 0)
-        self.slot[at + MESSAGE_BYTES : at + total] = body
+        if body:
+            self.slot[at + MESSAGE_BYTES : at + total] = body
         self._at += total
         self._unsignalled += total
+
+    def show(self, function: Function) -> None:
+        """Shows the server what was put: at once, or with the end of the call if that has been near call after call.
+
+        Waking the server twice costs more than such a function. Should this call go on, the server reads what was
+        announced after a while, and asks to be rung for the rest.
+        """
+        if not self._put_ns:
+            self._put_ns = monotonic_ns()
+        if function.ending_ns > PROMPT_END_NS or self.slot[HURRY_AT]:
+            self.signal()
+        else:
+            ANNOUNCED.pack_into(self.slot, ANNOUNCED_AT, self._at)
 
     def signal(self) -> None:
         """Shows the server all messages so far."""

@@ -55,7 +55,7 @@ class Setup:
             return
         try:
             found = find(module, function["call"], function["name"])
-            self.functions[index] = Function(function["name"], found, function["into"])
+            self.functions[index] = Function(function["name"], found, function["into"], self.buckets)
         except Exception as error:
             self.broken.append((index, pack_failure(error, UNSTARTABLE)))
 

@@ -1,18 +1,16 @@
-//! The queue of commands and the bell that wakes the shard: an eventfd, rung only when the shard sleeps.
+//! The queue of commands and the bell that wakes the shard: an eventfd, rung only when the shard sleeps. The shard
+//! waits for it together with its sandboxes, in one call of the kernel.
 
 use crate::handle::{Command, Submit};
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Commands taken in one turn.
 const COMMANDS_MAX: usize = 4096;
-/// Events of one wake-up that are looked at; what they say is only that there is something to do.
-const EVENTS_MAX: usize = 8;
 
 /// The side of the submitters.
 pub(super) struct Queue {
@@ -57,26 +55,18 @@ impl Submit for Queue {
 /// The side of the shard.
 pub(super) struct Bell {
     queue: Arc<Queue>,
-    epoll: OwnedFd,
 }
 
 impl Bell {
     pub fn new() -> io::Result<(Self, Arc<Queue>)> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &bell, EventData::new_u64(0), EventFlags::IN)?;
         let queue = Arc::new(Queue { waiting: Mutex::default(), bell });
-        Ok((Self { queue: queue.clone(), epoll }, queue))
+        Ok((Self { queue: queue.clone() }, queue))
     }
 
     /// The side of those who wake it.
     pub fn queue(&self) -> Arc<Queue> {
         self.queue.clone()
-    }
-
-    /// Also wakes up for this descriptor, for as long as it is open.
-    pub fn listen(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(1), EventFlags::IN)?)
     }
 
     /// What waits, and whether the node is to stop.
@@ -89,8 +79,8 @@ impl Bell {
         (commands, stop.is_some())
     }
 
-    /// Sleeps until something happens or the time is over; not at all when a command waits.
-    pub fn sleep(&self, patience: Option<Duration>) -> io::Result<()> {
+    /// Sleeps through `wait`, which ends when the bell is rung and says whether it was; not at all when a command waits.
+    pub fn sleep(&self, wait: impl FnOnce() -> io::Result<bool>) -> io::Result<()> {
         {
             let mut waiting = self.queue.waiting();
             if !waiting.commands.is_empty() {
@@ -98,18 +88,29 @@ impl Bell {
             }
             waiting.sleeping = true;
         }
-        let timeout = patience
-            .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
-        let mut events = Vec::with_capacity(EVENTS_MAX);
-        let woken = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
+        let rung = wait();
         self.queue.waiting().sleeping = false;
-        let mut count = [0; 8];
-        // Nothing to read means that something else woke us.
-        let _ = rustix::io::read(&self.queue.bell, &mut count);
-        match woken {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        if rung? {
+            // Should there be nothing to read after all, nothing is lost.
+            let _ = rustix::io::read(&self.queue.bell, &mut [0; 8]);
+        }
+        Ok(())
+    }
+
+    /// Waits for the bell alone, to be given to [`Self::sleep`].
+    pub fn wait(&self, patience: Duration) -> io::Result<bool> {
+        let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&self.queue.bell, PollFlags::IN)], Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.bell.as_fd()
     }
 }
 

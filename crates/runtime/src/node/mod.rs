@@ -37,6 +37,8 @@ const REOPENINGS_MAX: u32 = 100;
 /// Longest sleep without a look at the clock, so that a clock that is set is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
+/// How long a node waits before it tries again to open a shard that could not be opened.
+const REOPENING_SLEEP: Duration = Duration::from_millis(200);
 /// How long a shard waits for space on a full disk before it looks again.
 const STARVED_SLEEP: Duration = Duration::from_millis(50);
 
@@ -207,7 +209,7 @@ fn serve(
     bell: &Bell,
 ) -> Result<(), Problem> {
     let mut reopenings = 0;
-    bell.listen(shard.sandboxes().wake_fd()).map_err(|error| unstartable(&error))?;
+    shard.sandboxes.watch(bell).map_err(|error| unstartable(&error))?;
     loop {
         let (commands, stop) = bell.take();
         shard.turn(commands);
@@ -218,14 +220,15 @@ fn serve(
             }
             drop(shard);
             shard = reopen(config, dir, bell)?;
-            bell.listen(shard.sandboxes().wake_fd()).map_err(|error| unstartable(&error))?;
+            shard.sandboxes.watch(bell).map_err(|error| unstartable(&error))?;
         } else if stop {
             shard.checkpoint_now();
             return Ok(());
         } else if shard.is_starved() {
-            bell.sleep(Some(STARVED_SLEEP)).map_err(|error| unstartable(&error))?;
+            bell.sleep(|| shard.sandboxes.wait(Some(STARVED_SLEEP))).map_err(|error| unstartable(&error))?;
         } else if !shard.is_busy() && !shard.prepare() {
-            bell.sleep(patience(&shard)).map_err(|error| unstartable(&error))?;
+            let patience = patience(&shard);
+            bell.sleep(|| shard.sandboxes.wait(patience)).map_err(|error| unstartable(&error))?;
         }
     }
 }
@@ -238,7 +241,7 @@ fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealP
             Err(problem) if problem.code == Code::DATA_CORRUPT => return Err(problem),
             Err(problem) => {
                 tracing::error!(code = %problem.code, "cannot go on: {}", problem.message);
-                bell.sleep(Some(Duration::from_millis(200))).map_err(|error| unstartable(&error))?;
+                bell.sleep(|| bell.wait(REOPENING_SLEEP)).map_err(|error| unstartable(&error))?;
                 let (commands, stop) = bell.take();
                 commands.into_iter().for_each(|command| command.refuse(&problem));
                 if stop {

@@ -14,10 +14,11 @@ use sluice_types::{
 use sluice_wasm::{Completion, InputBytes, LogLine, RunInfo, Step, StoreBytes, Wasm};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everything that executes attempts on this node.
 pub struct LocalSandboxes {
@@ -47,9 +48,14 @@ impl LocalSandboxes {
         })
     }
 
-    /// Readable when a process has something to say.
-    pub(super) fn wake_fd(&self) -> BorrowedFd<'_> {
-        self.pool.as_fd()
+    /// Makes [`Self::wait`] end when this is readable.
+    pub(super) fn watch(&self, bell: &impl AsFd) -> io::Result<()> {
+        self.pool.watch(bell.as_fd())
+    }
+
+    /// Waits until a process has something to say, the watched bell is rung, or the time is over; whether it was rung.
+    pub(super) fn wait(&mut self, patience: Option<Duration>) -> io::Result<bool> {
+        self.pool.wait(patience)
     }
 
     fn start_process(&mut self, call: Call, objects: &mut NodeMemory, reports: &mut Vec<Report>) {

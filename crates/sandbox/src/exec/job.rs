@@ -112,7 +112,7 @@ impl Pool {
         let timeout = Duration::from_millis(function.timeout_ms);
         let job = Job {
             app: id,
-            current: Current::new(&invocation, now + timeout, pins),
+            current: Current::new(&invocation, now, timeout, pins),
             capture,
             boxed: None,
             scratch: None,

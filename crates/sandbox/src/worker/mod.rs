@@ -7,6 +7,7 @@
 
 mod call;
 mod extents;
+mod habit;
 mod session;
 
 pub use call::{Answer, Call, Fault, Input};

@@ -2,23 +2,26 @@
 
 use super::call::{Answer, Call, Description, Fault};
 use super::extents::Extents;
+use super::habit::Habit;
 use crate::boxes::{CALL_FD, CONTROL_FD, DESCRIPTION_FD, REPLY_FD, SLOT_FD};
 use crate::channel::Channel;
 use crate::record::{Place, RecordParts};
 use crate::slot::{Doorbell, Slot};
 use crate::wire::{
-    CALL_AT, CALL_BYTES, CANCELLED_AT, CallKind, HAS_VALUE, MESSAGE_BYTES, MESSAGES_AT, MESSAGES_BYTES,
-    MessageKind, NO_BUCKET, Reader,
+    ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, CallKind, HAS_VALUE, HURRY_AT, MESSAGE_BYTES,
+    MESSAGES_AT, MESSAGES_BYTES, MessageKind, NO_BUCKET, Reader,
 };
 use bytes::Bytes;
 use sluice_objects::{ExtentId, Location};
 use sluice_types::ContentType;
 use sluice_types::limits::INLINE_BYTES_MAX;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Kind of a failure on the wire: the function failed by itself.
 const RAISED: u8 = 1;
@@ -32,6 +35,10 @@ pub(super) struct Session {
     channel: Channel,
     pub description: Description,
     pub extents: Extents,
+    habits: BTreeMap<u16, Habit>,
+    /// The function that runs, and when it put something first.
+    function: u16,
+    put_at: Option<Instant>,
     serial: u32,
     at: usize,
     unsignalled: usize,
@@ -64,6 +71,9 @@ impl Session {
             channel: Channel(take(CONTROL_FD)),
             description: serde_json::from_str(&text)?,
             extents: Extents::default(),
+            habits: BTreeMap::new(),
+            function: 0,
+            put_at: None,
             serial: 0,
             at: 0,
             unsignalled: 0,
@@ -89,6 +99,7 @@ impl Session {
             header = Header::read(&frame)?;
         }
         (self.serial, self.at, self.unsignalled) = (header.serial, 0, 0);
+        (self.function, self.put_at) = (header.function, None);
         Ok((header.function, header.attempt, header.count, header.context_at, frame))
     }
 
@@ -113,6 +124,9 @@ impl Session {
                 self.send(MessageKind::Failed, 0, &body)?;
             }
         }
+        if let Some(put_at) = self.put_at {
+            self.habits.entry(self.function).or_default().learn(put_at.elapsed());
+        }
         self.signal()
     }
 
@@ -132,7 +146,18 @@ impl Session {
         parts.pack(&mut record).ok_or(io::ErrorKind::InvalidInput)?;
         debug_assert_ne!(bucket as u16, NO_BUCKET);
         self.send(MessageKind::Put, 0, &record)?;
-        self.signal()
+        self.show()
+    }
+
+    /// Shows the server what was put: now, or together with the end of the call if that is near.
+    fn show(&mut self) -> io::Result<()> {
+        self.put_at.get_or_insert_with(Instant::now);
+        let is_prompt = self.habits.get(&self.function).is_some_and(|habit| habit.is_prompt());
+        if !is_prompt || self.slot.number(HURRY_AT).load(Ordering::Acquire) > 0 {
+            return self.signal();
+        }
+        self.slot.set_number(ANNOUNCED_AT, self.at as u32);
+        Ok(())
     }
 
     pub fn is_cancelled(&self) -> bool {

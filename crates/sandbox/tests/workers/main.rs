@@ -5,4 +5,5 @@ mod calls;
 mod failures;
 mod native;
 mod programs;
+mod prompt;
 mod support;

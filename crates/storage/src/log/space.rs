@@ -24,6 +24,8 @@ pub(super) struct Space {
     spare: u64,
     /// Size of the file that keeps the reserve.
     reserve_file: u64,
+    /// Whether files are being filled ahead, until as much is ready as should be.
+    is_filling: bool,
 }
 
 impl Space {
@@ -63,23 +65,29 @@ pub(super) fn reserve_path(dir: &Path) -> PathBuf {
 
 impl<D: Disk> Log<D> {
     /// Fills files with zeros ahead of need, at most about `budget_bytes` and with at most one fdatasync, so
-    /// that a later `sync` has only records to write. Returns the bytes still to be filled, 0 when all is
-    /// ready or space is low. Optional: without it the log is slower.
+    /// that a later `sync` has only records to write. Begins when half of what should be ready has been used.
+    /// Returns the bytes still to be filled, 0 when enough is ready or space is low. Optional: without it the
+    /// log is slower.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Io`]: the log goes on. [`Error::OutcomeUnknown`]: see [`Log::sync`].
     pub fn prepare(&mut self, budget_bytes: u64) -> Result<u64, Error> {
         self.check()?;
-        self.measure_space();
-        if self.space.spare == 0 {
-            return Ok(0);
-        }
         let Options { ahead_bytes, segment_bytes, reserve_bytes, .. } = self.options;
         let goal = segment_bytes.min(self.head + ahead_bytes);
         let rest = (self.head + ahead_bytes).saturating_sub(segment_bytes).min(segment_bytes);
         let active = goal.saturating_sub(self.active.filled);
         let next = rest.saturating_sub(self.prepared.front().map_or(0, |next| next.filled));
         let reserve = reserve_bytes.saturating_sub(self.space.reserve_file);
+        // In large portions only: following the head closely would take a sync for every few records.
+        self.space.is_filling |= active + next > ahead_bytes / 2 || reserve > 0;
+        if !self.space.is_filling {
+            return Ok(0);
+        }
+        self.measure_space();
+        if self.space.spare == 0 {
+            return Ok(0);
+        }
         let budget = budget_bytes.min(self.space.spare);
         let step = if active > 0 {
             fill_and_sync(&mut self.active, budget.min(active))
@@ -94,10 +102,9 @@ impl<D: Disk> Log<D> {
         } else {
             Ok(0)
         };
-        match step {
-            Ok(step) => Ok(active + next + reserve - step),
-            Err(error) => Err(self.full_or_fail(&error)),
-        }
+        let left = active + next + reserve - step.map_err(|error| self.full_or_fail(&error))?;
+        self.space.is_filling = left > 0;
+        Ok(left)
     }
 
     /// Adds `step` bytes to the file that keeps the reserve.
