@@ -25,12 +25,12 @@ impl<B: Buffer> BatchState<B> {
         item: B::Item<'_>,
         out: &mut Collected,
     ) {
-        if self.items.len() == 0 {
+        if self.items.count() == 0 {
             self.deadline_ms = within_ms.map(|within| now_ms.saturating_add(within));
         }
         self.items.push(item);
         out.held += B::HELD;
-        if self.items.len() >= n as usize {
+        if self.items.count() >= n as usize {
             self.flush(out);
         }
     }
@@ -47,7 +47,7 @@ impl<B: Buffer> BatchState<B> {
 
     pub(super) fn flush(&mut self, out: &mut Collected) {
         self.deadline_ms = None;
-        if self.items.len() > 0 {
+        if self.items.count() > 0 {
             out.firings.push(Firing::numbered(self.items.take(), None));
         }
     }

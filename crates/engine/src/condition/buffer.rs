@@ -7,7 +7,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// A list that grows by what arrives and is passed on as a whole.
-#[allow(clippy::len_without_is_empty, reason = "conditions count, they never ask whether there is nothing")]
 pub trait Buffer: Clone + Debug + PartialEq + Eq + Serialize + for<'de> Deserialize<'de> {
     /// What arrives.
     type Item<'a>: Copy;
@@ -19,7 +18,7 @@ pub trait Buffer: Clone + Debug + PartialEq + Eq + Serialize + for<'de> Deserial
     /// Adds one.
     fn push(&mut self, item: Self::Item<'_>);
     /// How many there are.
-    fn len(&self) -> usize;
+    fn count(&self) -> usize;
     /// Passes on what there is, and begins again.
     fn take(&mut self) -> Items;
 }
@@ -36,7 +35,7 @@ impl Buffer for Vec<u32> {
         self.push(item);
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.len()
     }
 
@@ -57,7 +56,7 @@ impl Buffer for EventList {
         self.push(&event);
     }
 
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.len()
     }
 

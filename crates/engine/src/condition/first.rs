@@ -23,7 +23,7 @@ impl<B: Buffer> FirstState<B> {
         if !self.fired {
             self.items.push(item);
             out.held += B::HELD;
-            if self.items.len() >= k as usize {
+            if self.items.count() >= k as usize {
                 out.firings.push(Firing::of(self.items.take()));
                 self.fired = true;
             }
