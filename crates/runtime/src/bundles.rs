@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sluice_types::{Code, Problem};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -70,7 +70,8 @@ impl Bundles {
         let unfinished = root.join(format!(".{digest:032x}"));
         let written = self.write_files(&unfinished, files, definition).and_then(|()| {
             fs::rename(&unfinished, &folder)?;
-            File::open(root)?.sync_all()
+            // The folder of all bundles may be new itself.
+            [Some(root.as_path()), root.parent()].into_iter().flatten().try_for_each(sync_folder)
         });
         written.map_err(|error| {
             // What is half written is of no use; a folder that cannot be removed is overwritten next time.
@@ -90,13 +91,20 @@ impl Bundles {
         }
         fs::create_dir_all(folder.join("files"))?;
         write_synced(&folder.join(DEFINITION), definition)?;
+        let mut folders = BTreeSet::from([folder.to_owned(), folder.join("files")]);
         for (name, bytes) in files {
             let path = folder.join("files").join(name);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             write_synced(&path, bytes)?;
+            let above = path.ancestors().skip(1).take_while(|above| *above != folder);
+            folders.extend(above.map(Path::to_owned));
         }
-        File::open(folder)?.sync_all()
+        folders.iter().try_for_each(|folder| sync_folder(folder))
     }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
 use sluice_storage::log::Priority;
-use sluice_types::{Lsn, RunKey};
+use sluice_types::{Lsn, Payload, Problem, RunKey};
 
 impl<P: Ports> Shard<P> {
     /// Starts a run in the express engine: its start is durable.
@@ -27,8 +27,9 @@ impl<P: Ports> Shard<P> {
                 Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) => self.perform(lsn, effect),
                 Effect::Ended(run) => self.express_ended(run),
                 Effect::Deliver { from, app, version, mut object } => {
-                    if self.objects.persist(&mut object.payload).is_ok() {
-                        self.perform(lsn, Effect::Deliver { from, app, version, object });
+                    match self.objects.persist(&mut object.payload) {
+                        Ok(()) => self.perform(lsn, Effect::Deliver { from, app, version, object }),
+                        Err(problem) => self.fail_express(from.run, problem),
                     }
                     self.acknowledge_express(from);
                 }
@@ -56,25 +57,39 @@ impl<P: Ports> Shard<P> {
         self.apply_express(kind);
     }
 
+    /// An express run cannot go on: what it made cannot be kept.
+    fn fail_express(&mut self, run: RunKey, problem: Problem) {
+        let reason = problem.message.clone();
+        self.express_failures.insert(run, problem);
+        self.apply_express(InputKind::Cancel { run, reason });
+    }
+
     fn express_ended(&mut self, key: RunKey) {
+        let failure = self.express_failures.remove(&key);
         let Some(mut ended) = self.express.take_ended(key) else { return };
-        let running = self.durable.run(key).is_some_and(|run| run.ended_ms().is_none());
-        if !running {
-            return ended.outputs.iter().for_each(|object| {
-                if let sluice_types::Payload::Stored { id, .. } = object.payload {
-                    self.objects.release(id);
-                }
-            });
+        let outputs = std::mem::take(&mut ended.outputs);
+        if self.durable.run(key).is_none_or(|run| run.ended_ms().is_some()) {
+            return outputs.iter().for_each(|object| self.release(&object.payload));
         }
-        for object in &mut ended.outputs {
-            if let Err(problem) = self.objects.persist(&mut object.payload) {
-                ended.error.get_or_insert(problem);
+        if let Some(problem) = failure {
+            (ended.error, ended.cancelled) = (Some(problem), false);
+        }
+        for mut object in outputs {
+            match self.objects.persist(&mut object.payload) {
+                Ok(()) => ended.outputs.push(object),
+                Err(problem) => {
+                    self.release(&object.payload);
+                    ended.error.get_or_insert(problem);
+                }
             }
         }
-        if ended.error.is_some() {
-            ended.outputs.retain(|object| !is_unkept(&object.payload));
-        }
         let _ = self.submit(InputKind::ExpressEnded(ended), Priority::Progress);
+    }
+
+    fn release(&mut self, payload: &Payload) {
+        if let Payload::Stored { id, .. } = payload {
+            self.objects.release(*id);
+        }
     }
 
     /// An accepted change of a delegated run reaches the engine that executes it.
@@ -84,9 +99,4 @@ impl<P: Ports> Shard<P> {
             self.apply_express(kind);
         }
     }
-}
-
-/// Whether bytes outside the record have no digest: they were never put on disk.
-fn is_unkept(payload: &sluice_types::Payload) -> bool {
-    matches!(payload, sluice_types::Payload::Stored { digest: None, .. })
 }

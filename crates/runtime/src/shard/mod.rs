@@ -38,7 +38,7 @@ use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Head, Priority};
 use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
 pub const ENGINE_VERSION: u16 = 1;
@@ -97,6 +97,8 @@ pub struct Shard<P: Ports> {
     gone: BTreeSet<RunKey>,
     next_run: u64,
     express_lsn: u64,
+    /// Express runs that are being stopped, and why they fail.
+    express_failures: BTreeMap<RunKey, Problem>,
     now_ms: u64,
     starved: bool,
     failed: Option<Problem>,

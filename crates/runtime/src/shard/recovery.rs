@@ -75,6 +75,7 @@ impl<P: Ports> Shard<P> {
             gone,
             next_run,
             express_lsn: 0,
+            express_failures: Default::default(),
             now_ms,
             starved: false,
             failed: None,
