@@ -9,8 +9,8 @@ use crate::objects::{Owner, Slot};
 use crate::snapshot::Awaited;
 use crate::timers::{Entity, TimerId};
 use sluice_types::{
-    AppKey, BucketIx, Durability, Invocation, InvocationId, Lsn, Object, Problem, Program, RunKey, TriggerIx,
-    Version,
+    AppKey, BucketIx, Durability, FunctionIx, Invocation, InvocationId, Lsn, Object, Problem, Program,
+    RunKey, TriggerIx, Version,
 };
 use std::sync::Arc;
 
@@ -93,6 +93,11 @@ impl Run {
     /// Invocations that are not done, by number.
     pub fn pending(&self) -> impl Iterator<Item = (u32, &Pending)> {
         self.pending.iter()
+    }
+
+    /// The function of an invocation that is not done.
+    pub fn function_of(&self, seq: u32) -> Option<FunctionIx> {
+        self.pending.get(seq).map(|pending| pending.function)
     }
 
     /// Whether the outbox still holds an entry.

@@ -1,7 +1,7 @@
 //! Performing what the engine asks for, once its cause is durable.
 
 use super::Shard;
-use crate::ports::{Call, Objects, Ports, Sandboxes, World};
+use crate::ports::{Call, Objects, Ports, Report, Sandboxes, World};
 use sluice_engine::{Effect, InputKind, Origin, OutboxId, Reply, Start, Status};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
@@ -40,12 +40,16 @@ impl<P: Ports> Shard<P> {
 
     /// Hands an attempt of the durable or the express engine to the sandboxes.
     pub(super) fn invoke(&mut self, invocation: Invocation) {
-        let key = invocation.id.run;
-        let Some(run) = self.express.run(key).or_else(|| self.durable.run(key)) else { return };
+        let (id, attempt) = (invocation.id, invocation.attempt);
+        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return };
         let call = Call { app: run.app(), version: run.version(), run_id: run.id().clone(), invocation };
-        self.flights.launched(call.invocation.id, call.invocation.attempt, call.invocation.function);
         self.stats.attempts += 1;
         self.sandboxes.start(call, &mut self.objects, &mut self.reports);
+        // What has ended at once was never in flight.
+        let ended = |report: &Report| matches!(report, Report::Completed { invocation, attempt: of, .. } if *invocation == id && *of == attempt);
+        if !self.reports.last().is_some_and(ended) {
+            self.flights.launched(id, attempt);
+        }
     }
 
     /// Whether an attempt may run before its cause is durable: it can only put and get, so nothing leaves the node.

@@ -2,7 +2,7 @@
 
 use crate::api::LogLine;
 use rustc_hash::FxHashMap;
-use sluice_types::{Attempt, FunctionIx, InvocationId, RunKey};
+use sluice_types::{Attempt, InvocationId, RunKey};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ const LOGGED_RUNS_MAX: usize = 1_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub attempt: Attempt,
-    pub function: FunctionIx,
     pub started: bool,
 }
 
@@ -28,8 +27,8 @@ pub(super) struct Flights {
 }
 
 impl Flights {
-    pub fn launched(&mut self, invocation: InvocationId, attempt: Attempt, function: FunctionIx) {
-        self.flying.insert(invocation, Flight { attempt, function, started: false });
+    pub fn launched(&mut self, invocation: InvocationId, attempt: Attempt) {
+        self.flying.insert(invocation, Flight { attempt, started: false });
     }
 
     pub fn started(&mut self, invocation: InvocationId, attempt: Attempt) {
@@ -42,10 +41,6 @@ impl Flights {
         if self.flying.get(&invocation).is_some_and(|flight| flight.attempt == attempt) {
             self.flying.remove(&invocation);
         }
-    }
-
-    pub fn get(&self, invocation: InvocationId) -> Option<&Flight> {
-        self.flying.get(&invocation)
     }
 
     pub fn is_running(&self, invocation: InvocationId) -> bool {
