@@ -51,22 +51,34 @@ pub(crate) enum End {
 }
 
 impl Call {
-    /// Resolves what lies outside the log.
-    pub fn new(invocation: Invocation, run: RunInfo, bytes: &dyn InputBytes) -> Result<Box<Self>, Fault> {
+    /// Resolves what lies outside the log. `used` is a call that is over: its memory is taken again.
+    pub fn new(
+        used: Option<Box<Self>>,
+        invocation: Invocation,
+        run: RunInfo,
+        bytes: &dyn InputBytes,
+    ) -> Result<Box<Self>, Fault> {
         let Invocation { id, attempt, arguments, group, function: _ } = invocation;
         let inputs = Inputs::new(arguments, bytes)?;
-        let (output, stdio) = (Output::default(), Stdio::default());
-        Ok(Box::new(Self { id, attempt, group, run, inputs, output, stdio, end: None }))
+        let Some(mut call) = used else {
+            let (output, stdio) = (Output::default(), Stdio::default());
+            return Ok(Box::new(Self { id, attempt, group, run, inputs, output, stdio, end: None }));
+        };
+        (call.id, call.attempt, call.group, call.run) = (id, attempt, group, run);
+        call.inputs = inputs;
+        Ok(call)
     }
 
-    /// The outcome and the log; values too large for a log record go to `store`.
-    pub fn finish(mut self: Box<Self>, store: &mut dyn StoreBytes) -> (Outcome, Vec<LogLine>) {
+    /// The outcome and the log; values too large for a log record go to `store`. Then the call is over.
+    pub fn finish(&mut self, store: &mut dyn StoreBytes) -> (Outcome, Vec<LogLine>) {
         let logs = self.output.take_logs();
-        let outcome = match self.end.expect("a call comes back when it has ended") {
+        let outcome = match self.end.take().expect("a call comes back when it has ended") {
             End::Succeeded => self.output.settle(self.run.app, store),
             End::Cancelled => Outcome::Cancelled,
             End::Failed(failure) => Outcome::Failed(failure),
         };
+        self.output.clear();
+        self.inputs.clear();
         (outcome, logs)
     }
 }

@@ -34,6 +34,13 @@ impl Inputs {
         Ok(Self { arguments, resolved, index: OnceLock::new() })
     }
 
+    /// Lets go of what it holds.
+    pub fn clear(&mut self) {
+        self.arguments = Arguments::List(Vec::new());
+        self.resolved.clear();
+        self.index.take();
+    }
+
     /// How many there are: the objects, or one for an event.
     pub fn count(&self) -> usize {
         match &self.arguments {

@@ -14,3 +14,5 @@ pub const STDERR_TAIL_BYTES: usize = 4 * 1024;
 pub const TABLES_PER_MODULE_MAX: u32 = 2;
 /// Elements that a table may have.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Calls that are over and whose memory is kept for others.
+pub(crate) const USED_CALLS_MAX: usize = 16;

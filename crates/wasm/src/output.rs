@@ -49,6 +49,15 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Forgets everything, but not its room.
+    pub fn clear(&mut self) {
+        self.puts.clear();
+        self.emits.clear();
+        self.logs.clear();
+        (self.value, self.group) = (None, None);
+        (self.buffered_bytes, self.logged_bytes, self.log_bytes_dropped) = (0, 0, 0);
+    }
+
     /// Accounts for `len` bytes more, of at most `max`.
     fn reserve(&mut self, len: usize, max: usize) -> Result<(), Fault> {
         self.buffered_bytes = self.buffered_bytes.saturating_add(len);

@@ -35,7 +35,7 @@ pub enum Step {
     /// It sleeps or ran over its slice; [`Wasm::poll`] will report its end.
     Pending,
     /// All instances of the process are in use. Start it again after a completion.
-    Full(Invocation),
+    Full(Invocation, RunInfo),
 }
 
 /// The end of a call that was pending.
@@ -62,6 +62,9 @@ pub struct Wasm {
     runnable: VecDeque<Ticket>,
     /// Idle instances beyond what their function may keep, dropped a few at a time.
     surplus: Vec<Resident>,
+    /// Calls that are over, for their memory.
+    #[allow(clippy::vec_box, reason = "they travel as they are")]
+    used: Vec<Box<Call>>,
 }
 
 struct Registered {
@@ -98,6 +101,7 @@ impl Wasm {
             timers: Timers::default(),
             runnable: VecDeque::new(),
             surplus: Vec::new(),
+            used: Vec::new(),
         }
     }
 
@@ -166,16 +170,17 @@ impl Wasm {
             return Step::Done(Outcome::Failed(not_loaded(key)), Vec::new());
         };
         let Some(mut resident) = function.idle.pop().or_else(|| self.vacancy(key)) else {
-            return Step::Full(invocation);
+            return Step::Full(invocation, run);
         };
-        match Call::new(invocation, run, inputs) {
+        match Call::new(self.used.pop(), invocation, run, inputs) {
             Ok(call) => resident.place(call),
             Err(fault) => return Step::Done(Outcome::Failed(fault.failure(String::new())), Vec::new()),
         }
         match self.turn(&mut resident, now_ms) {
-            Turn::Ended { call, reusable } => {
+            Turn::Ended { mut call, reusable } => {
                 self.retire(key, resident, reusable);
                 let (outcome, logs) = call.finish(store);
+                self.keep_used(call);
                 Step::Done(outcome, logs)
             }
             turn => {
@@ -245,10 +250,11 @@ impl Wasm {
             call.resident.gate().expire();
         }
         match self.turn(&mut call.resident, now_ms) {
-            Turn::Ended { call: ended, reusable } => {
+            Turn::Ended { call: mut ended, reusable } => {
                 self.retire(call.function, call.resident, reusable);
                 let (id, attempt) = ticket;
                 let (outcome, logs) = ended.finish(store);
+                self.keep_used(ended);
                 done.push(Completion { id, attempt, outcome, logs });
                 false
             }
@@ -256,6 +262,12 @@ impl Wasm {
                 self.wait(ticket, call, &turn);
                 matches!(turn, Turn::Preempted)
             }
+        }
+    }
+
+    fn keep_used(&mut self, call: Box<Call>) {
+        if self.used.len() < limits::USED_CALLS_MAX {
+            self.used.push(call);
         }
     }
 

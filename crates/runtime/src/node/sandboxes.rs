@@ -162,12 +162,14 @@ impl LocalSandboxes {
         let Some(wasm) = &mut self.wasm else { return };
         let Call { invocation, app, version, run_id } = call;
         let (id, attempt) = (invocation.id, invocation.attempt);
-        let run = RunInfo { app, version, run_id: run_id.clone() };
+        let run = RunInfo { app, version, run_id };
         let memory = RefCell::new(objects);
         match wasm.start(now_ms, invocation, run, &Reader(&memory), &mut Writer(&memory)) {
             Step::Done(outcome, logs) => report(id, attempt, outcome, logs, reports),
             Step::Pending => reports.push(Report::Started { invocation: id, attempt }),
-            Step::Full(invocation) => self.overflow.push_back(Call { invocation, app, version, run_id }),
+            Step::Full(invocation, RunInfo { app, version, run_id }) => {
+                self.overflow.push_back(Call { invocation, app, version, run_id });
+            }
         }
     }
 }

@@ -77,7 +77,7 @@ fn a_full_pool_hands_the_invocation_back() {
     let mut stage = Stage::on(small(2), module, |_| ()).expect("it loads");
     stage.call_later(b"a");
     stage.call_later(b"b");
-    let Step::Full(invocation) = stage.start(Arguments::One(object("in", b"c"))) else {
+    let Step::Full(invocation, _) = stage.start(Arguments::One(object("in", b"c"))) else {
         panic!("there was room")
     };
     assert_eq!(invocation.arguments.objects()[0].key, "in".into());
