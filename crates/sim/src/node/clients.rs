@@ -294,11 +294,11 @@ impl Client {
     }
 }
 
-/// How the store notes an event that was taken, once the record with the event itself is gone: XXH3-128 of the length of
-/// the source (8 bytes), source and id; little-endian.
+/// How the store notes an event that was taken, once the record with the event itself is gone: XXH3-128 of the id, seeded
+/// with XXH3-64 of the source; little-endian.
 fn known(id: &str) -> Vec<u8> {
-    let text = [&(SOURCE.len() as u64).to_le_bytes(), SOURCE.as_bytes(), id.as_bytes()].concat();
-    xxhash_rust::xxh3::xxh3_128(&text).to_le_bytes().into()
+    let seed = xxhash_rust::xxh3::xxh3_64(SOURCE.as_bytes());
+    xxhash_rust::xxh3::xxh3_128_with_seed(id.as_bytes(), seed).to_le_bytes().into()
 }
 
 /// Whether the same request may succeed later.
