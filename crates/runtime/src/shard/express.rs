@@ -14,8 +14,22 @@ impl<P: Ports> Shard<P> {
         self.apply_express(InputKind::Start(start));
     }
 
-    /// Applies an input to the express engine and performs what it causes at once.
+    /// Applies an input to the express engine and performs what it causes at once. Inputs that follow from that are
+    /// applied when all of it is performed: what they stop must have been started.
     pub(super) fn apply_express(&mut self, kind: InputKind) {
+        if self.in_express {
+            return self.express_inputs.push_back(kind);
+        }
+        self.in_express = true;
+        let mut next = Some(kind);
+        while let Some(kind) = next {
+            self.step_express(kind);
+            next = self.express_inputs.pop_front();
+        }
+        self.in_express = false;
+    }
+
+    fn step_express(&mut self, kind: InputKind) {
         // Past every record of the durable engine, so that what was deployed there counts as deployed here.
         self.express_lsn = self.express_lsn.max(self.log.next_lsn().0) + 1;
         let lsn = Lsn(self.express_lsn);

@@ -97,6 +97,9 @@ pub struct Shard<P: Ports> {
     gone: BTreeSet<RunKey>,
     next_run: u64,
     express_lsn: u64,
+    /// Whether an input is being applied to the express engine, and those that follow.
+    in_express: bool,
+    express_inputs: VecDeque<InputKind>,
     /// Express runs that are being stopped, and why they fail.
     express_failures: BTreeMap<RunKey, Problem>,
     now_ms: u64,

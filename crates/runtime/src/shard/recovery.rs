@@ -75,6 +75,8 @@ impl<P: Ports> Shard<P> {
             gone,
             next_run,
             express_lsn: 0,
+            in_express: false,
+            express_inputs: Default::default(),
             express_failures: Default::default(),
             now_ms,
             starved: false,
