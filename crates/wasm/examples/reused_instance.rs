@@ -1,7 +1,7 @@
 //! Measures what the architecture promises of Wasm: a hop on a reused instance and on a fresh one, and thousands
 //! of sleepers on one thread.
 //!
-//! `cargo run --release -p sluice-wasm --example hop`
+//! `cargo run --release -p sluice-wasm --example reused_instance`
 
 use bytes::Bytes;
 use sluice_types::invocation::Arguments;
