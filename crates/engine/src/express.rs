@@ -4,12 +4,19 @@ use crate::app::App;
 use crate::engine::Engine;
 use crate::input::ExpressEnded;
 use crate::run::Status;
-use sluice_types::RunKey;
+use sluice_types::{BucketIx, Payload, RunKey};
 
 impl Engine {
     /// Lets runs of these versions start here. What the app collects and fires stays with the engine it is from.
     pub fn share_versions(&mut self, app: &App) {
         self.apps.insert(app.key(), app.bare());
+    }
+
+    /// The payload of an object of an express run with its digest, which was not needed until its put was repeated.
+    pub fn learn_payload(&mut self, run: RunKey, bucket: BucketIx, key: &str, payload: Payload) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.learn_payload(bucket, key, payload);
+        }
     }
 
     /// Takes an ended run out and says how it ended. Its inputs belong to the durable engine already, its outputs

@@ -4,8 +4,8 @@ use super::{Cx, HistoryKind, Run};
 use crate::effect::{Effect, Reply};
 use crate::objects::{Owner, Present, Slot, same_bytes};
 use sluice_types::{
-    Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Payload, Problem, Program, Put,
-    Visibility, limits,
+    Attempt, BucketIx, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Payload, Problem,
+    Program, Put, Visibility, limits,
 };
 
 impl Run {
@@ -59,6 +59,11 @@ impl Run {
             return Some(Problem::new(Code::LIMIT_EXCEEDED, message, "spread the objects over several runs"));
         }
         None
+    }
+
+    /// See [`crate::Engine::learn_payload`].
+    pub(crate) fn learn_payload(&mut self, bucket: BucketIx, key: &str, payload: Payload) {
+        self.objects.learn_payload(bucket, key, payload);
     }
 
     /// Takes an object that a firing brings into the run, held once by that firing. Nobody finds it by its key: it

@@ -5,7 +5,7 @@ use crate::api::LogLine;
 use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
-use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put};
+use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put, Visibility};
 
 impl<P: Ports> Shard<P> {
     /// Takes in what happened in the sandboxes. Attempts that end at once report while others are taken in: a chain
@@ -39,9 +39,8 @@ impl<P: Ports> Shard<P> {
 
     fn put_by(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
         let express = self.express.run(invocation.run).is_some();
-        // A later attempt may put this again, and is compared by digest.
         let kept = match express {
-            true => self.objects.digest(&mut put.payload),
+            true => self.make_comparable(invocation, &mut put),
             false => self.objects.persist(&mut put.payload),
         };
         if let Err(problem) = kept {
@@ -53,6 +52,24 @@ impl<P: Ports> Shard<P> {
             true => self.apply_express(kind),
             false => drop(self.submit(kind, Priority::Progress)),
         }
+    }
+
+    /// A put that repeats another is compared with it by digest. One that does not is passed on unread, whatever its size.
+    fn make_comparable(&mut self, invocation: InvocationId, put: &mut Put) -> Result<(), Problem> {
+        let Some(run) = self.express.run(invocation.run) else { return Ok(()) };
+        let function =
+            run.function_of(invocation.seq).map(|function| &run.program().functions[function.index()]);
+        let is_held = function.is_some_and(|function| function.visibility == Visibility::Commit);
+        let before = run.object(put.bucket, &put.key).filter(|slot| !slot.released);
+        let before = before.map(|slot| slot.object.payload.clone());
+        if is_held || before.is_some() {
+            self.objects.digest(&mut put.payload)?;
+        }
+        if let Some(mut before @ Payload::Stored { digest: None, .. }) = before {
+            self.objects.digest(&mut before)?;
+            self.express.learn_payload(invocation.run, put.bucket, &put.key, before);
+        }
+        Ok(())
     }
 
     fn completed(&mut self, invocation: InvocationId, attempt: Attempt, mut outcome: Outcome) {
