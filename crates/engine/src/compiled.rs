@@ -17,6 +17,7 @@ pub struct Compiled {
     closing: Vec<Vec<TriggerIx>>,
     may_put: Vec<Vec<bool>>,
     joined: Vec<bool>,
+    early: Vec<bool>,
 }
 
 impl Compiled {
@@ -31,6 +32,7 @@ impl Compiled {
             closing: vec![Vec::new(); graph.len()],
             may_put: program.functions.iter().map(|f| may_put(buckets, &f.into)).collect(),
             joined: vec![false; program.functions.len()],
+            early: program.triggers.iter().map(|trigger| program.is_early(trigger)).collect(),
             graph,
             program: program.clone(),
         };
@@ -102,6 +104,11 @@ impl Compiled {
     /// Whether a join or group waits for a function.
     pub fn is_joined(&self, function: FunctionIx) -> bool {
         self.joined[function.index()]
+    }
+
+    /// Whether a trigger takes objects while they are still being written.
+    pub fn is_early(&self, trigger: TriggerIx) -> bool {
+        self.early[trigger.index()]
     }
 
     /// The component of a function.

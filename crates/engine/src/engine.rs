@@ -82,6 +82,19 @@ impl Engine {
                     run.put_by(cx, invocation.seq, attempt, put);
                 });
             }
+            InputKind::Opened { invocation, attempt, put } => {
+                self.with_run(lsn, now_ms, invocation.run, effects, |run, cx| {
+                    run.open_by(cx, invocation.seq, attempt, put);
+                });
+            }
+            InputKind::Closed { invocation, attempt, put } => {
+                if self.run(invocation.run).is_none() {
+                    crate::run::discard(&put.payload, effects);
+                }
+                self.with_run(lsn, now_ms, invocation.run, effects, |run, cx| {
+                    run.close_by(cx, invocation.seq, attempt, put);
+                });
+            }
             InputKind::Completed { invocation, attempt, outcome } => {
                 crate::inputs::completed(self, lsn, now_ms, invocation, attempt, outcome, effects);
             }
@@ -128,9 +141,10 @@ impl Engine {
             | InputKind::Reincarnate { run }
             | InputKind::Quarantine { run, .. }
             | InputKind::Forget { run } => vec![*run],
-            InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
-                vec![invocation.run]
-            }
+            InputKind::Output { invocation, .. }
+            | InputKind::Opened { invocation, .. }
+            | InputKind::Closed { invocation, .. }
+            | InputKind::Completed { invocation, .. } => vec![invocation.run],
             InputKind::Events { runs, acknowledges, .. } => {
                 runs.iter().copied().chain(acknowledges.map(|from| from.run)).collect()
             }

@@ -136,6 +136,24 @@ pub enum InputKind {
         /// The outbox entry that this acknowledges.
         from: OutboxId,
     },
+    /// A function begins an object that others may read while it is written.
+    Opened {
+        /// The invocation that writes.
+        invocation: InvocationId,
+        /// The attempt that writes.
+        attempt: Attempt,
+        /// The object; its payload is open.
+        put: Put,
+    },
+    /// An opened object is written to its end.
+    Closed {
+        /// The invocation that wrote.
+        invocation: InvocationId,
+        /// The attempt that wrote.
+        attempt: Attempt,
+        /// The object, whole.
+        put: Put,
+    },
 }
 
 /// A new version of an app.

@@ -131,6 +131,13 @@ impl ObjectTable {
         }
     }
 
+    /// An opened object is whole.
+    pub fn close(&mut self, at: u32, object: Object) {
+        let slot = &mut self.slots[at as usize];
+        assert!(slot.object.payload.is_open() && !slot.released, "an object is closed once");
+        slot.object = object;
+    }
+
     /// Further holders of a slot.
     pub fn hold(&mut self, at: u32, holders: u32) {
         self.slots[at as usize].uses += holders;
@@ -148,7 +155,8 @@ impl ObjectTable {
     /// Releases the payload if nothing holds it or will.
     pub fn release_if_unused(&mut self, at: u32, owner_done: bool, effects: &mut Vec<Effect>) {
         let slot = &mut self.slots[at as usize];
-        let comparable = !matches!(slot.object.payload, Payload::Stored { digest: None, .. });
+        let comparable =
+            !matches!(slot.object.payload, Payload::Stored { digest: None, .. } | Payload::Open { .. });
         if slot.uses == 0 && !slot.keep && !slot.released && (owner_done || comparable) {
             release(slot, owner_done, effects);
         }
@@ -181,6 +189,8 @@ fn release(slot: &mut Slot, owner_done: bool, effects: &mut Vec<Effect>) {
             let digest = (!owner_done).then(|| xxhash_rust::xxh3::xxh3_128(bytes));
             slot.object.payload = Payload::Stored { id: ObjectId(0), len: bytes.len() as u64, digest };
         }
+        // The runtime drops what is open with the run.
+        Payload::Open { .. } => {}
     }
 }
 

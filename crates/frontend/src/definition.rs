@@ -86,6 +86,8 @@ pub struct Function {
     /// When its puts become visible.
     #[serde(default)]
     pub visibility: Visibility,
+    /// Whether it reads objects while they are still being written, for `python`.
+    pub streams: Option<bool>,
     /// Most attempts at once.
     pub concurrency: Option<u32>,
     /// Sandboxes kept warm.

@@ -88,6 +88,9 @@ fn function(program: &Program, function: &sluice_types::Function) -> Vec<String>
     if function.visibility == sluice_types::Visibility::Commit {
         limits.push("puts visible at success".to_owned());
     }
+    if function.streams {
+        limits.push("reads objects while they are written".to_owned());
+    }
     vec![runtime(&function.runtime), format!("into {}", into(program, function)), limits.join(" · ")]
 }
 

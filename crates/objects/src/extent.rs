@@ -40,6 +40,8 @@ pub(crate) enum Owner {
     Worker(WriterId),
     /// Nobody: the file of one object on disk.
     Disk,
+    /// Nobody: the sealed memory of one object that was read while it was written.
+    Nobody,
 }
 
 #[derive(Debug)]

@@ -19,12 +19,14 @@ mod memory;
 mod object;
 mod pressure;
 mod sharing;
+mod stream;
 mod writer;
 
 pub use error::Error;
 pub use extent::{ExtentId, WriterId};
 pub use memory::{Memory, Options};
 pub use sharing::{Grant, Location};
+pub use stream::StreamName;
 pub use writer::Writer;
 
 /// Size of an extent unless an object needs a larger one, in bytes. Extents are sparse: untouched parts cost nothing.

@@ -8,6 +8,7 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::extent::{ALIGNMENT, CHUNK_BYTES, Extent, ExtentId, Owner};
 use crate::object::{OnDisk, Stored};
+use crate::stream::{Stream, StreamName};
 use bytes::Bytes;
 use sluice_types::limits::INLINE_BYTES_MAX;
 use sluice_types::{AppKey, ObjectId, Payload};
@@ -42,6 +43,8 @@ pub struct Memory {
     pub(crate) disk: Disk,
     pub(crate) extents: BTreeMap<ExtentId, Extent>,
     pub(crate) objects: BTreeMap<ObjectId, Stored>,
+    /// Objects that are still being written, for others to read.
+    pub(crate) streams: BTreeMap<StreamName, Stream>,
     /// Extents that are gone; workers that mapped them must let go.
     pub(crate) dropped: Vec<(AppKey, ExtentId)>,
     /// Memory in use, in bytes; too high at times, never too low.
@@ -59,6 +62,7 @@ impl Memory {
             disk,
             extents: BTreeMap::new(),
             objects: BTreeMap::new(),
+            streams: BTreeMap::new(),
             dropped: Vec::new(),
             estimate_bytes: 0,
             next_extent: 1,
@@ -107,6 +111,7 @@ impl Memory {
                 let (extent, offset) = self.locate(*id, *len)?;
                 self.extents[&extent].bytes(offset, *len)
             }
+            Payload::Open { .. } => Err(Error::Claim("the object is still being written")),
         }
     }
 
@@ -211,7 +216,7 @@ impl Memory {
     pub(crate) fn free(&mut self, id: ExtentId, offset: u64, len: u64) {
         let extent = self.extents.get_mut(&id).expect("an object's extent exists");
         extent.free(offset, len);
-        if extent.owner == Owner::Disk {
+        if matches!(extent.owner, Owner::Disk | Owner::Nobody) {
             self.drop_extent(id);
         }
     }
@@ -222,9 +227,14 @@ impl Memory {
     }
 
     pub(crate) fn add_extent(&mut self, extent: Extent) -> ExtentId {
+        let id = self.next_extent_id();
+        self.extents.insert(id, extent);
+        id
+    }
+
+    pub(crate) fn next_extent_id(&mut self) -> ExtentId {
         let id = ExtentId(self.next_extent);
         self.next_extent = id.0.checked_add(1).expect("four thousand million extents outlast a process");
-        self.extents.insert(id, extent);
         id
     }
 

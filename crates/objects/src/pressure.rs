@@ -104,9 +104,11 @@ impl Memory {
         if let Some((extent, offset)) = object.place.take() {
             let len = object.len;
             self.free(extent, offset, len);
-            let extent = self.extents.get_mut(&extent).expect("extents in memory outlive their objects");
-            extent.dead.pop();
-            extent.punch(&(offset..offset + len))?;
+            // One that held this object alone is gone.
+            if let Some(extent) = self.extents.get_mut(&extent) {
+                extent.dead.pop();
+                extent.punch(&(offset..offset + len))?;
+            }
         }
         Ok(())
     }

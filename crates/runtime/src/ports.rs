@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use sluice_types::{
-    AppKey, Attempt, Invocation, InvocationId, ObjectId, Outcome, Payload, Problem, Program, Put, Version,
+    AppKey, Attempt, Invocation, InvocationId, Object, ObjectId, Outcome, Payload, Problem, Program, Put,
+    RunKey, Version,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +75,24 @@ pub enum Report {
         /// The object.
         put: Put,
     },
+    /// It began an object that others may read while it is written.
+    Opened {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+        /// The object; its payload is open.
+        put: Put,
+    },
+    /// It has written such an object to its end. The bytes become the object's at [`Objects::close`].
+    Closed {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+        /// The object; its payload is open and says how many bytes were written.
+        put: Put,
+    },
     /// It wrote something.
     Log {
         /// The invocation.
@@ -112,6 +131,8 @@ pub trait Sandboxes<O> {
     fn start(&mut self, call: Call, objects: &mut O, reports: &mut Vec<Report>);
     /// Stops an attempt. Reports about it may still come, and are ignored by the engine.
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt);
+    /// An object of a run that attempts were started with while it was open is closed now.
+    fn closed(&mut self, app: (AppKey, Version), run: RunKey, object: &Object, objects: &mut O);
     /// Appends what happened since the last call.
     fn poll(&mut self, objects: &mut O, reports: &mut Vec<Report>);
     /// When `poll` has something to do without anybody saying so, in milliseconds from now; `None` for never.
@@ -132,6 +153,10 @@ pub trait Objects {
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem>;
     /// The same bytes under an id of their own, for another owner, on disk so that a record may name them.
     fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem>;
+    /// Makes what was written of an open object of a run its bytes, for good, and sets its payload to them.
+    fn close(&mut self, app: AppKey, run: RunKey, put: &mut Put) -> Result<(), Problem>;
+    /// Frees what is open of a run.
+    fn abandon(&mut self, run: RunKey);
     /// Frees bytes. Freeing what is gone changes nothing.
     fn release(&mut self, id: ObjectId);
     /// The next id that will be given.

@@ -1,7 +1,8 @@
 //! An app version as the pool sees it: which functions can share a worker, and who waits for one.
 
+use crate::event::RunInfo;
 use crate::queue::Queue;
-use sluice_types::{FunctionIx, Network, Program, Resources, Runtime};
+use sluice_types::{FunctionIx, Invocation, Network, Program, Resources, Runtime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(crate) struct App {
     /// Attempts of each function that run now.
     pub running: Vec<u32>,
     pub queue: Queue,
+    /// Invocations whose input is still being written, and that start when it is closed.
+    pub held_back: Vec<(Invocation, RunInfo)>,
     /// Zygotes by what they were started with.
     pub zygotes: BTreeMap<Base, u32>,
     /// Whether the app waits for its turn.
@@ -86,7 +89,8 @@ impl App {
         let functions = program.functions.len();
         let (running, queue) = (vec![0; functions], Queue::new(functions));
         let zygotes = BTreeMap::new();
-        Self { program, bundle, classes, class_of, running, queue, zygotes, in_turn: false }
+        let held_back = Vec::new();
+        Self { program, bundle, classes, class_of, running, queue, held_back, zygotes, in_turn: false }
     }
 
     /// How many more attempts of a function may run.

@@ -7,7 +7,7 @@ use crate::wire::VERSION;
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::json;
 use sluice_isolation::{Bind, BoxSpec, Limits, Python};
-use sluice_types::{BucketIx, FunctionIx, Resources, Runtime};
+use sluice_types::{BucketIx, Function, FunctionIx, Program, Resources, Runtime, Visibility};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -94,5 +94,19 @@ fn function(app: &App, ix: FunctionIx) -> serde_json::Value {
         _ => ("", ""),
     };
     let into: Vec<u16> = function.into.iter().map(|BucketIx(bucket)| *bucket).collect();
-    json!({ "ix": ix.0, "name": &*function.name, "module": module, "call": call, "into": into })
+    json!({
+        "ix": ix.0,
+        "name": &*function.name,
+        "module": module,
+        "call": call,
+        "into": into,
+        "streams": streamed(app, function),
+    })
+}
+
+/// Buckets whose objects others read while the function writes them.
+fn streamed(app: &App, function: &Function) -> Vec<u16> {
+    let puts = function.into.iter().chain([&Program::OUTPUT]).copied();
+    let shows = function.visibility == Visibility::Put;
+    puts.filter(|bucket| shows && app.program.is_streamed(*bucket)).map(|BucketIx(bucket)| bucket).collect()
 }

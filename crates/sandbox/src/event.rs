@@ -38,6 +38,24 @@ pub enum SandboxEvent {
         /// The object.
         put: Put,
     },
+    /// It began an object that others may read while it is written.
+    Opened {
+        /// The logical call.
+        id: InvocationId,
+        /// Which try.
+        attempt: Attempt,
+        /// The object; its payload is open.
+        put: Put,
+    },
+    /// It has written such an object to its end. [`sluice_objects::Memory::close_stream`] makes the bytes its own.
+    Closed {
+        /// The logical call.
+        id: InvocationId,
+        /// Which try.
+        attempt: Attempt,
+        /// The object; its payload is open and says how many bytes were written.
+        put: Put,
+    },
     /// It wrote something.
     Log {
         /// The logical call.

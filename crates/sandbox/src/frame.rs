@@ -6,15 +6,15 @@ use crate::record::{Place, RecordParts};
 use crate::wire::{ABSENT, CALL_HEADER_BYTES, CallKind, NO_BUCKET};
 use bytes::Bytes;
 use sluice_types::invocation::Arguments;
-use sluice_types::{EventPack, EventView, Failure, FailureKind, Invocation, Object, Payload};
+use sluice_types::{EventPack, EventView, Failure, FailureKind, Invocation, Object};
 
-/// Packs the call into `out`. `place` says where the bytes of a stored object are.
+/// Packs the call into `out`. `place` says where the bytes of an object are.
 pub(crate) fn pack(
     out: &mut Vec<u8>,
     serial: u32,
     invocation: &Invocation,
     run: &RunInfo,
-    mut place: impl FnMut(&Payload) -> Result<Place, Failure>,
+    mut place: impl FnMut(&Object) -> Result<Place, Failure>,
 ) -> Result<(), Failure> {
     let kind = match invocation.arguments {
         Arguments::One(_) => CallKind::One,
@@ -37,7 +37,7 @@ pub(crate) fn pack(
     out.extend_from_slice(&(count as u32).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     for object in objects {
-        pack_object(out, object, &place(&object.payload)?)?;
+        pack_object(out, object, &place(object)?)?;
     }
     match &invocation.arguments {
         Arguments::Event(event) => {

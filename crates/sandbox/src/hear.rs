@@ -9,9 +9,10 @@ use crate::limits::EMITS_MAX;
 use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
 use crate::seat::{Seat, State, unpin};
+use crate::streams::Word;
 use crate::wire::{ANNOUNCED_AT, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
 use bytes::Bytes;
-use sluice_objects::Memory;
+use sluice_objects::{Memory, StreamName};
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX};
 use sluice_types::object::Meta;
@@ -33,22 +34,26 @@ impl Pool {
             return;
         }
         let program = self.apps.get(&seat.app).map(|app| Arc::clone(&app.program));
-        match program
+        let heard = program
             .ok_or("its app is gone")
-            .and_then(|program| seat.hear(&program, tick.memory, tick.events))
-        {
+            .and_then(|program| seat.hear(&program, tick.memory, tick.events));
+        self.heed(key, tick.memory);
+        match heard {
             Ok(None) => {}
             Ok(Some(outcome)) => {
                 // Output that was written before a call's only signal is ready with it and was read before it. After
                 // several signals, or with more descriptors ready than fit one look, it may still be in the pipes.
-                if seat.current.as_ref().is_some_and(|current| current.output_lags) || self.ready.was_full {
+                let current = self.seats.get(&key).and_then(|seat| seat.current.as_ref());
+                if current.is_some_and(|current| current.output_lags) || self.ready.was_full {
                     self.hear_output(key, Stream::Stdout, tick.events);
                     self.hear_output(key, Stream::Stderr, tick.events);
                 }
                 self.call_ended(key, outcome, tick);
             }
             Err(what) => {
-                seat.condemn(protocol(what), tick.now);
+                if let Some(seat) = self.seats.get_mut(&key) {
+                    seat.condemn(protocol(what), tick.now);
+                }
             }
         }
     }
@@ -72,6 +77,7 @@ impl Pool {
             if let Err(what) = seat.look(&app.program, tick) {
                 seat.condemn(protocol(what), tick.now);
             }
+            self.heed(key, tick.memory);
         }
     }
 
@@ -216,6 +222,23 @@ impl Seat {
     ) -> Result<Option<Outcome>, &'static str> {
         match message {
             Message::Put(record) => self.put(record, program, memory, events)?,
+            Message::Open(record) => {
+                let (name, put) = self.opened(record, 0, program)?;
+                self.open(memory, name).map_err(|_| "its control socket is closed")?;
+                let current = self.current.as_ref().ok_or("it has no call")?;
+                events.push(SandboxEvent::Opened { id: current.id, attempt: current.attempt, put });
+            }
+            Message::Close(record) => {
+                let Place::Stored(at) = record.place else { return Err("it closes what it has not opened") };
+                let (name, put) = self.opened(record, at.len, program)?;
+                if self.writing.remove(&at.extent) != Some(name) {
+                    return Err("it closes what it has not opened");
+                }
+                let current = self.current.as_ref().ok_or("it has no call")?;
+                events.push(SandboxEvent::Closed { id: current.id, attempt: current.attempt, put });
+            }
+            Message::Grown => self.words.push(Word::Grown),
+            Message::Await(extent, seen) => self.words.push(Word::Awaits(extent, seen)),
             Message::Log(stream, bytes) => {
                 let current = self.current.as_mut().ok_or("it has no call")?;
                 current.hear_output(stream, &bytes, events);
@@ -242,28 +265,24 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<(), &'static str> {
-        if usize::from(record.bucket) >= program.buckets.len() {
-            return Err("it puts to a bucket that does not exist");
-        }
-        if record.key.len() > KEY_BYTES_MAX {
-            return Err("it puts under a key that is too long");
-        }
-        let meta: Option<Meta> = match record.meta.as_slice() {
-            [] => None,
-            json => Some(serde_json::from_slice(json).map_err(|_| "the attributes of a put are not texts")?),
-        };
-        let put = Put {
-            bucket: BucketIx(record.bucket),
-            key: record.key.into(),
-            content_type: record.content_type,
-            payload: self.payload(record.place, memory)?,
-            group: record.group.map(Arc::from),
-            meta: meta.map(Arc::new),
-        };
+        let payload = self.payload(record.place.clone(), memory)?;
+        let put = put_of(record, payload, program)?;
         let current = self.current.as_mut().ok_or("it has no call")?;
         current.has_put = true;
         events.push(SandboxEvent::Put { id: current.id, attempt: current.attempt, put });
         Ok(())
+    }
+
+    /// An object that the call opens, or has written `written` bytes of.
+    fn opened(
+        &self,
+        record: Record,
+        written: u64,
+        program: &Program,
+    ) -> Result<(StreamName, Put), &'static str> {
+        let run = self.current.as_ref().ok_or("it has no call")?.id.run;
+        let put = put_of(record, Payload::Open { written }, program)?;
+        Ok((StreamName { run, bucket: put.bucket, key: put.key.clone() }, put))
     }
 
     fn emit(&mut self, record: Record) -> Result<(), &'static str> {
@@ -299,6 +318,7 @@ impl Seat {
         match place {
             Place::Inline(data) if data.len() > INLINE_BYTES_MAX => Err("a value in a message is too large"),
             Place::Inline(data) => Ok(Payload::Inline(data)),
+            Place::Open(_) => Err("a value is still being written"),
             Place::Stored(at) => {
                 let adopted =
                     memory.adopt(self.writer, at).map_err(|_| "it claims memory that is not its own")?;
@@ -306,6 +326,27 @@ impl Seat {
             }
         }
     }
+}
+
+fn put_of(record: Record, payload: Payload, program: &Program) -> Result<Put, &'static str> {
+    if usize::from(record.bucket) >= program.buckets.len() {
+        return Err("it puts to a bucket that does not exist");
+    }
+    if record.key.len() > KEY_BYTES_MAX {
+        return Err("it puts under a key that is too long");
+    }
+    let meta: Option<Meta> = match record.meta.as_slice() {
+        [] => None,
+        json => Some(serde_json::from_slice(json).map_err(|_| "the attributes of a put are not texts")?),
+    };
+    Ok(Put {
+        bucket: BucketIx(record.bucket),
+        key: record.key.into(),
+        content_type: record.content_type,
+        payload,
+        group: record.group.map(Arc::from),
+        meta: meta.map(Arc::new),
+    })
 }
 
 /// A worker may write even small values to shared memory; in the engine small values are inline.

@@ -4,6 +4,7 @@ use crate::event::Stream;
 use crate::record::Record;
 use crate::wire::{HAS_VALUE, MESSAGE_BYTES, MessageKind, Reader};
 use bytes::Bytes;
+use sluice_objects::ExtentId;
 use sluice_types::{Failure, FailureKind};
 
 /// One message.
@@ -19,12 +20,17 @@ pub(crate) enum Message {
     Need(u64),
     Hold,
     LetGo(u32),
+    Open(Record),
+    Grown,
+    Close(Record),
+    Await(ExtentId, u64),
 }
 
 impl Message {
     /// Whether a worker that does not gather rings for it at once.
     pub fn is_urgent(&self) -> bool {
-        matches!(self, Self::Put(_) | Self::Log(..) | Self::Need(_) | Self::Flush)
+        use Message::*;
+        matches!(self, Put(_) | Log(..) | Need(_) | Flush | Open(_) | Grown | Close(_) | Await(..))
     }
 }
 
@@ -56,6 +62,14 @@ fn message(kind: MessageKind, flags: u8, body: Bytes) -> Result<Message, &'stati
         MessageKind::Flush => Message::Flush,
         MessageKind::Need => Message::Need(Reader(&body).u64().ok_or("a need has no size")?),
         MessageKind::Hold => Message::Hold,
+        MessageKind::Open => Message::Open(record(&body)?),
+        MessageKind::Grown => Message::Grown,
+        MessageKind::Close => Message::Close(record(&body)?),
+        MessageKind::Await => {
+            let mut reader = Reader(&body);
+            let awaited = (|| Some(Message::Await(ExtentId(reader.u32()?), reader.u64()?)))();
+            awaited.ok_or("what it waits for is malformed")?
+        }
         MessageKind::LetGo => Message::LetGo(Reader(&body).u32().ok_or("a release names no call")?),
     })
 }
@@ -95,7 +109,7 @@ mod tests {
     use crate::record::{Place, RecordParts};
     use crate::wire::NO_BUCKET;
     use proptest::prelude::*;
-    use sluice_objects::{ExtentId, Location};
+    use sluice_objects::Location;
     use sluice_types::ContentType;
 
     fn message_bytes(kind: u8, flags: u8, body: &[u8]) -> Bytes {

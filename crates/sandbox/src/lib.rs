@@ -36,6 +36,7 @@ mod ready;
 mod record;
 mod seat;
 mod slot;
+mod streams;
 mod wire;
 pub mod worker;
 mod zygote;

@@ -12,6 +12,7 @@ use crate::exec::{Collected, Job, Scratch};
 use crate::options::Options;
 use crate::ready::{Kind, Ready};
 use crate::seat::Seat;
+use crate::streams::open_input;
 use crate::zygote::Zygote;
 use rustc_hash::FxHashMap;
 use sluice_isolation::{Boxed, Group, Python};
@@ -110,8 +111,10 @@ impl Pool {
         let id = (app, version);
         self.turn.retain(|waiting| *waiting != id);
         let Some(mut removed) = self.apps.remove(&id) else { return };
-        for waiting in removed.queue.drain() {
-            self.complete_late(waiting.invocation.id, waiting.invocation.attempt, Outcome::Cancelled);
+        let queued = removed.queue.drain().map(|waiting| waiting.invocation);
+        let held_back = std::mem::take(&mut removed.held_back).into_iter().map(|(invocation, _)| invocation);
+        for invocation in queued.chain(held_back).collect::<Vec<_>>() {
+            self.complete_late(invocation.id, invocation.attempt, Outcome::Cancelled);
         }
         for seat in self.seats.values_mut().filter(|seat| seat.app == id) {
             if let Some(current) = &mut seat.current {
@@ -131,8 +134,13 @@ impl Pool {
     /// Takes an invocation: it starts at once if a worker is free, else it waits for its turn.
     pub fn start(&mut self, invocation: Invocation, run: RunInfo, memory: &mut Memory) -> Result<(), Error> {
         let id = (run.app, run.version);
-        let app = self.apps.get_mut(&id).ok_or(Error::UnknownApp(run.app, run.version))?;
         let function = invocation.function.index();
+        let known = self.apps.contains_key(&id);
+        if known && open_input(&invocation).is_some() && !self.may_read_early(id, function) {
+            self.apps.get_mut(&id).expect("it is known").held_back.push((invocation, run));
+            return Ok(());
+        }
+        let app = self.apps.get_mut(&id).ok_or(Error::UnknownApp(run.app, run.version))?;
         if app.queue.is_empty() && app.room(function) > 0 {
             let class = app.class_of.get(function).copied().flatten();
             if let Some(seat) = class.and_then(|class| app.classes[class].idle.pop()) {
@@ -141,18 +149,26 @@ impl Pool {
             }
         }
         app.queue.push(invocation, run);
-        if !app.in_turn {
+        self.take_turn(id);
+        self.dispatch(memory, Instant::now());
+        Ok(())
+    }
+
+    /// Lets an app in which somebody waits have its turn.
+    pub(crate) fn take_turn(&mut self, id: AppId) {
+        let waits = self.apps.get_mut(&id).filter(|app| !app.in_turn && !app.queue.is_empty());
+        if let Some(app) = waits {
             app.in_turn = true;
             self.turn.push_back(id);
         }
-        self.dispatch(memory, Instant::now());
-        Ok(())
     }
 
     /// Asks an attempt to stop, and kills it after the grace. It ends in `Completed` with `Outcome::Cancelled`.
     pub fn cancel(&mut self, id: InvocationId, attempt: Attempt, now: Instant) {
         for app in self.apps.values_mut() {
-            if app.queue.remove(id, attempt).is_some() {
+            let held_back = app.held_back.len();
+            app.held_back.retain(|(held, _)| (held.id, held.attempt) != (id, attempt));
+            if app.held_back.len() < held_back || app.queue.remove(id, attempt).is_some() {
                 return self.complete_late(id, attempt, Outcome::Cancelled);
             }
         }

@@ -50,6 +50,17 @@ impl Queue {
         self.lines[function].len()
     }
 
+    /// Those that wait for a function.
+    pub fn line_mut(&mut self, function: usize) -> impl Iterator<Item = &mut Waiting> {
+        self.lines[function].iter_mut()
+    }
+
+    /// How many wait that are to read an object while it is written.
+    pub fn early_readers(&self) -> usize {
+        let reads = |waiting: &&Waiting| crate::streams::open_input(&waiting.invocation).is_some();
+        self.lines.iter().flatten().filter(reads).count()
+    }
+
     pub fn pop(&mut self, function: usize) -> Option<Waiting> {
         let waiting = self.lines[function].pop_front()?;
         self.len -= 1;

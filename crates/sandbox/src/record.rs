@@ -1,6 +1,6 @@
 //! A record: one object, put, value or emission, in either direction.
 
-use crate::wire::{HAS_GROUP, NO_BUCKET, OTHER_TYPE, RECORD_BYTES, Reader};
+use crate::wire::{HAS_GROUP, IS_OPEN, NO_BUCKET, OTHER_TYPE, RECORD_BYTES, Reader};
 use bytes::Bytes;
 use sluice_objects::{ExtentId, Location};
 use sluice_types::ContentType;
@@ -12,6 +12,8 @@ pub enum Place {
     Inline(Bytes),
     /// In an extent.
     Stored(Location),
+    /// Still being written, to this stream.
+    Open(ExtentId),
 }
 
 /// A record as it is read.
@@ -68,12 +70,15 @@ impl<'a> RecordParts<'a> {
         let (extent, offset, len, tail): (_, _, _, &[u8]) = match self.place {
             Place::Inline(data) => (0, data_at as u64, data.len() as u64, data),
             Place::Stored(at) => (at.extent.0, at.offset, at.len, &[]),
+            Place::Open(stream) => (stream.0, 0, 0, &[]),
         };
+        let has_group = if self.group.is_some() { HAS_GROUP } else { 0 };
+        let is_open = if matches!(self.place, Place::Open(_)) { IS_OPEN } else { 0 };
         let total = u32::try_from(data_at + tail.len()).ok()?;
         out.reserve(total as usize);
         out.extend_from_slice(&total.to_le_bytes());
         out.extend_from_slice(&self.bucket.to_le_bytes());
-        out.extend_from_slice(&[code, if self.group.is_some() { HAS_GROUP } else { 0 }]);
+        out.extend_from_slice(&[code, has_group | is_open]);
         for text in [self.key, type_name, group] {
             out.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
         }
@@ -114,6 +119,7 @@ impl Record {
                 }
                 (Place::Inline(own(bytes, data_at..end)), end)
             }
+            _ if flags & IS_OPEN != 0 => (Place::Open(ExtentId(extent)), data_at),
             _ => (Place::Stored(Location { extent: ExtentId(extent), offset, len }), data_at),
         };
         let group = (flags & HAS_GROUP != 0).then(|| group.to_owned());

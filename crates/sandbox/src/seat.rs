@@ -13,11 +13,14 @@ use crate::frame;
 use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
-use crate::wire::{ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT};
+use crate::streams::{Reading, Word};
+use crate::wire::{
+    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
-use sluice_objects::{ExtentId, Location, Memory, WriterId};
+use sluice_objects::{ExtentId, Location, Memory, StreamName, WriterId};
 use sluice_types::{AppKey, Failure, FailureKind, Invocation, ObjectId, Payload, Version};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -70,6 +73,12 @@ pub(crate) struct Seat {
     /// Bytes of messages read before they were rung for.
     pub early: usize,
     pub current: Option<Current>,
+    /// Open objects that the call reads, by extent.
+    pub reading: FxHashMap<ExtentId, Reading>,
+    /// Open objects that the call writes, by extent.
+    pub writing: FxHashMap<ExtentId, StreamName>,
+    /// What the worker has said about open objects, for the pool to heed.
+    pub words: Vec<Word>,
     cores: Cores,
     pub idle_since: Instant,
 }
@@ -130,6 +139,9 @@ impl Seat {
             read_at: 0,
             early: 0,
             current: None,
+            reading: FxHashMap::default(),
+            writing: FxHashMap::default(),
+            words: Vec::new(),
             cores: Cores::All,
             idle_since: now,
         };
@@ -178,10 +190,15 @@ impl Seat {
             self.forget.pop();
             waiting += 1;
         }
-        frame::pack(buffer, serial, invocation, run, |payload| match payload {
+        frame::pack(buffer, serial, invocation, run, |object| match &object.payload {
             Payload::Inline(bytes) => Ok(Place::Inline(bytes.clone())),
             Payload::Stored { id, len, .. } => {
                 Ok(Place::Stored(self.lend(memory, *id, *len, pins, &mut waiting)?))
+            }
+            Payload::Open { .. } => {
+                let (run, bucket, key) = (invocation.id.run, object.bucket, object.key.clone());
+                let name = StreamName { run, bucket, key };
+                Ok(Place::Open(self.lend_open(memory, name, &mut waiting)?))
             }
         })?;
         if buffer.len() > CALL_BYTES {
@@ -225,10 +242,28 @@ impl Seat {
         Ok(at)
     }
 
+    /// Gives the worker an open object to read, and a bell that rings when there is more.
+    fn lend_open(
+        &mut self,
+        memory: &mut Memory,
+        name: StreamName,
+        waiting: &mut u8,
+    ) -> Result<ExtentId, Failure> {
+        let (extent, descriptor) = memory.stream_reader(self.app.0, &name).map_err(input_lost)?;
+        let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
+        let bell = Doorbell::new(true).map_err(|_| too_scattered())?;
+        let descriptors = [descriptor.as_fd(), bell.0.as_fd()];
+        self.channel.send(control, &[], &descriptors).map_err(|_| too_scattered())?;
+        *waiting += 1;
+        self.reading.insert(extent, Reading { name, bell, waits: false });
+        Ok(extent)
+    }
+
     fn ring(&self, frame: &[u8]) -> Result<(), Failure> {
         self.slot.write(CALL_AT, frame);
         self.slot.set_number(HURRY_AT, 0);
         self.slot.set_number(ANNOUNCED_AT, 0);
+        self.slot.set_number(AWAITED_AT, 0);
         self.call_bell.ring(frame.len() as u64).map_err(|error| {
             failure(
                 FailureKind::Crashed,
@@ -255,6 +290,22 @@ impl Seat {
         }
     }
 
+    /// Gives the worker an object to write that others may read meanwhile.
+    pub fn open(&mut self, memory: &mut Memory, name: StreamName) -> io::Result<()> {
+        match memory.stream_writer(self.app.0, &name) {
+            Ok((extent, descriptor)) => {
+                let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
+                self.writing.insert(extent, name.clone());
+                self.words.push(Word::Writes(name));
+                self.channel.send(control, &[], &[descriptor.as_fd()])
+            }
+            Err(error) => {
+                let control = Control { kind: ControlKind::Refused, subject: 0, number: 0 };
+                self.channel.send(control, error.to_string().as_bytes(), &[])
+            }
+        }
+    }
+
     /// Moves the worker, if it is not there already.
     pub fn run_on(&mut self, cores: Cores) {
         let pid = self.pid();
@@ -272,13 +323,16 @@ impl Seat {
     }
 
     /// Lets the function see that it should stop.
-    pub fn show_cancelled(&self) {
+    pub fn show_cancelled(&mut self) {
         self.slot.set_number(CANCELLED_AT, self.serial);
+        self.wake_readers(|_| true);
     }
 
     /// Ends the call: its inputs are free unless the worker still looks at them.
     pub fn take_current(&mut self, memory: &mut Memory) -> Option<Current> {
         let mut current = self.current.take()?;
+        self.reading.clear();
+        self.writing.clear();
         let pins = std::mem::take(&mut current.pins);
         if current.hold {
             self.held.insert(self.serial, pins);

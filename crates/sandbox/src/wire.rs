@@ -9,6 +9,8 @@ pub const CANCELLED_AT: usize = 0;
 pub const HURRY_AT: usize = 4;
 /// Where the worker says how far its messages go that it has not rung for.
 pub const ANNOUNCED_AT: usize = 8;
+/// Not 0 when somebody waits for what the worker writes to objects that it has opened.
+pub const AWAITED_AT: usize = 12;
 /// Start of the call area of a slot.
 pub const CALL_AT: usize = 4096;
 /// Size of the call area, in bytes; larger calls lie in an extent.
@@ -37,6 +39,8 @@ pub const ABSENT: u16 = 0xFFFF;
 pub const NO_BUCKET: u16 = 0xFFFF;
 /// Flag of a record: it has a group.
 pub const HAS_GROUP: u8 = 1;
+/// Flag of a record: the object is still being written; its extent is a stream.
+pub const IS_OPEN: u8 = 2;
 /// Flag of `Returned`: a record follows.
 pub const HAS_VALUE: u8 = 1;
 /// Content type code of a type that is spelled out.
@@ -82,13 +86,23 @@ pub enum MessageKind {
     Hold = 9,
     /// Inputs of an earlier call no longer are.
     LetGo = 10,
+    /// An object is opened, to be read while it is written.
+    Open = 11,
+    /// Somebody waits, and an open object has grown.
+    Grown = 12,
+    /// An open object is written to its end.
+    Close = 13,
+    /// More of an open object is awaited than the bytes seen.
+    Await = 14,
 }
 
 impl MessageKind {
     /// The kind of that number.
     pub fn of(number: u8) -> Option<Self> {
         use MessageKind::*;
-        let all = [Put, Log, Emit, Returned, Failed, Cancelled, Flush, Need, Hold, LetGo];
+        let all = [
+            Put, Log, Emit, Returned, Failed, Cancelled, Flush, Need, Hold, LetGo, Open, Grown, Close, Await,
+        ];
         all.into_iter().find(|kind| *kind as u8 == number)
     }
 }
@@ -105,6 +119,8 @@ pub enum ControlKind {
     Refused = 3,
     /// To a worker: an extent is gone.
     Forget = 4,
+    /// To a worker: an open object, to write, or to read with a bell that rings when there is more.
+    Stream = 5,
     /// To a zygote: fork a worker.
     Fork = 16,
     /// From a zygote: forked; its pidfd comes along.
@@ -121,7 +137,7 @@ impl ControlKind {
     /// The kind of that number.
     pub fn of(number: u8) -> Option<Self> {
         use ControlKind::*;
-        let all = [Extent, Grant, Refused, Forget, Fork, Forked, Ended, Ready, Broken];
+        let all = [Extent, Grant, Refused, Forget, Stream, Fork, Forked, Ended, Ready, Broken];
         all.into_iter().find(|kind| *kind as u8 == number)
     }
 }

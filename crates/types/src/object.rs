@@ -67,6 +67,12 @@ pub enum Payload {
         /// XXH3-128 of the bytes; `None` while nobody needed it (express runs compute it on a repeated put).
         digest: Option<u128>,
     },
+    /// Still being written by the function that opened the object. Where they are, the runtime knows by run, bucket and
+    /// key.
+    Open {
+        /// Number of bytes written, as far as whoever made this knew.
+        written: u64,
+    },
 }
 
 impl Payload {
@@ -75,7 +81,13 @@ impl Payload {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
             Self::Stored { len, .. } => *len,
+            Self::Open { written } => *written,
         }
+    }
+
+    /// Whether the bytes are still being written.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open { .. })
     }
 
     /// Whether there are no bytes.

@@ -41,6 +41,27 @@ impl Program {
     pub fn function(&self, name: &str) -> Option<FunctionIx> {
         self.functions.iter().position(|f| &*f.name == name).map(|i| FunctionIx(i as u16))
     }
+
+    /// Whether a trigger takes objects while they are still being written: one by one, whatever they hold, for
+    /// functions that all read them so.
+    pub fn is_early(&self, trigger: &Trigger) -> bool {
+        let streams = |action: &Action| match action {
+            Action::Invoke(function) => self.functions[function.index()].streams,
+            Action::Emit { .. } => false,
+        };
+        let (Condition::Each(from) | Condition::Name { from, .. }) = &trigger.condition else { return false };
+        trigger.scope == Scope::Run
+            && from.when.is_none()
+            && !trigger.actions.is_empty()
+            && trigger.actions.iter().all(streams)
+    }
+
+    /// Whether anything takes the objects of a bucket while they are still being written.
+    pub fn is_streamed(&self, bucket: BucketIx) -> bool {
+        let watches =
+            |trigger: &&Trigger| trigger.condition.source().is_some_and(|from| from.bucket == bucket);
+        self.triggers.iter().filter(watches).any(|trigger| self.is_early(trigger))
+    }
 }
 
 /// What a crash leaves of a run.
@@ -78,6 +99,8 @@ pub struct Function {
     pub retry: RetryPolicy,
     /// When its puts become visible.
     pub visibility: Visibility,
+    /// Whether it reads objects while they are still being written, and so is started when they are opened.
+    pub streams: bool,
     /// cpu and memory.
     pub resources: Resources,
     /// Whether it may open network connections.
@@ -100,6 +123,7 @@ impl Function {
             timeout_ms: limits::TIMEOUT_MS_DEFAULT,
             retry: RetryPolicy::default(),
             visibility: Visibility::default(),
+            streams: false,
             resources: Resources::default(),
             network: Network::default(),
             env: BTreeMap::new(),

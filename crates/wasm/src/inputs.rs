@@ -27,6 +27,7 @@ impl Inputs {
                 let found = match &object.payload {
                     Payload::Inline(inline) => Some(inline.clone()),
                     stored @ Payload::Stored { .. } => bytes.bytes(stored),
+                    Payload::Open { .. } => None,
                 };
                 resolved.push(found.ok_or_else(|| Fault::input_lost(&object.key))?);
             }
@@ -58,7 +59,7 @@ impl Inputs {
             _ if !self.resolved.is_empty() => self.resolved.get(position).map(|bytes| &**bytes),
             arguments => match &arguments.objects().get(position)?.payload {
                 Payload::Inline(bytes) => Some(bytes),
-                Payload::Stored { .. } => None,
+                Payload::Stored { .. } | Payload::Open { .. } => None,
             },
         }
     }

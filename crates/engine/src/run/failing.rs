@@ -34,7 +34,7 @@ impl Run {
     }
 
     /// No attempt is left: a trigger handles it, a join reports it at closing, or the run fails.
-    fn exhausted(&mut self, cx: &mut Cx<'_>, seq: u32, pending: Pending, failure: Failure) {
+    pub(super) fn exhausted(&mut self, cx: &mut Cx<'_>, seq: u32, pending: Pending, failure: Failure) {
         let function = pending.function;
         self.tallies[function.index()].failed += 1;
         let problem = self.problem(cx, &pending, &failure);

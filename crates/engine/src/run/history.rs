@@ -88,6 +88,11 @@ pub enum HistoryKind {
     },
     /// The run ended.
     RunEnded,
+    /// A function began an object, in this slot, that others may read while it is written.
+    ObjectOpened {
+        /// Position among the run's objects.
+        slot: u32,
+    },
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.

@@ -1,7 +1,7 @@
 //! Invocations: completion and cancellation.
 
 use super::pending::{Pending, PendingState};
-use super::put::{commits, discard, failure};
+use super::put::{Placed, commits, discard, failure};
 use super::{Cx, HistoryKind, Run};
 use crate::condition::{Items, State};
 use crate::effect::Effect;
@@ -42,6 +42,11 @@ impl Run {
         value: Option<ReturnValue>,
         emits: Vec<Emission>,
     ) {
+        if let Err(failure) = self.check_closed(&pending) {
+            let rest = puts.iter().map(|put| &put.payload);
+            rest.chain(value.iter().map(|value| &value.payload)).for_each(|bytes| discard(bytes, cx.effects));
+            return self.failed(cx, seq, pending, failure);
+        }
         let returned = value.map(|value| self.returned(cx, &pending, value));
         let held = std::mem::take(&mut pending.held);
         if let Err(failure) =
@@ -56,7 +61,7 @@ impl Run {
                 Ok(None) => {}
                 Ok(Some(at)) => {
                     pending.puts.push(at);
-                    self.arrived(cx, at);
+                    self.show(cx, Placed::Whole(at));
                 }
                 Err(failure) => {
                     rest.for_each(|put| discard(&put.payload, cx.effects));
@@ -107,6 +112,7 @@ impl Run {
             return;
         }
         self.let_go_items(cx, &pending.items);
+        self.break_streams(cx, pending);
         for at in &pending.puts {
             self.objects.release_if_unused(*at, true, cx.effects);
         }

@@ -19,6 +19,7 @@ mod lifecycle;
 mod outbox;
 mod pending;
 mod put;
+mod streams;
 mod trigger;
 mod view;
 

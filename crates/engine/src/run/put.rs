@@ -8,6 +8,19 @@ use sluice_types::{
     Program, Put, Visibility, limits,
 };
 
+/// What became of an object that an attempt brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// Nobody sees anything new.
+    Hidden,
+    /// It is in this slot.
+    Whole(u32),
+    /// It is in this slot and still being written.
+    Opened(u32),
+    /// The object that was opened in this slot is whole.
+    Closed(u32),
+}
+
 impl Run {
     /// A client puts an object.
     pub(crate) fn client_put(&mut self, cx: &mut Cx<'_>, object: Object) -> Reply {
@@ -18,7 +31,7 @@ impl Run {
         match self.objects.present(Owner::Client, object.bucket, &object.key, &object.payload) {
             Present::Nothing => {
                 let at = self.objects.push(Slot::new(object, Owner::Client, None, true));
-                self.arrived(cx, at);
+                self.show(cx, Placed::Whole(at));
                 self.settle(cx);
                 Reply::Accepted
             }
@@ -76,6 +89,24 @@ impl Run {
 
     /// An attempt puts an object while it runs.
     pub(crate) fn put_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
+        self.take_from(cx, seq, attempt, put, |run, cx, function, put| {
+            if commits(cx, function) {
+                run.pending.get_mut(seq).expect("it is current").held.push(put);
+                return Ok(Placed::Hidden);
+            }
+            Ok(run.place(cx, seq, function, put)?.map_or(Placed::Hidden, Placed::Whole))
+        });
+    }
+
+    /// An attempt brings an object, whole or opened: `place` gives it its slot, and whoever waits for it sees it.
+    pub(super) fn take_from(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seq: u32,
+        attempt: Attempt,
+        put: Put,
+        place: impl FnOnce(&mut Self, &mut Cx<'_>, FunctionIx, Put) -> Result<Placed, Failure>,
+    ) {
         let current = self.pending.get(seq).filter(|pending| pending.is_current(attempt));
         let Some(function) = current.map(|pending| pending.function) else {
             discard(&put.payload, cx.effects);
@@ -83,21 +114,18 @@ impl Run {
             return;
         };
         let placed = match self.check_put(cx, function, &put) {
-            Ok(()) if commits(cx, function) => {
-                self.pending.get_mut(seq).expect("it is current").held.push(put);
-                Ok(None)
-            }
-            Ok(()) => self.place(cx, seq, function, put),
+            Ok(()) => place(self, cx, function, put),
             Err(failure) => {
                 discard(&put.payload, cx.effects);
                 Err(failure)
             }
         };
         match placed {
-            Ok(None) => {}
-            Ok(Some(at)) => {
-                self.pending.get_mut(seq).expect("it is current").puts.push(at);
-                self.arrived(cx, at);
+            Ok(placed) => {
+                if let Placed::Whole(at) | Placed::Opened(at) = placed {
+                    self.pending.get_mut(seq).expect("it is current").puts.push(at);
+                }
+                self.show(cx, placed);
             }
             Err(failure) => {
                 cx.effects.push(Effect::Stop { invocation: InvocationId { run: self.key, seq }, attempt });

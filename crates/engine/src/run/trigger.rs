@@ -1,5 +1,6 @@
 //! One step of a trigger: its condition changes, its timer follows, and it fires.
 
+use super::put::Placed;
 use super::{Cx, Run};
 use crate::condition::{Arrival, Collected, State};
 use crate::objects::ObjectTable;
@@ -36,21 +37,35 @@ impl Run {
         }
     }
 
-    /// Shows an object that has just got its slot to everything that listens to its bucket.
-    pub(super) fn arrived(&mut self, cx: &mut Cx<'_>, at: u32) {
+    /// Shows an object to everything that listens to its bucket. One that is opened is seen only by the triggers that
+    /// take it early, and not again by them when it is closed.
+    pub(super) fn show(&mut self, cx: &mut Cx<'_>, placed: Placed) {
+        let (at, early) = match placed {
+            Placed::Hidden => return,
+            Placed::Whole(at) => (at, None),
+            Placed::Opened(at) => (at, Some(true)),
+            Placed::Closed(at) => (at, Some(false)),
+        };
         if self.is_delegated() {
             return;
         }
-        self.record(cx, super::HistoryKind::ObjectPut { slot: at });
         let compiled = cx.compiled;
         let bucket = self.objects.slot(at).object.bucket;
-        if !compiled.listeners(Scope::App, bucket).is_empty() {
-            self.objects.hold(at, 1);
-            self.send(cx, super::Outgoing::Object(at));
+        if early == Some(true) {
+            self.record(cx, super::HistoryKind::ObjectOpened { slot: at });
+        } else {
+            self.record(cx, super::HistoryKind::ObjectPut { slot: at });
+            if !compiled.listeners(Scope::App, bucket).is_empty() {
+                self.objects.hold(at, 1);
+                self.send(cx, super::Outgoing::Object(at));
+            }
         }
         let bucket_name = &compiled.program.buckets[bucket.index()].name;
         let now_ms = cx.now_ms;
         for &trigger in compiled.listeners(Scope::Run, bucket) {
+            if early.is_some_and(|early| early != compiled.is_early(trigger)) {
+                continue;
+            }
             self.step_trigger(cx, trigger, Some(at), |state, condition, objects, eval, out| {
                 let slot = objects.slot(at);
                 let (object, from) = (&slot.object, slot.function);

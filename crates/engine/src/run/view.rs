@@ -122,7 +122,9 @@ impl Run {
 
     /// The objects in the bucket `output`, in order of arrival.
     pub fn outputs(&self) -> impl Iterator<Item = &Object> {
-        let in_output = |slot: &&Slot| slot.object.bucket == Program::OUTPUT && !slot.released;
+        let in_output = |slot: &&Slot| {
+            slot.object.bucket == Program::OUTPUT && !slot.released && !slot.object.payload.is_open()
+        };
         self.objects.slots().iter().filter(in_output).map(|slot| &slot.object)
     }
 

@@ -31,6 +31,7 @@ fn function(program: &Program, function: &Function) -> Value {
         "timeout_ms": function.timeout_ms,
         "retry": function.retry,
         "visibility": function.visibility,
+        "streams": function.streams,
         "resources": function.resources,
         "network": function.network,
         "env": function.env,

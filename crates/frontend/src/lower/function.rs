@@ -6,11 +6,12 @@ use crate::diagnostic::Diagnostic;
 use sluice_types::{BucketIx, Code, Function as Lowered, Program, Resources, RetryPolicy, Runtime, limits};
 
 /// Which of the keys that say what to run belongs to which runtime.
-const CODE_KEYS: [(&str, &[RuntimeKind]); 4] = [
+const CODE_KEYS: [(&str, &[RuntimeKind]); 5] = [
     ("handler", &[RuntimeKind::Python]),
     ("command", &[RuntimeKind::Exec, RuntimeKind::Process]),
     ("module", &[RuntimeKind::Wasm]),
     ("fresh", &[RuntimeKind::Wasm]),
+    ("streams", &[RuntimeKind::Python]),
 ];
 
 impl Lowering<'_> {
@@ -23,6 +24,7 @@ impl Lowering<'_> {
             timeout_ms: self.timeout_ms(&path, function),
             retry: self.retry(&path, function.retries.as_ref()),
             visibility: function.visibility,
+            streams: function.streams.unwrap_or(false),
             resources: self.resources(&path, function),
             network: function.network.or(self.definition.network).unwrap_or_default(),
             env: self.env(&path, function),
@@ -55,6 +57,7 @@ impl Lowering<'_> {
             function.command.is_some(),
             function.module.is_some(),
             function.fresh.is_some(),
+            function.streams.is_some(),
         ];
         for ((key, runtimes), _) in CODE_KEYS.iter().zip(present).filter(|(_, present)| *present) {
             let words: Vec<_> = runtimes.iter().map(|r| format!("{r:?}").to_lowercase()).collect();

@@ -2,8 +2,8 @@
 
 use crate::ports::Objects;
 use bytes::Bytes;
-use sluice_objects::{Error, Memory, Options};
-use sluice_types::{AppKey, ObjectId, Payload, Problem};
+use sluice_objects::{Error, Memory, Options, StreamName};
+use sluice_types::{AppKey, ObjectId, Payload, Problem, Put, RunKey};
 use std::path::Path;
 
 /// Shared memory that spills to files; see `sluice-objects`.
@@ -51,6 +51,16 @@ impl Objects for NodeMemory {
         let mut copy = self.store(app, &bytes)?;
         self.persist(&mut copy)?;
         Ok(copy)
+    }
+
+    fn close(&mut self, app: AppKey, run: RunKey, put: &mut Put) -> Result<(), Problem> {
+        let name = StreamName { run, bucket: put.bucket, key: put.key.clone() };
+        put.payload = self.0.close_stream(app, &name, put.payload.len()).map_err(|error| problem(&error))?;
+        Ok(())
+    }
+
+    fn abandon(&mut self, run: RunKey) {
+        self.0.drop_streams(run);
     }
 
     fn release(&mut self, id: ObjectId) {

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use sluice_isolation::Host;
 use sluice_sandbox::{Pool, SandboxEvent, Stream};
 use sluice_types::{
-    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Payload, Problem,
-    Program, Runtime, Version,
+    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, InvocationId, Object, Outcome, Payload, Problem,
+    Program, RunKey, Runtime, Version,
 };
 use sluice_wasm::{Completion, InputBytes, LogLine, RunInfo, Step, StoreBytes, Wasm};
 use std::cell::RefCell;
@@ -97,6 +97,8 @@ impl LocalSandboxes {
             reports.push(match event {
                 SandboxEvent::Started { id, attempt, .. } => Report::Started { invocation: id, attempt },
                 SandboxEvent::Put { id, attempt, put } => Report::Put { invocation: id, attempt, put },
+                SandboxEvent::Opened { id, attempt, put } => Report::Opened { invocation: id, attempt, put },
+                SandboxEvent::Closed { id, attempt, put } => Report::Closed { invocation: id, attempt, put },
                 SandboxEvent::Log { id, attempt, stream, bytes } => {
                     let stream = match stream {
                         Stream::Stdout => "stdout",
@@ -222,6 +224,10 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
             wasm.cancel(now_ms, invocation, attempt);
         }
         self.pool.cancel(invocation, attempt, Instant::now());
+    }
+
+    fn closed(&mut self, app: (AppKey, Version), run: RunKey, object: &Object, objects: &mut NodeMemory) {
+        self.pool.closed(app, run, object, &mut objects.0);
     }
 
     fn poll(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {

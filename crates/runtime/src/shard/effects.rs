@@ -39,7 +39,8 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Hands an attempt of the durable or the express engine to the sandboxes.
-    pub(super) fn invoke(&mut self, invocation: Invocation) {
+    pub(super) fn invoke(&mut self, mut invocation: Invocation) {
+        self.refresh(&mut invocation);
         let (id, attempt) = (invocation.id, invocation.attempt);
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return };
         let call = Call { app: run.app(), version: run.version(), run_id: run.id().clone(), invocation };
@@ -66,6 +67,7 @@ impl<P: Ports> Shard<P> {
             Status::Cancelled => self.stats.runs_ended[2] += 1,
             Status::Running => {}
         }
+        self.objects.abandon(key);
         let waiters = self.answers.take_waiters(key);
         if !waiters.is_empty() {
             let view = self.view(key, true);

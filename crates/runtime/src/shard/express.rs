@@ -79,6 +79,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn express_ended(&mut self, key: RunKey) {
+        self.objects.abandon(key);
         let failure = self.express_failures.remove(&key);
         let Some(mut ended) = self.express.take_ended(key) else { return };
         let outputs = std::mem::take(&mut ended.outputs);

@@ -24,6 +24,7 @@ mod recovery;
 mod reports;
 mod retention;
 mod starts;
+mod streams;
 mod views;
 
 pub use checkpoint::{ROOT, Root};
@@ -359,9 +360,10 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Forget { run } => Some(*run),
-        InputKind::Output { invocation, .. } | InputKind::Completed { invocation, .. } => {
-            Some(invocation.run)
-        }
+        InputKind::Output { invocation, .. }
+        | InputKind::Opened { invocation, .. }
+        | InputKind::Closed { invocation, .. }
+        | InputKind::Completed { invocation, .. } => Some(invocation.run),
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

@@ -112,6 +112,14 @@ impl<P: Ports> Shard<P> {
                 "declare the bucket keep=True to keep objects",
             ));
         }
+        if slot.object.payload.is_open() {
+            let message = format!("object {key:?} of bucket {bucket:?} is still being written");
+            return Err(Problem::new(
+                Code::UNKNOWN_OBJECT,
+                message,
+                "ask again when the function that opened it has closed it",
+            ));
+        }
         let bucket = run.program().buckets[place.index()].name.clone();
         let object = &slot.object;
         let bytes = self.objects.read(&object.payload)?;

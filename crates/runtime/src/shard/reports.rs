@@ -31,6 +31,8 @@ impl<P: Ports> Shard<P> {
                 self.log_line(invocation, attempt, stream, &bytes)
             }
             Report::Put { invocation, attempt, put } => self.put_by(invocation, attempt, put),
+            Report::Opened { invocation, attempt, put } => self.opened(invocation, attempt, put),
+            Report::Closed { invocation, attempt, put } => self.closed(invocation, attempt, put),
             Report::Completed { invocation, attempt, outcome } => {
                 self.completed(invocation, attempt, outcome)
             }
@@ -55,7 +57,7 @@ impl<P: Ports> Shard<P> {
     }
 
     /// A put that repeats another is compared with it by digest. One that does not is passed on unread, whatever its size.
-    fn make_comparable(&mut self, invocation: InvocationId, put: &mut Put) -> Result<(), Problem> {
+    pub(super) fn make_comparable(&mut self, invocation: InvocationId, put: &mut Put) -> Result<(), Problem> {
         let Some(run) = self.express.run(invocation.run) else { return Ok(()) };
         let function =
             run.function_of(invocation.seq).map(|function| &run.program().functions[function.index()]);
@@ -72,7 +74,7 @@ impl<P: Ports> Shard<P> {
         Ok(())
     }
 
-    fn completed(&mut self, invocation: InvocationId, attempt: Attempt, mut outcome: Outcome) {
+    pub(super) fn completed(&mut self, invocation: InvocationId, attempt: Attempt, mut outcome: Outcome) {
         self.flights.landed(invocation, attempt);
         if matches!(outcome, Outcome::Failed(_)) {
             self.stats.attempts_failed += 1;
@@ -118,7 +120,7 @@ impl<P: Ports> Shard<P> {
 /// Bytes logged in one go before they are made durable.
 const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
-fn unkept(problem: &Problem) -> Failure {
+pub(super) fn unkept(problem: &Problem) -> Failure {
     Failure {
         kind: FailureKind::Crashed,
         r#type: problem.code.to_string(),

@@ -127,6 +127,11 @@ fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
                 json!({"bucket": bucket, "key": key, "size": size, "content_type": object.content_type.as_str()}),
             )
         }
+        HistoryKind::ObjectOpened { slot } => {
+            let object = &run.slots()[*slot as usize].object;
+            let bucket = &*program.buckets[object.bucket.index()].name;
+            ("ObjectOpened", json!({"bucket": bucket, "key": &*object.key}))
+        }
         HistoryKind::Sealed => ("Sealed", json!({})),
         HistoryKind::TriggerFired { trigger, objects } => {
             ("TriggerFired", json!({"trigger": &*program.triggers[trigger.index()].name, "objects": objects}))

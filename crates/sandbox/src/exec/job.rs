@@ -314,6 +314,7 @@ fn inputs(
                 pins.push(*id);
                 Source::Stored(file, at, *len)
             }
+            Payload::Open { .. } => unreachable!("only functions that stream are started on an open object"),
         };
         list.push(Input {
             key: object.key.to_string(),

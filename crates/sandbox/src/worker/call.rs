@@ -134,6 +134,8 @@ impl Input<'_> {
         match &self.record.place {
             Place::Inline(bytes) => Ok(bytes.clone()),
             Place::Stored(at) => self.session.borrow().extents.read(*at),
+            // Native workers are started when objects are closed.
+            Place::Open(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
