@@ -13,14 +13,10 @@ CALL_AT, CALL_BYTES = 4096, 131072
 MESSAGES_AT, MESSAGES_BYTES = 135168, 262144
 SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
-#: Serial of the call that is cancelled, at offset 0 of the slot.
-CANCELLED = Struct("<I")
-
-#: Not 0 when the worker must ring for every message at once, at this offset of the slot.
-HURRY_AT = 4
-#: End of the messages that the worker has not rung for yet.
-ANNOUNCED_AT = 8
-ANNOUNCED = Struct("<I")
+#: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
+#: ring for every message at once; end of the messages that the worker has not rung for yet.
+CANCELLED, HURRY, ANNOUNCED = range(3)
+WORDS_BYTES = 12
 #: A function that goes on for less than this after its first put, on average, is rung for at the end of its calls only.
 PROMPT_END_NS = 50_000
 #: What a single call counts at most in that average.
@@ -28,6 +24,8 @@ COUNTED_NS_MAX = 1_000_000
 
 #: serial, function, kind, control messages waiting, attempt, objects, context offset.
 CALL = Struct("<IHBBIII")
+#: The front of it, which every call needs.
+CALL_HEAD = Struct("<IHBB")
 #: What follows the call header of a far call: extent, offset, length.
 FAR = Struct("<IQQ")
 KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
@@ -35,6 +33,9 @@ KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
 #: length, bucket, content type, flags, key, type, group lengths, zero, meta length, extent, offset, length of data.
 RECORD = Struct("<IHBBHHHHIIQQ")
 RECORD_BYTES = RECORD.size
+#: The last three of these by themselves, and where they stand.
+PLACE = Struct("<IQQ")
+PLACE_AT = RECORD_BYTES - PLACE.size
 HAS_GROUP = 1
 NO_BUCKET = 0xFFFF
 BYTES, JSON, TEXT, OTHER = range(4)
@@ -47,6 +48,7 @@ MESSAGE_BYTES = MESSAGE.size
 #: A message and its record that has a key and data, in one go: length, serial, type, flags, length of the record,
 #: bucket, content type, length of the key, offset, length of data.
 MESSAGE_RECORD = Struct("<IIBB2xIHBxH14xQQ")
+MESSAGE_RECORD_BYTES = MESSAGE_RECORD.size
 PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO = range(1, 11)
 HAS_VALUE = 1
 

@@ -70,19 +70,19 @@ def undeclared(obj, ctx):
     ctx.put("input", "k", b"v")
 
 def garbage(ctx):
-    worker = ctx._call.worker
+    worker = ctx._worker
     worker.slot[135168:135168 + 4096] = b"\xff" * 4096
     os.eventfd_write(worker.reply_fd, 4096)
     time.sleep(600)
 
 def overruns(ctx):
-    os.eventfd_write(ctx._call.worker.reply_fd, 1 << 40)
+    os.eventfd_write(ctx._worker.reply_fd, 1 << 40)
     time.sleep(600)
 
 def steals(obj, ctx):
     from sluicegate._wire import PUT
     from sluicegate._record import pack
-    worker = ctx._call.worker
+    worker = ctx._worker
     worker.send(PUT, 0, pack(2, "k", 0, None, b"", place=(1, 0, 1 << 20)))
     worker.signal()
     time.sleep(600)

@@ -9,8 +9,8 @@ use std::time::Instant;
 /// Whether a function is prompt is a matter of time; here it says so itself.
 const SOURCE: &str = r#"
 def prompt(ctx):
-    ctx._call.function.ending_ns = 0
-    return ctx._call.worker.slot
+    ctx._function.ending_ns = 0
+    return ctx._worker.slot
 
 def late():
     for _ in range(2_000_000):
@@ -51,10 +51,10 @@ def overruns(obj, ctx):
 
 def ends_silently(obj, ctx):
     slot = prompt(ctx)
-    ctx._call.worker.send(4, 0, b"")
+    ctx._worker.send(4, 0, b"")
     slot[8] = 12
     value = late()
-    ctx._call.worker._at = ctx._call.worker._unsignalled = 0
+    ctx._worker._at = ctx._worker._rung_at = 0
     return value
 "#;
 
