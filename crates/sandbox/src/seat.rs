@@ -13,7 +13,7 @@ use crate::frame;
 use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
-use crate::wire::{ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT};
+use crate::wire::{ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT, RUNG_AT};
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
@@ -67,8 +67,8 @@ pub(crate) struct Seat {
     pub serial: u32,
     /// End of the messages read so far.
     pub read_at: usize,
-    /// Bytes of messages read before they were rung for.
-    pub early: usize,
+    /// Bytes of messages that were read without reading the bell.
+    pub early: u64,
     pub current: Option<Current>,
     cores: Cores,
     pub idle_since: Instant,
@@ -154,7 +154,7 @@ impl Seat {
             return Err(failure);
         }
         self.serial = serial;
-        (self.read_at, self.early) = (0, 0);
+        self.read_at = 0;
         self.state = State::Busy;
         self.current = Some(Current::new(invocation, now, timeout, pins));
         Ok(())
@@ -229,6 +229,7 @@ impl Seat {
         self.slot.write(CALL_AT, frame);
         self.slot.set_number(HURRY_AT, 0);
         self.slot.set_number(ANNOUNCED_AT, 0);
+        self.slot.set_number(RUNG_AT, 0);
         self.call_bell.ring(frame.len() as u64).map_err(|error| {
             failure(
                 FailureKind::Crashed,

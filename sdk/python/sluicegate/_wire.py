@@ -14,9 +14,9 @@ MESSAGES_AT, MESSAGES_BYTES = 135168, 262144
 SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
 #: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
-#: ring for every message at once; end of the messages that the worker has not rung for yet.
-CANCELLED, HURRY, ANNOUNCED = range(3)
-WORDS_BYTES = 12
+#: ring for every message at once; end of the messages that the worker may not have rung for; end of those that it has.
+CANCELLED, HURRY, ANNOUNCED, RUNG = range(4)
+WORDS_BYTES = 16
 #: A function that goes on for less than this after its first put, on average, is rung for at the end of its calls only.
 PROMPT_END_NS = 50_000
 #: What a single call counts at most in that average.

@@ -54,6 +54,7 @@ from ._wire import (
     RECORD,
     RECORD_BYTES,
     RETURNED,
+    RUNG,
     SLOT_BYTES,
     WORDS_BYTES,
 )
@@ -211,7 +212,7 @@ class Worker:
         """Shows the server all messages so far."""
         new = self._at - self._rung_at
         if new:
-            self._rung_at = self._at
+            self.words[RUNG] = self._rung_at = self._at
             os.eventfd_write(self.reply_fd, new)
 
     def _flush(self) -> None:

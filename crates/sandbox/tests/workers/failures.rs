@@ -79,6 +79,11 @@ def overruns(ctx):
     os.eventfd_write(ctx._worker.reply_fd, 1 << 40)
     time.sleep(600)
 
+def overnotes(ctx):
+    ctx._worker.words[3] = 0xffffffff
+    os.eventfd_write(ctx._worker.reply_fd, 12)
+    time.sleep(600)
+
 def steals(obj, ctx):
     from sluicegate._wire import PUT
     from sluicegate._record import pack
@@ -215,6 +220,7 @@ fn a_put_to_an_undeclared_bucket_names_the_fix() {
 fn garbage_costs_the_worker_its_life_only() {
     fails("garbage", FailureKind::Protocol, "killed");
     fails("overruns", FailureKind::Protocol, "more than its message area");
+    fails("overnotes", FailureKind::Protocol, "more than its message area");
     let ran = fails("steals", FailureKind::Protocol, "memory that is not its own");
     assert!(ran.puts.is_empty());
 }
