@@ -22,7 +22,7 @@ pub fn serve() -> io::Result<()> {
 fn hop(call: &Call<'_>) -> Result<Answer, Fault> {
     let no_link = || io::Error::from(io::ErrorKind::InvalidData);
     let input = call.objects()?.into_iter().next().ok_or_else(no_link)?;
-    let mut bytes = input.bytes()?.to_vec();
+    let mut bytes = input.bytes().to_vec();
     let [left, begun_ns] = *bytes.get(..16).ok_or_else(no_link)?.as_chunks::<8>().0 else {
         return Err(no_link().into());
     };

@@ -23,6 +23,7 @@ mod writer;
 
 pub use error::Error;
 pub use extent::{ExtentId, WriterId};
+pub use mapping::Mapping;
 pub use memory::{Memory, Options};
 pub use sharing::{Grant, Location};
 pub use writer::Writer;
