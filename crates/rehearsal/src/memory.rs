@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use sluice_runtime::ports::Objects;
 use sluice_types::{AppKey, Code, ObjectId, Payload, Problem, limits};
+use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes by id. What is stored has its digest at once.
@@ -51,6 +52,9 @@ impl Objects for MapObjects {
     fn release(&mut self, id: ObjectId) {
         self.bytes.remove(&id);
     }
+
+    /// There are no earlier lives.
+    fn sweep(&mut self, _from: ObjectId, _named: &BTreeSet<ObjectId>) {}
 
     fn next_id(&self) -> ObjectId {
         ObjectId(self.next)

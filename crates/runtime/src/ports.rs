@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sluice_types::{
     AppKey, Attempt, Invocation, InvocationId, ObjectId, Outcome, Payload, Problem, Program, Put, Version,
 };
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -134,6 +135,8 @@ pub trait Objects {
     fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem>;
     /// Frees bytes. Freeing what is gone changes nothing.
     fn release(&mut self, id: ObjectId);
+    /// Frees what earlier lives left from this id on and no record has `named`. Called once, before anything is stored.
+    fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>);
     /// The next id that will be given.
     fn next_id(&self) -> ObjectId;
     /// Makes sure that ids below this one are not given again.

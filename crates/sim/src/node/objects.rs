@@ -6,7 +6,7 @@ use super::verdict::Checker;
 use bytes::Bytes;
 use sluice_runtime::ports::Objects;
 use sluice_types::{AppKey, Code, ObjectId, Payload, Problem};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 struct Kept {
@@ -123,6 +123,13 @@ impl Objects for SimObjects {
         if self.0.mutant == Some(Mutant::EarlyRelease) {
             vault.live.pop_last();
         }
+    }
+
+    fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>) {
+        let vault = &mut *self.0.vault.borrow_mut();
+        let orphans = vault.live.extract_if(from.., |id, _| !named.contains(id));
+        let orphans = orphans.inspect(|(id, _)| self.0.tell(|| format!("  {id} is swept")));
+        vault.removed.extend(orphans.filter(|(_, kept)| kept.on_disk).map(|(id, kept)| (id, kept.bytes)));
     }
 
     fn next_id(&self) -> ObjectId {
