@@ -1,7 +1,9 @@
 //! A native worker that returns what it gets, for tests and benchmarks; and, with the launcher's argument, the
-//! launcher of boxes for them. Its function `mirror` puts every object back to front into the bucket `parts`.
+//! launcher of boxes for them. Its function `mirror` puts every object back to front into the bucket `parts`, `greedy` asks
+//! for two large buffers.
 
 use sluice_sandbox::worker::{self, Answer, Call, Fault};
+use sluice_types::ContentType;
 
 fn main() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == sluice_isolation::LAUNCH_ARGUMENT) {
@@ -9,6 +11,12 @@ fn main() {
     }
     let served = worker::serve(|call| match call.function().as_str() {
         "mirror" => mirror(call),
+        "greedy" => {
+            let first = call.buffer(1 << 20)?;
+            call.put("parts", "small", &ContentType::Bytes, b"beside it")?;
+            call.buffer(1 << 20)?;
+            Ok(Answer::buffer(ContentType::Bytes, first))
+        }
         _ => echo(call),
     });
     if let Err(error) = served {

@@ -71,6 +71,18 @@ fn large_inputs_are_read_and_large_outputs_put_where_they_lie() {
 }
 
 #[test]
+fn a_second_large_buffer_is_an_error_of_the_function() {
+    let mut stage = native("greedy");
+    let calls = [(); 2].map(|()| stage.call(0, ContentType::Bytes, b""));
+    for ran in &calls {
+        assert_eq!(ran.failure().kind, FailureKind::Raised);
+        assert!(ran.failure().message.contains("one large buffer at a time"), "{ran:?}");
+        assert_eq!(ran.puts.len(), 1);
+    }
+    assert_eq!(calls[0].pid, calls[1].pid, "the worker goes on");
+}
+
+#[test]
 fn a_worker_follows_when_the_extents_that_it_reads_are_replaced() {
     let mut stage = echo();
     let mut extents = Vec::new();
