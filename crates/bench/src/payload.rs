@@ -23,9 +23,11 @@ const SMALL_BYTES: u64 = 64 << 10;
 /// Runs of each size, in turn.
 const RUNS: usize = 5;
 /// Hand-overs of a run that count.
-const HAND_OVERS: usize = 200;
-/// Hand-overs before the first that counts. The first one of all finds its memory empty and fills it.
-const WARM_UP: usize = 20;
+const HAND_OVERS: u64 = 200;
+/// Hand-overs of a run before the first that counts.
+const WARM_UP: u64 = 20;
+/// Size of an extent. What is smaller lies in one behind the other, so that many must be put before all of it is filled.
+const EXTENT_BYTES: u64 = 64 << 20;
 /// How often the object and the plain memory are read, in turn.
 const READS: u64 = 7;
 
@@ -33,6 +35,7 @@ pub fn measure(place: &Place, bytes: u64) -> Result<Vec<Figure>, Error> {
     floor::stay_on_last(&floor::cores()?)?;
     let stage = Stage::open(place)?;
     stage.deploy(guests::payload(place, bytes)?)?;
+    run(&stage, Ticket { bytes, left: EXTENT_BYTES / bytes.max(SMALL_BYTES), reads: 0 })?;
     let (mut small, mut large) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         small.extend(hand_overs(&stage, SMALL_BYTES)?);
@@ -51,17 +54,12 @@ pub fn measure(place: &Place, bytes: u64) -> Result<Vec<Figure>, Error> {
 
 /// From the put to the consumer's look at both ends of the object, in microseconds.
 fn hand_overs(stage: &Stage, bytes: u64) -> Result<Vec<f64>, Error> {
-    let left = (WARM_UP + HAND_OVERS - 1) as u64;
-    let view = run(stage, Ticket { bytes, left, reads: 0 })?;
-    let mut samples = Vec::with_capacity(WARM_UP + HAND_OVERS);
-    for output in &view.outputs {
-        // They count down, so those before the first that counts have the highest numbers.
-        let number: Option<usize> = output.key.parse().ok();
-        if number.is_some_and(|number| number < HAND_OVERS) {
-            samples.extend(numbers(&output.bytes).map(|ns| ns / 1e3));
-        }
-    }
-    match samples.len() {
+    let view = run(stage, Ticket { bytes, left: WARM_UP + HAND_OVERS - 1, reads: 0 })?;
+    // They count down, so those before the first that counts have the highest numbers.
+    let counts = |key: &str| key.parse().is_ok_and(|number: u64| number < HAND_OVERS);
+    let outputs = view.outputs.iter().filter(|output| counts(&output.key));
+    let samples: Vec<f64> = outputs.flat_map(|output| numbers(&output.bytes)).map(|ns| ns / 1e3).collect();
+    match samples.len() as u64 {
         HAND_OVERS => Ok(samples),
         other => Err(Error::Unexpected(format!("{other} instead of {HAND_OVERS} hand-overs were measured"))),
     }
