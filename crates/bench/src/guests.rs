@@ -186,7 +186,9 @@ pub(crate) fn payload(place: &Place, bytes: u64) -> Result<DeployRequest, Error>
     let steps = vec![step(PRODUCE, tickets, payloads), step(CONSUME, payloads, tickets)];
     let mut request = request("payload", Durability::Express, steps, worker(place)?);
     for function in &mut Arc::make_mut(&mut request.program).functions {
-        // Two extents that take turns; or a copy to compare with.
+        // One worker each, whose memory is filled once.
+        function.concurrency = 1;
+        // An extent and another one, should the first not be free in time; or a copy to compare with.
         function.resources.memory_bytes += 2 * bytes;
     }
     Ok(request)
