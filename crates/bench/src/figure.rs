@@ -5,7 +5,7 @@
 pub struct Figure {
     /// What it is, without percentile and unit: `hop`; empty for what the bench is named after.
     pub name: &'static str,
-    /// The unit: `us`, `/s`, or empty for a count or a ratio.
+    /// The unit: `us`, `/s`, `GB/s`, or empty for a count or a ratio.
     pub unit: &'static str,
     /// How much.
     pub value: Value,

@@ -1,6 +1,7 @@
 //! The apps of the benchmarks.
 
 use crate::error::Error;
+use crate::payload::{CONSUME, PRODUCE};
 use crate::worker::{LINKS, WORKER_ARGUMENT};
 use crate::{Place, Runtime};
 use bytes::Bytes;
@@ -94,7 +95,12 @@ def json_hop(link, ctx):
 "#;
 
 /// Buckets of every app of a benchmark, by position.
-const BUCKETS: [&str; 5] = ["input", "output", LINKS, "fresh_links", "json_links"];
+const BUCKETS: [&str; 7] = ["input", "output", LINKS, "fresh_links", "json_links", TICKETS, PAYLOADS];
+
+/// Bucket that the producer of payloads is started by.
+pub(crate) const TICKETS: &str = "tickets";
+/// Bucket that payloads are handed over in.
+pub(crate) const PAYLOADS: &str = "payloads";
 
 /// Which of the ways through a chain's app a run takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +130,7 @@ pub(crate) fn chain(place: &Place, runtime: Runtime, durability: Durability) -> 
             vec![("hop", Way::Warm, wasm(false)), ("fresh_hop", Way::Fresh, wasm(true))]
         }
         Runtime::Process => {
-            files.insert("worker".to_owned(), Bytes::from(std::fs::read(&place.program)?));
+            files = worker(place)?;
             let command = vec!["./worker".into(), WORKER_ARGUMENT.into()];
             vec![("hop", Way::Warm, Executes::Process { command })]
         }
@@ -167,6 +173,30 @@ pub(crate) fn hop_us(view: &RunView, hops: u32) -> Result<f64, Error> {
         }
         _ => Err(Error::Unexpected(format!("{succeeded} instead of {hops} invocations succeeded"))),
     }
+}
+
+/// The app that hands payloads over: tickets -> produce -> payloads -> consume -> tickets, each in a worker of its own.
+pub(crate) fn payload(place: &Place, bytes: u64) -> Result<DeployRequest, Error> {
+    let [tickets, payloads] = [BucketIx(5), BucketIx(6)];
+    let step = |name: &'static str, from, into| {
+        let command = vec!["./worker".into(), WORKER_ARGUMENT.into(), name.into()];
+        let each = Condition::Each(Source { bucket: from, when: None });
+        (name, sluice_types::Runtime::Process { command }, into, each)
+    };
+    let steps = vec![step(PRODUCE, tickets, payloads), step(CONSUME, payloads, tickets)];
+    let mut request = request("payload", Durability::Express, steps, worker(place)?);
+    for function in &mut Arc::make_mut(&mut request.program).functions {
+        // One worker each, whose memory is filled once.
+        function.concurrency = 1;
+        // An extent and another one, should the first not be free in time; or a copy to compare with.
+        function.resources.memory_bytes += 2 * bytes;
+    }
+    Ok(request)
+}
+
+/// The bundle of native workers.
+fn worker(place: &Place) -> Result<BTreeMap<String, Bytes>, Error> {
+    Ok([("worker".to_owned(), Bytes::from(std::fs::read(&place.program)?))].into())
 }
 
 /// The app of sleepers: all of them, then one that counts them.

@@ -13,6 +13,7 @@ mod floor;
 mod guests;
 mod http;
 mod parked;
+mod payload;
 mod sleepers;
 mod stage;
 mod steps;
@@ -79,6 +80,11 @@ pub enum Bench {
         /// How many.
         count: u32,
     },
+    /// Objects that are handed from one native worker to another, and read there.
+    Payload {
+        /// How large each is.
+        bytes: u64,
+    },
     /// Invocations that sleep at the same time, joined by a batch.
     Sleepers {
         /// How many.
@@ -110,6 +116,7 @@ impl Bench {
             Self::Http { .. } => "http",
             Self::Events { .. } => "events",
             Self::Parked { .. } => "parked",
+            Self::Payload { .. } => "payload",
             Self::Sleepers { .. } => "sleepers",
         }
     }
@@ -129,6 +136,7 @@ impl Bench {
                 events::measure(place, triggers, events, durability)
             }
             Self::Parked { count } => parked::measure(place, count),
+            Self::Payload { bytes } => payload::measure(place, bytes),
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
         }
     }

@@ -1,6 +1,7 @@
-//! The native worker of the benchmarks: this very program, started with [`WORKER_ARGUMENT`].
+//! The native worker of the benchmarks: this very program, started with [`WORKER_ARGUMENT`] and what it is to be.
 
-use sluice_sandbox::worker::{Answer, Call, Fault};
+use crate::payload;
+use sluice_sandbox::worker::{self, Answer, Call, Fault};
 use sluice_types::ContentType;
 use std::io;
 
@@ -15,14 +16,18 @@ pub(crate) const LINKS: &str = "links";
 /// # Errors
 /// When the server is gone or breaks the protocol.
 pub fn serve() -> io::Result<()> {
-    sluice_sandbox::worker::serve(hop)
+    match std::env::args().nth(2).as_deref() {
+        Some(payload::PRODUCE) => worker::serve(payload::produce),
+        Some(payload::CONSUME) => worker::serve(payload::consume),
+        _ => worker::serve(hop),
+    }
 }
 
 /// Puts what it was called with under the next key, until none are left; then how long it has been since the first.
 fn hop(call: &Call<'_>) -> Result<Answer, Fault> {
     let no_link = || io::Error::from(io::ErrorKind::InvalidData);
     let input = call.objects()?.into_iter().next().ok_or_else(no_link)?;
-    let mut bytes = input.bytes()?.to_vec();
+    let mut bytes = input.bytes().to_vec();
     let [left, begun_ns] = *bytes.get(..16).ok_or_else(no_link)?.as_chunks::<8>().0 else {
         return Err(no_link().into());
     };
@@ -42,7 +47,7 @@ fn hop(call: &Call<'_>) -> Result<Answer, Fault> {
 }
 
 /// Nanoseconds on the clock that all processes of this machine share.
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -20,7 +20,7 @@ fn each_seed(test: impl Fn(u64)) {
     }
 }
 
-const TASTE: Taste = Taste { timed: false, keep: true, failing: 0, app_scoped: 0 };
+const TASTE: Taste = Taste { timed: false, keep: true, failing: 0, app_scoped: 0, streaming: 0 };
 
 fn faults(crash_process: u32) -> Faults {
     Faults { crash_attempts: 150, duplicates: 150, disobedience: 500, crash_process, stored: 500 }
@@ -145,8 +145,10 @@ fn in_bucket(run: &sluice_engine::Run, bucket: sluice_types::BucketIx) -> usize 
 #[test]
 fn the_same_inputs_give_the_same_state_and_the_same_effects() {
     each_seed(|seed| {
-        let plan =
-            plan(&mut Rng::new(seed), Taste { timed: true, keep: false, failing: 200, app_scoped: 200 });
+        let plan = plan(
+            &mut Rng::new(seed),
+            Taste { timed: true, keep: false, failing: 200, app_scoped: 200, ..TASTE },
+        );
         let (world, _) = execute(seed, &plan, faults(0));
         let replay = || {
             let mut engine = sluice_engine::Engine::new(Box::new(sluice_sim::eval::Plain));

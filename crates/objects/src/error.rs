@@ -16,6 +16,9 @@ pub enum Error {
     /// A worker names memory that it does not own, that is in use, or that does not exist.
     #[error("a worker claims memory that is not its own: {0}")]
     Claim(&'static str),
+    /// A worker has changed what it had put, after its digest was known.
+    #[error("object {0} was changed after it was put")]
+    Changed(ObjectId),
     /// A streamed object is longer than announced.
     #[error("more than the announced {expected} bytes were written")]
     TooLong {
@@ -55,7 +58,7 @@ impl Error {
                 Code::DISK_FULL
             }
             Self::Full { .. } => Code::OVERLOADED,
-            Self::Claim(_) => Code::WORKER_PROTOCOL,
+            Self::Claim(_) | Self::Changed(_) => Code::WORKER_PROTOCOL,
             Self::TooLong { .. } => Code::BAD_REQUEST,
             _ => Code::INTERNAL,
         }

@@ -6,7 +6,8 @@
 //! The same files on disk serve durability ([`Memory::persist`]) and memory pressure (spilling).
 //!
 //! The host never writes through a mapping and never maps what a living worker may still write: full memory is an
-//! error instead of a SIGBUS, and no bytes change under a reader.
+//! error instead of a SIGBUS, and no bytes change under a reader. Workers in Rust use the same [`Mapping`] to look at
+//! inputs, and to write into their own extent.
 //!
 //! This crate knows nothing of runs, references or the log: its owner says what is pinned, released and live.
 #![allow(unsafe_code)]
@@ -24,6 +25,7 @@ mod writer;
 
 pub use error::Error;
 pub use extent::{ExtentId, WriterId};
+pub use mapping::Mapping;
 pub use memory::{Memory, Options};
 pub use sharing::{Grant, Location};
 pub use stream::StreamName;

@@ -13,7 +13,6 @@ use bytes::Bytes;
 use sluice_types::limits::INLINE_BYTES_MAX;
 use sluice_types::{AppKey, ObjectId, Payload};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
@@ -135,15 +134,17 @@ impl Memory {
         Ok(digest)
     }
 
-    /// Puts an object on disk so that it survives a crash of the machine. Call before the record that names it.
-    pub fn persist(&mut self, id: ObjectId) -> Result<(), Error> {
+    /// Puts an object on disk so that it survives a crash of the machine, and returns the XXH3-128 of what is there. Call
+    /// before the record that names it.
+    pub fn persist(&mut self, id: ObjectId) -> Result<u128, Error> {
         self.write_file(id)?;
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;
         if object.on_disk < OnDisk::Synced {
             self.disk.sync(id)?;
             object.on_disk = OnDisk::Synced;
         }
-        Ok(())
+        let len = object.len;
+        self.digest(&stored(id, len))
     }
 
     /// Forgets an object, in memory and on disk. While it is pinned its bytes stay; the id is gone at once.
@@ -159,21 +160,28 @@ impl Memory {
         }
     }
 
-    /// Removes files that no record names: those of ids from `from` on for which `live` does not hold.
+    /// Removes files that earlier processes left and nobody needs: those of ids from `from` on for which `live` does not
+    /// hold, and those that were spilled and not made durable. Returns how many.
     pub fn sweep(&mut self, from: ObjectId, live: impl Fn(ObjectId) -> bool) -> Result<usize, Error> {
-        let known = &self.objects;
-        self.disk.sweep(from, |id| known.contains_key(&id) || live(id))
+        self.disk.sweep(from, live, |id| self.objects.contains_key(&id))
     }
 
-    /// Writes an object's file, unless it is there.
+    /// Writes an object's file, unless it is there. Its digest is that of the file from then on, whatever a worker that
+    /// still has the memory mapped does to it.
     pub(crate) fn write_file(&mut self, id: ObjectId) -> Result<(), Error> {
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;
         let Some((extent, offset)) = object.place.filter(|_| object.on_disk == OnDisk::No) else {
             return Ok(());
         };
-        let (extent, len) = (&self.extents[&extent], object.len);
-        self.disk.write(id, |file| copy_to(extent, offset, len, file))?;
+        let (extent, len, mut hash) = (&self.extents[&extent], object.len, Xxh3::new());
+        self.disk.write(id, |file| {
+            each_chunk(extent, offset, len, |chunk| {
+                hash.update(chunk);
+                Ok(file.write_all(chunk)?)
+            })
+        })?;
         object.on_disk = OnDisk::Written;
+        object.digest = Some(hash.digest128());
         Ok(())
     }
 
@@ -268,11 +276,6 @@ impl Memory {
 /// The payload of an object whose digest nobody asked for yet.
 pub(crate) fn stored(id: ObjectId, len: u64) -> Payload {
     Payload::Stored { id, len, digest: None }
-}
-
-/// Copies an object to a file.
-fn copy_to(extent: &Extent, offset: u64, len: u64, file: &mut File) -> Result<(), Error> {
-    each_chunk(extent, offset, len, |chunk| Ok(file.write_all(chunk)?))
 }
 
 fn each_chunk(

@@ -30,12 +30,17 @@ fn pattern(len: usize, seed: u8) -> Vec<u8> {
 fn id(payload: &Payload) -> ObjectId {
     match payload {
         Payload::Stored { id, .. } => *id,
-        Payload::Inline(_) => panic!("the payload is inline"),
+        Payload::Inline(_) | Payload::Open { .. } => panic!("the payload is not stored"),
     }
 }
 
 fn file_of(dir: &TempDir, id: ObjectId) -> std::path::PathBuf {
     dir.path().join(format!("objects/{:02x}/{:016x}", id.0 as u8, id.0))
+}
+
+/// Its file while it is not durable.
+fn new_file_of(dir: &TempDir, id: ObjectId) -> std::path::PathBuf {
+    file_of(dir, id).with_added_extension("new")
 }
 
 #[test]
@@ -163,14 +168,14 @@ fn pressure_spills_the_oldest_unpinned_objects_which_stay_readable() {
     let payloads: Vec<Payload> =
         (0..12).map(|i| memory.store(APP, &pattern(MIB as usize, i)).unwrap()).collect();
     assert!(memory.resident_bytes().unwrap() <= 4 * MIB);
-    assert!(file_of(&dir, id(&payloads[0])).exists());
+    assert!(new_file_of(&dir, id(&payloads[0])).exists());
     for (seed, payload) in payloads.iter().enumerate() {
         assert_eq!(memory.bytes(payload).unwrap(), pattern(MIB as usize, seed as u8));
         memory.location(APP, id(payload), MIB).unwrap();
     }
     for payload in &payloads {
         memory.release(id(payload)).unwrap();
-        assert!(!file_of(&dir, id(payload)).exists());
+        assert!(!new_file_of(&dir, id(payload)).exists());
     }
     assert_eq!(memory.object_count(), 0);
 }
@@ -192,16 +197,29 @@ fn memory_in_which_everything_is_pinned_is_full_not_fatal() {
 fn persisted_objects_survive_and_orphans_are_swept() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = pattern(200_000, 4);
-    let (kept, orphan) = {
+    let [older, spilled, kept, orphan] = {
         let mut memory = memory(&dir, 1 << 30);
-        let payloads = [memory.store(APP, &bytes).unwrap(), memory.store(APP, &bytes).unwrap()];
-        payloads.iter().for_each(|payload| memory.persist(id(payload)).unwrap());
-        (payloads[0].clone(), payloads[1].clone())
+        let payloads = [(); 4].map(|()| memory.store(APP, &bytes).unwrap());
+        for at in [0, 2, 3] {
+            memory.persist(id(&payloads[at])).unwrap();
+        }
+        memory.trim(0).unwrap();
+        payloads
     };
+    assert!(new_file_of(&dir, id(&spilled)).exists());
+    std::fs::write(dir.path().join("objects/README"), "not an object").unwrap();
     let mut memory = memory(&dir, 1 << 30);
     memory.seed(ObjectId(id(&orphan).0 + 1));
-    assert_eq!(memory.sweep(id(&kept), |live| live == id(&kept)).unwrap(), 1);
-    assert!(!file_of(&dir, id(&orphan)).exists());
+    let young = memory.store(APP, &bytes).unwrap();
+    memory.trim(0).unwrap();
+    assert_eq!(
+        memory.sweep(id(&kept), |live| live == id(&kept)).unwrap(),
+        2,
+        "the orphan and the spilled one"
+    );
+    assert!(!file_of(&dir, id(&orphan)).exists() && !new_file_of(&dir, id(&spilled)).exists());
+    assert!(file_of(&dir, id(&older)).exists(), "what is older is none of this sweep's");
+    assert_eq!(memory.bytes(&young).unwrap(), bytes, "nor what this process has spilled");
     assert_eq!(memory.bytes(&kept).unwrap(), bytes);
     assert_eq!(memory.digest(&kept).unwrap(), xxhash_rust::xxh3::xxh3_128(&bytes));
     memory.location(APP, id(&kept), 200_000).expect("the first app that asks gets it");
@@ -211,16 +229,34 @@ fn persisted_objects_survive_and_orphans_are_swept() {
 }
 
 #[test]
+fn the_digest_is_of_the_file_whatever_the_worker_writes_later() {
+    let (dir, mut memory) = fresh();
+    let grant = memory.grant(APP, WriterId(1), 200_000).unwrap();
+    let file = File::from(grant.descriptor.unwrap());
+    file.write_all_at(&pattern(200_000, 1), 0).unwrap();
+    let at = Location { extent: grant.extent, offset: 0, len: 200_000 };
+    let payload = memory.adopt(WriterId(1), at).unwrap();
+    let before = memory.digest(&payload).unwrap();
+    file.write_all_at(b"changed", 100_000).unwrap();
+    let written = memory.persist(id(&payload)).unwrap();
+    file.write_all_at(b"and again", 100_000).unwrap();
+    let on_disk = std::fs::read(file_of(&dir, id(&payload))).unwrap();
+    assert_ne!(written, before);
+    assert_eq!(written, xxhash_rust::xxh3::xxh3_128(&on_disk));
+    assert_eq!((memory.digest(&payload).unwrap(), memory.persist(id(&payload)).unwrap()), (written, written));
+}
+
+#[test]
 fn a_full_disk_is_an_error_and_leaves_no_file() {
     let (dir, mut memory) = fresh();
     let payload = memory.store(APP, &pattern(100_000, 1)).unwrap();
     let shard = file_of(&dir, id(&payload)).parent().unwrap().to_owned();
     // /dev/full answers every write with ENOSPC.
     std::fs::create_dir(&shard).unwrap();
-    std::os::unix::fs::symlink("/dev/full", file_of(&dir, id(&payload))).unwrap();
+    std::os::unix::fs::symlink("/dev/full", new_file_of(&dir, id(&payload))).unwrap();
     let error = memory.persist(id(&payload)).unwrap_err();
     assert_eq!(error.code(), sluice_types::Code::DISK_FULL, "{error}");
-    assert!(!file_of(&dir, id(&payload)).exists());
+    assert!(!file_of(&dir, id(&payload)).exists() && !new_file_of(&dir, id(&payload)).is_symlink());
     assert_eq!(memory.bytes(&payload).unwrap(), pattern(100_000, 1));
     memory.persist(id(&payload)).expect("there is room again");
 }
@@ -300,7 +336,10 @@ proptest! {
                         memory.unpin(id(&payload)).unwrap();
                     }
                 }
-                Step::Persist(index) if index < model.len() => memory.persist(id(&model[index].0)).unwrap(),
+                Step::Persist(index) if index < model.len() => {
+                    let digest = memory.persist(id(&model[index].0)).unwrap();
+                    prop_assert_eq!(digest, xxhash_rust::xxh3::xxh3_128(&model[index].1));
+                }
                 Step::Pin(index) if index < model.len() && !model[index].2 => {
                     memory.location(APP, id(&model[index].0), model[index].0.len()).unwrap();
                     memory.pin(id(&model[index].0)).unwrap();

@@ -8,8 +8,8 @@ use crate::protocol::{self, Arguments, Data, Outcome};
 use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
 use sluice_types::invocation::Emission;
 use sluice_types::{
-    AppKey, Attempt, Code, ContentType, Event, Failure, FailureKind, FunctionIx, InvocationId, Problem,
-    Program, Put, ReturnValue, Version,
+    AppKey, Attempt, Code, ContentType, Event, Failure, FailureKind, FunctionIx, InvocationId, Object,
+    Problem, Program, Put, ReturnValue, RunKey, Version,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -166,6 +166,9 @@ impl Sandboxes<MapObjects> for Calls {
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt) {
         self.0.borrow_mut().stop(invocation, attempt);
     }
+
+    /// Nothing is started on an object that is still being written.
+    fn closed(&mut self, _: (AppKey, Version), _: RunKey, _: &Object, _: &mut MapObjects) {}
 
     fn poll(&mut self, objects: &mut MapObjects, reports: &mut Vec<Report>) {
         let heard = std::mem::take(&mut self.0.borrow_mut().heard);

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use sluice_runtime::ports::Objects;
-use sluice_types::{AppKey, Code, ObjectId, Payload, Problem, limits};
+use sluice_types::{AppKey, Code, ObjectId, Payload, Problem, Put, RunKey, limits};
+use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes by id. What is stored has its digest at once.
@@ -32,6 +33,7 @@ impl Objects for MapObjects {
             Payload::Stored { id, .. } => self.bytes.get(id).cloned().ok_or_else(|| {
                 Problem::new(Code::OBJECT_RELEASED, format!("the bytes of {id} are gone"), "report this")
             }),
+            Payload::Open { .. } => Err(nothing_open()),
         }
     }
 
@@ -48,9 +50,19 @@ impl Objects for MapObjects {
         self.store(app, &bytes)
     }
 
+    /// Functions of a rehearsal put whole objects only.
+    fn close(&mut self, _app: AppKey, _run: RunKey, _put: &mut Put) -> Result<(), Problem> {
+        Err(nothing_open())
+    }
+
+    fn abandon(&mut self, _run: RunKey) {}
+
     fn release(&mut self, id: ObjectId) {
         self.bytes.remove(&id);
     }
+
+    /// There are no earlier lives.
+    fn sweep(&mut self, _from: ObjectId, _named: &BTreeSet<ObjectId>) {}
 
     fn next_id(&self) -> ObjectId {
         ObjectId(self.next)
@@ -63,4 +75,8 @@ impl Objects for MapObjects {
     fn resident_bytes(&self) -> u64 {
         self.bytes.values().map(|bytes| bytes.len() as u64).sum()
     }
+}
+
+fn nothing_open() -> Problem {
+    Problem::new(Code::INTERNAL, "nothing is written piece by piece in a rehearsal", "report this")
 }

@@ -5,6 +5,7 @@ use sluice_types::{
     AppKey, Attempt, Invocation, InvocationId, Object, ObjectId, Outcome, Payload, Problem, Program, Put,
     RunKey, Version,
 };
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -159,6 +160,8 @@ pub trait Objects {
     fn abandon(&mut self, run: RunKey);
     /// Frees bytes. Freeing what is gone changes nothing.
     fn release(&mut self, id: ObjectId);
+    /// Frees what earlier lives left from this id on and no record has `named`. Called once, before anything is stored.
+    fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>);
     /// The next id that will be given.
     fn next_id(&self) -> ObjectId;
     /// Makes sure that ids below this one are not given again.

@@ -9,7 +9,7 @@ use sluice_types::{
     Runtime, Scope, Source, Trigger,
 };
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -208,6 +208,60 @@ async fn large_objects_are_passed_on_and_survive() {
     let gone =
         node.handle().object("app", Some("large"), "parts", "0.txt").await.expect_err("intermediates go");
     assert_eq!(gone.code, Code::OBJECT_RELEASED);
+}
+
+/// Every file below a folder, relative to it.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it has a name").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(dir).expect("it lies below").to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn what_no_record_names_is_swept_after_a_crash_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    let handle = node.handle();
+    handle.deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+    let large = |byte| NewObject { bytes: Bytes::from(vec![byte; 300_000]), ..texts(1).remove(0) };
+    run(&handle, "before", vec![large(b'x')]).await;
+    // What a crash leaves: the disk as it is while the node lives, without a checkpoint.
+    let image = tempfile::tempdir().expect("a temporary folder");
+    for file in files(dir.path()) {
+        let to = image.path().join(&file);
+        std::fs::create_dir_all(to.parent().expect("it has a folder")).expect("the folder can be made");
+        std::fs::copy(dir.path().join(file), to).expect("the file can be copied");
+    }
+    node.stop().expect("the node stops");
+    let objects = |dir: &Path| -> Vec<PathBuf> {
+        files(dir).into_iter().filter(|file| file.starts_with("objects")).collect()
+    };
+    let [named] = &*objects(image.path()) else { panic!("only the input is left") };
+    let orphan = named.with_file_name(format!("{}0", named.file_name().expect("a name").display()));
+    let spilled = named.with_added_extension("new");
+    for file in [&orphan, &spilled] {
+        std::fs::write(image.path().join(file), [b'x'; 300_000]).expect("the file can be written");
+    }
+    let node = start(image.path());
+    assert_eq!(&objects(image.path()), std::slice::from_ref(named));
+    let kept = node.handle().object("app", Some("before"), "texts", "0.txt").await.expect("inputs are kept");
+    assert_eq!(kept.bytes, large(b'x').bytes);
+    run(&node.handle(), "after", vec![large(b'y')]).await;
+    node.stop().expect("the node stops");
+    let node = start(image.path());
+    for (id, byte) in [("before", b'x'), ("after", b'y')] {
+        let kept = node.handle().object("app", Some(id), "texts", "0.txt").await.expect("inputs are kept");
+        assert_eq!(kept.bytes, large(byte).bytes, "named before the checkpoint");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
 use crate::seat::{Seat, State, unpin};
 use crate::streams::Word;
-use crate::wire::{ANNOUNCED_AT, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET};
+use crate::wire::{ANNOUNCED_AT, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET, RUNG_AT};
 use bytes::Bytes;
 use sluice_objects::{Memory, StreamName};
 use sluice_types::invocation::Emission;
@@ -138,17 +138,26 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        let rung = self.reply_bell.take().map_err(|_| "its doorbell cannot be read")?;
-        if rung == 0 {
-            return Ok(None);
+        match self.rung()? {
+            0 => Ok(None),
+            _ if self.current.is_none() => Err("it spoke without having a call"),
+            new => self.read(usize::try_from(new).map_err(|_| TOO_FAR)?, program, memory, events),
         }
-        if self.current.is_none() {
-            return Err("it spoke without having a call");
+    }
+
+    /// How many bytes were rung for that are not read yet: as the worker notes in the slot, or as its bell counts. A bell
+    /// that is not read spares a call of the kernel, and still counts what was noted.
+    fn rung(&mut self) -> Result<u64, &'static str> {
+        let noted = self.slot.number(RUNG_AT).load(Ordering::Acquire) as usize;
+        if noted > self.read_at {
+            let new = (noted - self.read_at) as u64;
+            self.early += new;
+            return Ok(new);
         }
-        let rung = usize::try_from(rung).map_err(|_| TOO_FAR)?;
-        let known = rung.min(self.early);
+        let counted = self.reply_bell.take().map_err(|_| "its doorbell cannot be read")?;
+        let known = counted.min(self.early);
         self.early -= known;
-        self.read(rung - known, program, memory, events)
+        Ok(counted - known)
     }
 
     /// Reads what the worker has announced only, and makes it ring from now on.
@@ -158,7 +167,7 @@ impl Seat {
         self.slot.set_number(HURRY_AT, 1);
         let announced = self.slot.number(ANNOUNCED_AT).load(Ordering::Acquire) as usize;
         let new = announced.saturating_sub(self.read_at);
-        self.early += new;
+        self.early += new as u64;
         match self.read(new, program, tick.memory, tick.events)? {
             None => Ok(()),
             Some(_) => Err("it did not ring at the end of its call"),
@@ -207,8 +216,9 @@ impl Seat {
 
     /// The message area was full and has been read.
     fn flushed(&mut self) -> Result<(), &'static str> {
-        (self.read_at, self.early) = (0, 0);
+        self.read_at = 0;
         self.slot.set_number(ANNOUNCED_AT, 0);
+        self.slot.set_number(RUNG_AT, 0);
         self.call_bell.ring(1).map_err(|_| "it cannot be woken")
     }
 

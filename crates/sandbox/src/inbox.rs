@@ -90,6 +90,7 @@ fn failed(body: &[u8]) -> Option<Failure> {
         4 => FailureKind::OutOfMemory,
         5 => FailureKind::Limit,
         6 => FailureKind::Unstartable,
+        7 => FailureKind::Conflict,
         _ => return None,
     };
     let lens = [reader.u32()?, reader.u32()?, reader.u32()?];

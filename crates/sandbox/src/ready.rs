@@ -76,7 +76,9 @@ impl Ready {
 
     pub fn add(&self, fd: impl AsFd, kind: Kind, key: u32) -> io::Result<()> {
         let data = epoll::EventData::new_u64((kind as u64) << 32 | u64::from(key));
-        Ok(epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)?)
+        // A bell that is not read need not be silenced either: each ring is reported once.
+        let edge = if kind == Kind::SeatBell { epoll::EventFlags::ET } else { epoll::EventFlags::empty() };
+        Ok(epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN | edge)?)
     }
 
     pub fn remove(&self, fd: impl AsFd) {

@@ -15,7 +15,7 @@ use crate::record::Place;
 use crate::slot::{Doorbell, Slot};
 use crate::streams::{Reading, Word};
 use crate::wire::{
-    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT,
+    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT, RUNG_AT,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
@@ -70,8 +70,8 @@ pub(crate) struct Seat {
     pub serial: u32,
     /// End of the messages read so far.
     pub read_at: usize,
-    /// Bytes of messages read before they were rung for.
-    pub early: usize,
+    /// Bytes of messages that were read without reading the bell.
+    pub early: u64,
     pub current: Option<Current>,
     /// Open objects that the call reads, by extent.
     pub reading: FxHashMap<ExtentId, Reading>,
@@ -166,7 +166,7 @@ impl Seat {
             return Err(failure);
         }
         self.serial = serial;
-        (self.read_at, self.early) = (0, 0);
+        self.read_at = 0;
         self.state = State::Busy;
         self.current = Some(Current::new(invocation, now, timeout, pins));
         Ok(())
@@ -264,6 +264,7 @@ impl Seat {
         self.slot.set_number(HURRY_AT, 0);
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(AWAITED_AT, 0);
+        self.slot.set_number(RUNG_AT, 0);
         self.call_bell.ring(frame.len() as u64).map_err(|error| {
             failure(
                 FailureKind::Crashed,

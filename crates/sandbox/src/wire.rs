@@ -9,8 +9,10 @@ pub const CANCELLED_AT: usize = 0;
 pub const HURRY_AT: usize = 4;
 /// Where the worker says how far its messages go that it has not rung for.
 pub const ANNOUNCED_AT: usize = 8;
+/// Where the worker may say how far its messages go that it has rung for, or is about to.
+pub const RUNG_AT: usize = 12;
 /// Not 0 when somebody waits for what the worker writes to objects that it has opened.
-pub const AWAITED_AT: usize = 12;
+pub const AWAITED_AT: usize = 16;
 /// Start of the call area of a slot.
 pub const CALL_AT: usize = 4096;
 /// Size of the call area, in bytes; larger calls lie in an extent.

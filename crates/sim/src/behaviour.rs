@@ -110,7 +110,7 @@ impl Reaction {
 pub(crate) fn inline(payload: &Payload) -> Option<&Bytes> {
     match payload {
         Payload::Inline(bytes) => Some(bytes),
-        Payload::Stored { .. } => None,
+        Payload::Stored { .. } | Payload::Open { .. } => None,
     }
 }
 

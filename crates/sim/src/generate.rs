@@ -32,6 +32,8 @@ pub struct Taste {
     pub failing: u32,
     /// App-scoped triggers, in a thousand.
     pub app_scoped: u32,
+    /// Functions that read objects while they are written, in a thousand.
+    pub streaming: u32,
 }
 
 /// Makes a plan.
@@ -48,6 +50,7 @@ pub fn plan(rng: &mut Rng, taste: Taste) -> Plan {
         growing.grow(rng, taste, number);
     }
     let mut program = (*growing.recipe.build()).clone();
+    program.functions.iter_mut().for_each(|function| function.streams = rng.chance(taste.streaming));
     program.buckets.iter_mut().for_each(|bucket| bucket.keep = taste.keep);
     let mut inputs = Vec::new();
     for bucket in ["s0", "s1", "loop"].into_iter().filter(|name| program.bucket(name).is_some()) {

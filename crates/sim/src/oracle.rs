@@ -2,7 +2,7 @@
 //! of their arrival. Knows nothing of how conditions keep their state.
 
 use sluice_engine::objects::{Owner, Slot};
-use sluice_engine::{HistoryKind, Run};
+use sluice_engine::{HistoryEntry, HistoryKind, Run};
 use sluice_types::{Action, Condition, Scope, pattern};
 use std::collections::BTreeMap;
 
@@ -38,16 +38,18 @@ impl Arrival<'_> {
     }
 }
 
+/// In the order of their arrival: an object that was opened arrives when it is closed.
 fn arrivals(run: &Run) -> Vec<Arrival<'_>> {
-    let times: BTreeMap<u32, u64> = run
-        .history()
-        .filter_map(|entry| match entry.kind {
-            HistoryKind::ObjectPut { slot } => Some((slot, entry.at_ms)),
-            _ => None,
-        })
-        .collect();
-    let slots = run.slots().iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing);
-    slots.map(|(at, slot)| Arrival { slot, at_ms: times[&(at as u32)] }).collect()
+    let put = |entry: &HistoryEntry| match entry.kind {
+        HistoryKind::ObjectPut { slot } => {
+            Some(Arrival { slot: &run.slots()[slot as usize], at_ms: entry.at_ms })
+        }
+        _ => None,
+    };
+    run.history()
+        .filter_map(|entry| put(&entry))
+        .filter(|arrival| arrival.slot.owner != Owner::Firing)
+        .collect()
 }
 
 fn firings(condition: &Condition, arrivals: &[Arrival<'_>]) -> Option<Vec<Expected>> {

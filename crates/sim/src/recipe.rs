@@ -79,6 +79,12 @@ impl Recipe {
         self
     }
 
+    /// The function declared last reads objects while they are written.
+    pub fn streams(mut self) -> Self {
+        self.last_function().streams = true;
+        self
+    }
+
     /// A run-scoped trigger, named like the function that it calls.
     pub fn on(self, condition: impl FnOnce(&mut Conditions<'_>) -> Condition, function: &str) -> Self {
         self.trigger(Scope::Run, condition, function)

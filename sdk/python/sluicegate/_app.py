@@ -75,6 +75,7 @@ class App:
         network: str | None = None,
         env: dict[str, str] | None = None,
         visibility: str | None = None,
+        streams: bool | None = None,
         concurrency: int | None = None,
         warm: int | None = None,
         scope: str | None = None,
@@ -95,6 +96,7 @@ class App:
         :param network: ``"host"`` or ``"none"``.
         :param env: environment variables.
         :param visibility: ``"put"`` (puts are seen at once) or ``"commit"`` (when the attempt succeeds).
+        :param streams: it reads objects while they are written; by default when its code uses ``.stream``.
         :param concurrency: most attempts at once.
         :param warm: sandboxes kept warm while idle.
         :param scope: ``"run"`` or ``"app"``: whose objects and events ``on`` sees.
@@ -104,14 +106,15 @@ class App:
             raise TypeError("write @app.function(on=...) with parentheses")
         settings = dict(
             retries=retries, timeout=timeout, rerun_after=rerun_after, memory=memory, cpu=cpu, network=network,
-            env=env, visibility=visibility, concurrency=concurrency, warm=warm, scope=scope, optional=optional,
+            env=env, visibility=visibility, streams=streams, concurrency=concurrency, warm=warm, scope=scope, optional=optional,
         )  # fmt: skip
         declared_at = caller()
 
         def declare(call: F) -> F:
             code = _code(call)
             place = Place(os.path.abspath(code.co_filename), code.co_firstlineno) if code else declared_at
-            self._declare(name or call.__name__, call, "python", on, into, settings, place)
+            found = {"streams": True} if streams is None and _uses(code, "stream") else {}
+            self._declare(name or call.__name__, call, "python", on, into, {**settings, **found}, place)
             return call
 
         return declare
@@ -259,6 +262,12 @@ def _code(call: Callable[..., Any]) -> Any:
     while hasattr(call, "__wrapped__"):
         call = call.__wrapped__
     return getattr(call, "__code__", None)
+
+
+def _uses(code: Any, name: str) -> bool:
+    """Whether a function's own code, or a function within it, mentions a name."""
+    inner = [constant for constant in getattr(code, "co_consts", ()) if hasattr(constant, "co_names")]
+    return code is not None and (name in code.co_names or any(_uses(part, name) for part in inner))
 
 
 def _check_callable(name: str, call: Callable[..., Any]) -> None:

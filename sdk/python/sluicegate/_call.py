@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ._record import pack
 from ._values import encode
 from ._wire import (
-    BYTES,
-    CANCELLED,
+    AWAITED,
+    CALL,
     CODES,
     EMIT,
     INLINE_BYTES_MAX,
     LOG,
+    OPEN,
     PUT,
 )
 
@@ -37,29 +38,30 @@ class CallEnded(RuntimeError):
 
 
 class Call:
-    """Knows the frame it came in and the worker that runs it."""
+    """Knows the frame it came in and the worker that runs it. What a function sees of it is its `Context`."""
 
-    __slots__ = ("worker", "frame", "serial", "function", "attempt", "_context")
+    __slots__ = ("_worker", "_frame", "_serial", "_function", "_texts")
 
-    def __init__(self, worker: "Worker", frame: Any, serial: int, function: Any, attempt: int, at: int) -> None:
-        self.worker = worker
-        self.frame = frame
-        self.serial = serial
-        self.function = function
-        self.attempt = attempt
-        #: Where the texts of the context start, until they are asked for.
-        self._context: "int | list[str | None]" = at
+    def __init__(self, worker: "Worker", frame: Any, serial: int, function: Any) -> None:
+        self._worker = worker
+        self._frame = frame
+        self._serial = serial
+        self._function = function
+        #: The texts of the frame's context, once they were asked for.
+        self._texts: "list[str | None] | None" = None
 
     @property
-    def memory(self) -> Any:
-        return self.worker.memory
+    def _memory(self) -> Any:
+        return self._worker.memory
 
-    def bucket_name(self, index: int) -> str:
-        return self.worker.buckets[index]
+    def _bucket_name(self, index: int) -> str:
+        return self._worker.buckets[index]
 
-    def _texts(self) -> "list[str | None]":
-        if isinstance(self._context, int):
-            frame, at, texts = self.frame, self._context, []
+    def _text(self, index: int) -> "str | None":
+        texts = self._texts
+        if texts is None:
+            frame, texts = self._frame, []
+            at = CALL.unpack_from(frame)[6]
             for _ in range(4):
                 length = int.from_bytes(frame[at : at + 2], "little")
                 at += 2
@@ -68,96 +70,86 @@ class Call:
                 else:
                     texts.append(str(frame[at : at + length], "utf-8"))
                     at += length
-            self._context = texts
-        return self._context
+            self._texts = texts
+        return texts[index]
 
-    @property
-    def run(self) -> str:
-        return self._texts()[0] or ""
-
-    @property
-    def idempotency_key(self) -> str:
-        return self._texts()[1] or ""
-
-    @property
-    def group(self) -> "str | None":
-        return self._texts()[2]
-
-    @property
-    def traceparent(self) -> "str | None":
-        return self._texts()[3]
-
-    @property
-    def cancelled(self) -> bool:
-        return CANCELLED.unpack_from(self.worker.slot, 0)[0] == self.serial
-
-    def put(
-        self, bucket: Any, key: str, value: Any, group: "str | None" = None, meta: "Mapping[str, str] | None" = None
-    ) -> None:
-        index = self.function.puts.get(bucket) if type(bucket) is str else None
-        if index is None:
-            index = self._bucket(bucket)
-        if type(value) is bytes:
-            self._put(index, key, BYTES, None, value, group, meta)
-        else:
-            code, data, other = encode(value)
-            self._put(index, key, code, other, data, group, meta)
-
-    def put_bytes(self, bucket: Any, key: str, data: Any, content_type: str, group: "str | None") -> None:
+    def _put_bytes(self, bucket: Any, key: str, data: Any, content_type: str, group: "str | None") -> None:
         code = CODES.get(content_type, 3)
-        self._put(self._bucket(bucket), key, code, content_type if code == 3 else None, data, group, None)
+        self._put(self._bucket(bucket), key, code, content_type if code == 3 else None, data, group)
 
-    def put_yielded(self, item: Any) -> None:
+    def _put_yielded(self, item: Any) -> None:
         """What a generator function yields: `(key, value)` or `(bucket, key, value)`."""
         if not isinstance(item, tuple) or len(item) not in (2, 3):
             raise TypeError("yield (key, value) or (bucket, key, value)")
         if len(item) == 3:
-            self.put(*item)
+            bucket, key, value = item
+            index = self._bucket(bucket)
         else:
-            code, data, other = encode(item[1])
-            self._put(self.function.into, item[0], code, other, data, None, None)
+            key, value = item
+            index = self._function.into
+        code, data, other = encode(value)
+        self._put(index, key, code, other, data)
 
     def _bucket(self, bucket: Any) -> int:
         name = bucket if isinstance(bucket, str) else getattr(bucket, "bucket_name", repr(bucket))
-        index = self.worker.bucket_index.get(name)
-        if index is None or name not in self.function.puts:
+        index = self._function.puts.get(name)
+        if index is None:
             raise UndeclaredPut(
-                f"function {self.function.name!r} puts to bucket {name!r}, which its into= does not name; "
+                f"function {self._function.name!r} puts to bucket {name!r}, which its into= does not name; "
                 f"declare it: @app.function(..., into=[..., {name}])"
             )
         return index
 
-    def _put(self, bucket: int, key: str, code: int, other: Any, data: Any, group: Any, meta: Any) -> None:
+    def _put(
+        self, bucket: int, key: str, code: int, other: Any, data: Any, group: "str | None" = None, meta: Any = None
+    ) -> None:
         if not isinstance(key, str):
             raise TypeError(f"a key is a str, not {type(key).__name__}")
-        name, worker = key.encode(), self.worker
+        name, worker = key.encode(), self._worker
         if len(name) > KEY_BYTES_MAX:
             raise LimitExceeded(f"a key of {len(name)} bytes is longer than {KEY_BYTES_MAX}")
         with worker.lock:
-            if worker.serial != self.serial:
+            if worker.serial != self._serial:
                 raise CallEnded(_ENDED)
             if other is None and group is None and not meta and len(data) <= INLINE_BYTES_MAX:
                 worker.send_record(PUT, 0, bucket, name, code, data)
             else:
                 worker.send(PUT, 0, pack(bucket, key, code, other, data, group, meta, worker.place(data)))
-            worker.show(self.function)
+            worker.show(self._function)
 
-    def emit(self, type: str, data: Any, subject: "str | None") -> None:
+    def _emit(self, type: str, data: Any, subject: "str | None") -> None:
         code, payload, other = (0, b"", None) if data is None else encode(data)
         if len(payload) > INLINE_BYTES_MAX:
             raise LimitExceeded(
                 f"an event of {len(payload)} bytes is larger than {INLINE_BYTES_MAX}; put an object and name its key"
             )
-        with self.worker.lock:
+        with self._worker.lock:
             self._check_open()
-            self.worker.send(EMIT, 0, pack(0, type, code, other, payload, subject))
+            self._worker.send(EMIT, 0, pack(0, type, code, other, payload, subject))
 
-    def log(self, text: str, level: str) -> None:
-        with self.worker.lock:
+    def _log(self, text: str, level: str) -> None:
+        with self._worker.lock:
             self._check_open()
-            self.worker.send(LOG, _LEVELS.get(level, 3), text.encode("utf-8", "replace")[:INLINE_BYTES_MAX])
-            self.worker.show(self.function)
+            self._worker.send(LOG, _LEVELS.get(level, 3), text.encode("utf-8", "replace")[:INLINE_BYTES_MAX])
+            self._worker.show(self._function)
+
+    def _open_stream(self, record: bytes) -> "tuple[int, int]":
+        worker = self._worker
+        with worker.lock:
+            self._say(OPEN, record)
+            return worker.memory.receive_stream()
+
+    def _say(self, kind: int, body: bytes) -> None:
+        """Sends a message and rings for it."""
+        with self._worker.lock:
+            self._check_open()
+            self._worker.tell(kind, body)
+
+    def _say_awaited(self, kind: int) -> None:
+        """Says it only if somebody waits for what this worker writes."""
+        if self._worker.words[AWAITED]:
+            self._say(kind, b"")
 
     def _check_open(self) -> None:
-        if self.worker.serial != self.serial:
+        if self._worker.serial != self._serial:
             raise CallEnded(_ENDED)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import Any, Mapping
 
-if TYPE_CHECKING:
-    from ._call import Call
+from ._call import Call
+from ._record import pack
+from ._stream import StreamWriter
+from ._values import encode
+from ._wire import BYTES, CALL, CANCELLED, CODES
 
 
-class Context:
+class Context(Call):
     """The call that is running. Valid until the function returns."""
 
-    __slots__ = ("_call",)
-
-    def __init__(self, call: "Call") -> None:
-        self._call = call
+    __slots__ = ()
 
     def put(
         self,
@@ -29,56 +29,72 @@ class Context:
 
         Where a function has ended right after its puts, call after call, they leave with its end, or after 5 ms.
         """
-        self._call.put(bucket, key, value, group, meta)
+        index = self._function.puts.get(bucket) if type(bucket) is str else None
+        if index is None:
+            index = self._bucket(bucket)
+        if type(value) is bytes:
+            self._put(index, key, BYTES, None, value, group, meta)
+        else:
+            code, data, other = encode(value)
+            self._put(index, key, code, other, data, group, meta)
 
     def open(
         self, bucket: Any, key: str, content_type: str = "application/octet-stream", group: "str | None" = None
-    ) -> "ObjectWriter":
-        """A file to write an object in parts. The object appears when the file is closed, whole."""
-        return ObjectWriter(self._call, bucket, key, content_type, group)
+    ) -> "ObjectWriter | StreamWriter":
+        """A file to write an object in parts.
+
+        Functions that read with `Object.stream` start when it is opened and read what is written so far. For all
+        others the object appears when the file is closed, whole.
+        """
+        index = self._bucket(bucket)
+        if index not in self._function.streams:
+            return ObjectWriter(self, bucket, key, content_type, group)
+        code = CODES.get(content_type, 3)
+        other = content_type if code == 3 else None
+        return StreamWriter(self, lambda place: pack(index, key, code, other, b"", group, None, place))
 
     def emit(self, type: str, data: Any = None, subject: "str | None" = None) -> None:
         """Emits an event when the function has succeeded."""
-        self._call.emit(type, data, subject)
+        self._emit(type, data, subject)
 
     def log(self, message: Any, level: str = "info") -> None:
         """Adds a line to the run's log; level is debug, info, warn or error."""
-        self._call.log(str(message), level)
+        self._log(str(message), level)
 
     @property
     def cancelled(self) -> bool:
         """Whether the call should stop: its result is no longer wanted."""
-        return self._call.cancelled
+        return self._worker.words[CANCELLED] == self._serial
 
     @property
     def attempt(self) -> int:
         """Which try this is, from 1."""
-        return self._call.attempt
+        return CALL.unpack_from(self._frame)[4]
 
     @property
     def run(self) -> str:
         """Id of the run."""
-        return self._call.run
+        return self._text(0) or ""
 
     @property
     def function(self) -> str:
         """Name of the function."""
-        return self._call.function.name
+        return self._function.name
 
     @property
     def group(self) -> "str | None":
         """The group this call was started for."""
-        return self._call.group
+        return self._text(2)
 
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this call, and for no other call."""
-        return self._call.idempotency_key
+        return self._text(1) or ""
 
     @property
     def traceparent(self) -> "str | None":
         """W3C trace context of the call."""
-        return self._call.traceparent
+        return self._text(3)
 
 
 class ObjectWriter(io.RawIOBase):
@@ -86,7 +102,7 @@ class ObjectWriter(io.RawIOBase):
 
     def __init__(self, call: "Call", bucket: Any, key: str, content_type: str, group: "str | None") -> None:
         super().__init__()
-        self._put = lambda data: call.put_bytes(bucket, key, data, content_type, group)
+        self._put = lambda data: call._put_bytes(bucket, key, data, content_type, group)
         self._buffer = bytearray()
 
     def writable(self) -> bool:

@@ -7,8 +7,9 @@ import traceback
 
 from ._call import LimitExceeded, UndeclaredPut
 from ._memory import MemoryFull
+from ._stream import OutputNotRepeatable
 from ._values import Unserialisable
-from ._wire import FAILURE, LIMIT, OUT_OF_MEMORY, RAISED, TEXT_BYTES_MAX, UNDECLARED_PUT, UNSERIALISABLE
+from ._wire import CONFLICT, FAILURE, LIMIT, OUT_OF_MEMORY, RAISED, TEXT_BYTES_MAX, UNDECLARED_PUT, UNSERIALISABLE
 
 #: The folder of the app's files, as a worker sees it; stacks name files relative to it.
 bundle = ""
@@ -20,6 +21,8 @@ def _kind(error: BaseException) -> int:
         return UNSERIALISABLE
     if isinstance(error, UndeclaredPut):
         return UNDECLARED_PUT
+    if isinstance(error, OutputNotRepeatable):
+        return CONFLICT
     if isinstance(error, (LimitExceeded, MemoryFull)):
         return LIMIT
     return OUT_OF_MEMORY if isinstance(error, MemoryError) else RAISED

@@ -19,15 +19,19 @@ NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT = range(4)
 class Function:
     """A loaded function: the callable, how it is called and where it may put."""
 
-    __slots__ = ("name", "call", "shape", "into", "puts", "is_async", "ending_ns")
+    __slots__ = ("name", "call", "shape", "into", "puts", "streams", "is_async", "ending_ns")
 
-    def __init__(self, name: str, call: Callable[..., Any], into: "list[int]", buckets: "list[str]") -> None:
+    def __init__(
+        self, name: str, call: Callable[..., Any], into: "list[int]", buckets: "list[str]", streams: "list[int]" = []
+    ) -> None:
         self.name = name
         self.call = call
         self.shape = shape_of(call)
         self.into = into[0] if into else 1
         #: Where it may put: buckets by name.
         self.puts = {buckets[index]: index for index in {1, *into}}
+        #: Buckets whose objects others read while they are written.
+        self.streams = frozenset(streams)
         self.is_async = inspect.iscoroutinefunction(call)
         #: How long its calls go on after their first put, on average over about eight; see `Worker.show`.
         self.ending_ns = COUNTED_NS_MAX

@@ -6,9 +6,13 @@ import mmap
 import os
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._wire import ALIGNMENT, CONTROL, EXTENT, FORGET, GRANT, REFUSED, TEXT_BYTES_MAX
+from ._stream import OpenObject
+from ._wire import ALIGNMENT, CONTROL, EXTENT, FORGET, GRANT, REFUSED, STREAM, TEXT_BYTES_MAX
+
+if TYPE_CHECKING:
+    from ._worker import Worker
 
 
 class MemoryFull(MemoryError):
@@ -18,7 +22,7 @@ class MemoryFull(MemoryError):
 class Memory:
     """Maps what the server sends over the control socket."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, worker: "Worker") -> None:
         self._control = control
         self._readable: "dict[int, mmap.mmap]" = {}
         self._own: "dict[int, mmap.mmap]" = {}
@@ -27,6 +31,10 @@ class Memory:
         self._size = 0
         #: Mappings that this call has looked at.
         self.touched: "list[mmap.mmap]" = []
+        #: Objects that the call reads while they are written, by extent.
+        self.streams: "dict[int, OpenObject]" = {}
+        self._worker = worker
+        self._written = 0, -1
 
     def receive(self, count: int) -> None:
         """Reads `count` control messages."""
@@ -34,7 +42,7 @@ class Memory:
             self._receive()
 
     def _receive(self) -> int:
-        message, fds, _, _ = socket.recv_fds(self._control, TEXT_BYTES_MAX, 1)
+        message, fds, _, _ = socket.recv_fds(self._control, TEXT_BYTES_MAX, 2)
         if not message:
             os._exit(0)  # the server is gone
         kind, extent, size = CONTROL.unpack_from(message)
@@ -48,6 +56,12 @@ class Memory:
             # What still looks at it keeps the mapping alive.
             self._readable.pop(extent, None)
             self._own.pop(extent, None)
+        elif kind == STREAM:
+            if len(fds) == 2:
+                self.streams[extent] = OpenObject(extent, fds[0], fds[1], self._worker)
+            else:
+                self._written = extent, fds[0]
+            return kind
         elif kind == REFUSED:
             raise MemoryFull(str(message[CONTROL.size :], "utf-8"))
         for fd in fds:
@@ -58,9 +72,23 @@ class Memory:
         """Bytes of an extent, read-only."""
         mapping = self._readable.get(extent)
         if mapping is None:
+            if extent in self.streams:
+                return self.streams[extent].whole()
             mapping = self._own[extent]
         self.touched.append(mapping)
         return memoryview(mapping)[offset : offset + length].toreadonly()
+
+    def receive_stream(self) -> "tuple[int, int]":
+        """The extent and the file of an object that the server was asked to open."""
+        while self._receive() != STREAM:
+            pass
+        return self._written
+
+    def close_streams(self) -> None:
+        """The call has ended."""
+        for stream in self.streams.values():
+            stream.close()
+        self.streams.clear()
 
     def is_looked_at(self, mappings: "list[mmap.mmap]") -> bool:
         """Whether a view of any of them lives. Every view holds a reference to its mapping."""

@@ -6,23 +6,27 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Mapping
 
+from ._stream import StreamReader
 from ._values import NPY, array, decode, decode_json
-from ._wire import HAS_GROUP, RECORD, RECORD_BYTES, CONTENT_TYPES
+from ._wire import CONTENT_TYPES, HAS_GROUP, IS_OPEN, PLACE, PLACE_AT, RECORD, RECORD_BYTES
 
 if TYPE_CHECKING:
     from ._memory import Memory
 
 
+#: Read at a time from an object that is still being written.
+STREAM_BUFFER_BYTES = 65536
+
+
 class Object:
     """An immutable value. Everything is read when it is asked for, so an unused attribute costs nothing."""
 
-    __slots__ = ("_frame", "_at", "_call", "_fields", "_data", "_value")
+    __slots__ = ("_frame", "_at", "_call", "_data", "_value")
 
     def __init__(self, frame: "bytes | memoryview", at: int, call: Any) -> None:
         self._frame = frame
         self._at = at
         self._call = call
-        self._fields = None
         self._data = None
         self._value = None
 
@@ -35,11 +39,8 @@ class Object:
         code, data, other = encode(value)
         return cls(pack(0, key, code, other, data, meta=meta), 0, _Loose(bucket, run))
 
-    def _record(self) -> tuple:
-        fields = self._fields
-        if fields is None:
-            fields = self._fields = RECORD.unpack_from(self._frame, self._at)
-        return fields
+    def _fields(self) -> tuple:
+        return RECORD.unpack_from(self._frame, self._at)
 
     def _text_at(self, start: int, length: int) -> str:
         start += self._at + RECORD_BYTES
@@ -48,12 +49,12 @@ class Object:
     @property
     def key(self) -> str:
         """Its name, unique in the run's bucket."""
-        return self._text_at(0, self._record()[4])
+        return self._text_at(0, self._fields()[4])
 
     @property
     def bucket(self) -> str:
         """Name of the bucket it lies in."""
-        return self._call.bucket_name(self._record()[1])
+        return self._call._bucket_name(self._fields()[1])
 
     @property
     def run(self) -> str:
@@ -62,25 +63,26 @@ class Object:
 
     @property
     def size(self) -> int:
-        """Number of bytes."""
-        return self._record()[11]
+        """Number of bytes; of an object that is still being written it is known when that has ended."""
+        fields = self._fields()
+        return len(self.data) if fields[3] & IS_OPEN else fields[11]
 
     @property
     def content_type(self) -> str:
         """How to read the bytes, as a media type."""
-        fields = self._record()
+        fields = self._fields()
         return CONTENT_TYPES[fields[2]] if fields[2] < 3 else self._text_at(fields[4], fields[5])
 
     @property
     def group(self) -> "str | None":
         """The group it was put with."""
-        fields = self._record()
+        fields = self._fields()
         return self._text_at(fields[4] + fields[5], fields[6]) if fields[3] & HAS_GROUP else None
 
     @property
     def meta(self) -> "dict[str, str]":
         """Free attributes, given by who put it."""
-        fields = self._record()
+        fields = self._fields()
         return json.loads(self._text_at(fields[4] + fields[5] + fields[6], fields[8])) if fields[8] else {}
 
     @property
@@ -88,10 +90,9 @@ class Object:
         """The bytes, read-only, in shared memory: nothing is copied. Valid for as long as it is referenced."""
         data = self._data
         if data is None:
-            fields = self._record()
-            extent, offset, length = fields[9], fields[10], fields[11]
+            extent, offset, length = PLACE.unpack_from(self._frame, self._at + PLACE_AT)
             if extent:
-                data = self._call.memory.view(extent, offset, length)
+                data = self._call._memory.view(extent, offset, length)
             else:
                 start = self._at + offset
                 data = memoryview(self._frame)[start : start + length]  # a frame is read-only itself
@@ -104,18 +105,18 @@ class Object:
 
     def json(self) -> Any:
         """The bytes as JSON."""
-        fields = self._record()
-        if fields[9]:
+        extent, offset, length = PLACE.unpack_from(self._frame, self._at + PLACE_AT)
+        if extent:
             return decode_json(self.data)
-        start = self._at + fields[10]
-        return decode_json(self._frame[start : start + fields[11]])
+        start = self._at + offset
+        return decode_json(self._frame[start : start + length])
 
     @property
     def value(self) -> Any:
         """The bytes decoded by content type: JSON, text, a NumPy array, or `bytes`. Decoded once."""
         value = self._value
         if value is None:
-            code = self._record()[2]
+            code = self._fields()[2]
             if code == 1:
                 value = self.json()
             elif code == 2:
@@ -137,13 +138,15 @@ class Object:
         return numpy.frombuffer(self.data, dtype=dtype or numpy.uint8)
 
     def stream(self) -> io.BufferedReader:
-        """The bytes as a file opened for reading."""
-        return io.BufferedReader(_Reader(self.data))
+        """The bytes as a file opened for reading.
 
-    def _release(self) -> "memoryview | None":
-        """Lets go of shared memory; what is returned is still in use."""
-        data, self._data = self._data, None
-        return data
+        A function that uses it starts as soon as its object is opened with `ctx.open`; reading waits for what is not
+        written yet.
+        """
+        fields = self._fields()
+        if fields[3] & IS_OPEN:
+            return io.BufferedReader(StreamReader(self._call._memory.streams[fields[9]]), STREAM_BUFFER_BYTES)
+        return io.BufferedReader(_Reader(self.data))
 
     def __len__(self) -> int:
         return self.size
@@ -162,7 +165,7 @@ class _Loose:
         self._bucket = bucket
         self.run = run
 
-    def bucket_name(self, _index: int) -> str:
+    def _bucket_name(self, _index: int) -> str:
         return self._bucket
 
 

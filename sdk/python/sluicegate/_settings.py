@@ -12,7 +12,7 @@ _CHOICES = {"network": ("host", "none"), "visibility": ("put", "commit"), "scope
 _RETRY_KEYS = {"max", "initial", "backoff", "max_delay", "jitter"}
 _KNOWN = {
     "command", "module", "fresh", "retries", "timeout", "rerun_after", "memory", "cpu", "network", "env",
-    "visibility", "concurrency", "warm", "scope", "optional",
+    "visibility", "streams", "concurrency", "warm", "scope", "optional",
 }  # fmt: skip
 
 
@@ -38,6 +38,9 @@ def _check(key: str, value: Any) -> None:
     elif key == "cpu":
         if not _is_number(value) or not 0.001 <= value <= 1024:
             raise ValueError(f"cpu is a number of cores between 0.001 and 1024, not {value!r}")
+    elif key == "streams":
+        if not isinstance(value, bool):
+            raise TypeError(f"streams is True or False, not {value!r}")
     elif key in ("concurrency", "warm"):
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{key} is a whole number, 0 or more, not {value!r}")

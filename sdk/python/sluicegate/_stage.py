@@ -38,6 +38,7 @@ from ._wire import (
     RETURNED,
     UNDECLARED_PUT,
     UNSERIALISABLE,
+    WORDS_BYTES,
 )
 from ._worker import Worker, _listed
 
@@ -61,7 +62,7 @@ class Stage(Worker):
     """
 
     def __init__(self, buckets: list[str], put: Callable[[dict[str, Any]], bool]) -> None:
-        self.slot: Any = bytearray(CANCELLED.size)
+        self.words: Any = [0] * (WORDS_BYTES // 4)
         self.buckets = buckets
         self.bucket_index = {name: index for index, name in enumerate(buckets)}
         self.lock = threading.RLock()
@@ -80,7 +81,7 @@ class Stage(Worker):
         self.serial, self.error = call["call"], None
         self._emits, self._outcome = [], {}
         try:
-            self._run(frame, self.serial, 0, kind, call["attempt"], count, at)
+            self._run(frame, self.serial, 0, kind)
         finally:
             self.serial = 0
         return self._outcome
@@ -93,7 +94,7 @@ class Stage(Worker):
         found = Object(frame, CALL.size, self)
         return Event(found) if kind == KIND_EVENT else found
 
-    def bucket_name(self, index: int) -> str:
+    def _bucket_name(self, index: int) -> str:
         """Name of a bucket."""
         return self.buckets[index]
 
@@ -146,7 +147,7 @@ class Stage(Worker):
     def _put(self, found: Object) -> None:
         put = {"bucket": found.bucket, "key": found.key, "group": found.group, "meta": found.meta or None}
         if self._hear_put({**put, "data": shown(found)}):
-            CANCELLED.pack_into(self.slot, 0, self.serial)
+            self.words[CANCELLED] = self.serial
 
     def _succeeded(self, value: dict[str, str] | None) -> None:
         self._outcome = {"succeeded": {"value": value, "emits": self._emits}}

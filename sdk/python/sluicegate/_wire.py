@@ -13,14 +13,11 @@ CALL_AT, CALL_BYTES = 4096, 131072
 MESSAGES_AT, MESSAGES_BYTES = 135168, 262144
 SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
-#: Serial of the call that is cancelled, at offset 0 of the slot.
-CANCELLED = Struct("<I")
-
-#: Not 0 when the worker must ring for every message at once, at this offset of the slot.
-HURRY_AT = 4
-#: End of the messages that the worker has not rung for yet.
-ANNOUNCED_AT = 8
-ANNOUNCED = Struct("<I")
+#: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
+#: ring for every message at once; end of the messages that the worker may not have rung for; end of those that it has;
+#: not 0 when somebody waits for what the worker writes to objects that it has opened.
+CANCELLED, HURRY, ANNOUNCED, RUNG, AWAITED = range(5)
+WORDS_BYTES = 20
 #: A function that goes on for less than this after its first put, on average, is rung for at the end of its calls only.
 PROMPT_END_NS = 50_000
 #: What a single call counts at most in that average.
@@ -28,6 +25,8 @@ COUNTED_NS_MAX = 1_000_000
 
 #: serial, function, kind, control messages waiting, attempt, objects, context offset.
 CALL = Struct("<IHBBIII")
+#: The front of it, which every call needs.
+CALL_HEAD = Struct("<IHBB")
 #: What follows the call header of a far call: extent, offset, length.
 FAR = Struct("<IQQ")
 KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
@@ -35,7 +34,10 @@ KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
 #: length, bucket, content type, flags, key, type, group lengths, zero, meta length, extent, offset, length of data.
 RECORD = Struct("<IHBBHHHHIIQQ")
 RECORD_BYTES = RECORD.size
-HAS_GROUP = 1
+#: The last three of these by themselves, and where they stand.
+PLACE = Struct("<IQQ")
+PLACE_AT = RECORD_BYTES - PLACE.size
+HAS_GROUP, IS_OPEN = 1, 2
 NO_BUCKET = 0xFFFF
 BYTES, JSON, TEXT, OTHER = range(4)
 CONTENT_TYPES = ("application/octet-stream", "application/json", "text/plain")
@@ -47,16 +49,17 @@ MESSAGE_BYTES = MESSAGE.size
 #: A message and its record that has a key and data, in one go: length, serial, type, flags, length of the record,
 #: bucket, content type, length of the key, offset, length of data.
 MESSAGE_RECORD = Struct("<IIBB2xIHBxH14xQQ")
-PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO = range(1, 11)
+MESSAGE_RECORD_BYTES = MESSAGE_RECORD.size
+PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO, OPEN, GROWN, CLOSE, AWAIT = range(1, 15)
 HAS_VALUE = 1
 
 #: Failure: kind, lengths of type, message, stack.
 FAILURE = Struct("<BIII")
-RAISED, UNSERIALISABLE, UNDECLARED_PUT, OUT_OF_MEMORY, LIMIT, UNSTARTABLE = range(1, 7)
+RAISED, UNSERIALISABLE, UNDECLARED_PUT, OUT_OF_MEMORY, LIMIT, UNSTARTABLE, CONFLICT = range(1, 8)
 
 #: Control messages: kind, extent, size.
 CONTROL = Struct("<B3xIQ")
-EXTENT, GRANT, REFUSED, FORGET = range(1, 5)
+EXTENT, GRANT, REFUSED, FORGET, STREAM = range(1, 6)
 FORK, FORKED, ENDED, READY, BROKEN = range(16, 21)
 
 INLINE_BYTES_MAX = 65536

@@ -14,7 +14,6 @@ from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
 
-from ._call import Call
 from ._context import Context
 from ._event import Event
 from ._failure import pack_failure
@@ -25,9 +24,11 @@ from ._record import pack
 from ._values import encode
 from ._wire import (
     ANNOUNCED,
-    ANNOUNCED_AT,
+    BYTES,
     CALL,
     CALL_AT,
+    CALL_HEAD,
+    CANCELLED,
     CANCELLED_CALL,
     COUNTED_NS_MAX,
     FAILED,
@@ -35,7 +36,7 @@ from ._wire import (
     FLUSH,
     HAS_VALUE,
     HOLD,
-    HURRY_AT,
+    HURRY,
     INLINE_BYTES_MAX,
     KIND_EVENT,
     KIND_EVENTS,
@@ -45,6 +46,7 @@ from ._wire import (
     MESSAGE,
     MESSAGE_BYTES,
     MESSAGE_RECORD,
+    MESSAGE_RECORD_BYTES,
     MESSAGES_AT,
     MESSAGES_BYTES,
     NEED,
@@ -53,10 +55,14 @@ from ._wire import (
     RECORD,
     RECORD_BYTES,
     RETURNED,
+    RUNG,
     SLOT_BYTES,
+    WORDS_BYTES,
 )
 
-_RECORD_AT = MESSAGE_RECORD.size  # where the key of a record starts in its message
+#: Of the calls of a prompt function one in this many is timed: the clock costs as much as the rest of showing a put.
+_TIMED_EVERY = 8
+_UNTIMED = -1
 _FREE_BYTES = MESSAGES_BYTES - MESSAGE_BYTES  # a FLUSH always fits
 
 
@@ -65,84 +71,80 @@ class Worker:
 
     def __init__(self, slot_fd: int, call_fd: int, reply_fd: int, control: socket.socket, setup: Any) -> None:
         self.slot = mmap.mmap(slot_fd, SLOT_BYTES)
+        #: The words at its front, each read and written as a whole.
+        self.words = memoryview(self.slot)[:WORDS_BYTES].cast("I")
         os.close(slot_fd)
         self.call_fd, self.reply_fd = call_fd, reply_fd
-        self.memory = Memory(control)
+        self.memory = Memory(control, self)
         self.functions: "dict[int, Function]" = setup.functions
         self.buckets: "list[str]" = setup.buckets
         self.bucket_index = {name: index for index, name in enumerate(self.buckets)}
         self.lock = threading.RLock()
         self.serial = 0  # of the call that runs; 0 between calls
-        self._serial = 0
         self._at = 0  # end of the messages of this call
-        self._unsignalled = 0
+        self._rung_at = 0  # end of those that were rung for
         self._put_ns = 0  # when this call put something first
         self._held: "list[tuple[int, list[Any]]]" = []
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
         wait, call_fd, slot = os.eventfd_read, self.call_fd, self.slot
-        unpack, stdout, stderr = CALL.unpack_from, sys.stdout, sys.stderr
-        memory, header = self.memory, CALL.size
+        unpack, stdout, stderr = CALL_HEAD.unpack_from, sys.stdout, sys.stderr
+        memory = self.memory
         while True:
             length = wait(call_fd)
             frame: Any = slot[CALL_AT : CALL_AT + length]
-            serial, function, kind, waiting, attempt, count, context_at = unpack(frame)
+            serial, function, kind, waiting = unpack(frame)
             if waiting:
                 memory.receive(waiting)
             if kind == KIND_FAR:
-                frame = memory.view(*FAR.unpack_from(frame, header))
-                serial, function, kind, waiting, attempt, count, context_at = unpack(frame)
-            self.serial = self._serial = serial
-            self._at = self._unsignalled = self._put_ns = 0
-            self._run(frame, serial, function, kind, attempt, count, context_at)
+                frame = memory.view(*FAR.unpack_from(frame, CALL.size))
+                serial, function, kind, _ = unpack(frame)
+            self.serial = serial
+            self._at = self._rung_at = self._put_ns = 0
+            self._run(frame, serial, function, kind)
             frame = None
             if sys.stdout is not stdout:
                 sys.stdout = stdout
             stdout.flush()
             stderr.flush()
+            if memory.streams:
+                memory.close_streams()
             if memory.touched or self._held:
                 self._report_held(serial)
             self.serial = 0
             self.signal()
 
-    def _run(self, frame: Any, serial: int, index: int, kind: int, attempt: int, count: int, at: int) -> None:
+    def _run(self, frame: Any, serial: int, index: int, kind: int) -> None:
         function = self.functions[index]
-        call = Call(self, frame, serial, function, attempt, at)
+        context = Context(self, frame, serial, function)
         try:
             shape = function.shape
             if shape == NOTHING:
                 result = function.call()
             elif shape == CONTEXT:
-                result = function.call(Context(call))
+                result = function.call(context)
             else:
-                argument: Any = Object(frame, CALL.size, call)
-                if kind != KIND_ONE:
-                    argument = _listed(frame, count, call, kind) if kind != KIND_EVENT else Event(argument)
-                result = function.call(argument) if shape == OBJECT else function.call(argument, Context(call))
-            if type(result) is bytes and len(result) <= INLINE_BYTES_MAX:
-                self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", 0, result)
-            elif result is not None:
-                self._return(call, result)
-            else:
+                argument = Object(frame, CALL.size, context) if kind == KIND_ONE else _argument(frame, context, kind)
+                result = function.call(argument) if shape == OBJECT else function.call(argument, context)
+            if self.memory.streams:
+                result = self._await_inputs(context, result)
+            if result is None:
                 self.send(RETURNED, 0, b"")
+            elif type(result) is bytes and len(result) <= INLINE_BYTES_MAX:
+                self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", BYTES, result)
+            else:
+                self._return(context, result)
         except BaseException as error:
-            if call.cancelled and isinstance(error, Exception):
+            if context.cancelled and isinstance(error, Exception):
                 self.send(CANCELLED_CALL, 0, b"")
             else:
                 self.send(FAILED, 0, pack_failure(error))
-        if self._put_ns:
-            took = monotonic_ns() - self._put_ns
-            function.ending_ns += ((took if took < COUNTED_NS_MAX else COUNTED_NS_MAX) - function.ending_ns) >> 3
+        if self._put_ns > 0 or self.words[HURRY]:
+            self._learn(function)
 
-    def _return(self, call: Call, result: Any) -> None:
-        kind = type(result)
-        if kind is CoroutineType:
-            import asyncio
-
-            result = asyncio.run(result)
-        elif kind is GeneratorType:
-            result = _drain(result, call)
+    def _return(self, context: Context, result: Any) -> None:
+        result = _run_on(context, result)
         if result is None:
             self.send(RETURNED, 0, b"")
             return
@@ -152,21 +154,37 @@ class Worker:
         else:
             self.send(RETURNED, HAS_VALUE, pack(NO_BUCKET, "", code, other, data, place=self.place(data)))
 
+    def _await_inputs(self, context: Context, result: Any) -> Any:
+        """A call that reads an object while it is written ends after the object: a crash before that undoes both."""
+        result = _run_on(context, result)
+        for stream in self.memory.streams.values():
+            stream.wait()
+        return result
+
+    def tell(self, kind: int, body: bytes) -> None:
+        """Sends a message of the running call and rings for it."""
+        with self.lock:
+            self.send(kind, 0, body)
+            self.signal()
+
+    def is_cancelled(self) -> bool:
+        """Whether the running call should stop."""
+        return self.words[CANCELLED] == self.serial
+
     def send_record(self, kind: int, flags: int, bucket: int, key: bytes, code: int, data: Any) -> None:
         """Appends a message with a record that has a key, a known content type, and its bytes within."""
-        data_at, length, at = RECORD_BYTES + len(key), len(data), self._at
-        total = MESSAGE_BYTES + data_at + length
+        key_bytes, data_bytes, at = len(key), len(data), self._at
+        total = MESSAGE_RECORD_BYTES + key_bytes + data_bytes
         if at + total > _FREE_BYTES:
             self._flush()
             at = 0
-        start = MESSAGES_AT + at
-        MESSAGE_RECORD.pack_into(
-            self.slot, start, total, self._serial, kind, flags,
-            data_at + length, bucket, code, len(key), data_at, length,
+        head = MESSAGE_RECORD.pack(
+            total, self.serial, kind, flags,
+            total - MESSAGE_BYTES, bucket, code, key_bytes, RECORD_BYTES + key_bytes, data_bytes,
         )  # fmt: skip
-        self.slot[start + _RECORD_AT : start + total] = key + data if key else data
+        start = MESSAGES_AT + at
+        self.slot[start : start + total] = head + key + data
         self._at = at + total
-        self._unsignalled += total
 
     def place(self, data: Any) -> "tuple[int, int, int] | None":
         """Copies what is too large for a message to shared memory and says where it is."""
@@ -175,14 +193,15 @@ class Worker:
     def send(self, kind: int, flags: int, body: bytes) -> None:
         """Appends a message; the server sees it at the next signal."""
         total = MESSAGE_BYTES + len(body)
-        if self._at + total > _FREE_BYTES:
+        at = self._at
+        if at + total > _FREE_BYTES:
             self._flush()
-        at = MESSAGES_AT + self._at
-        MESSAGE.pack_into(self.slot, at, total, self._serial, kind, flags, 0)
+            at = 0
+        start = MESSAGES_AT + at
+        MESSAGE.pack_into(self.slot, start, total, self.serial, kind, flags, 0)
         if body:
-            self.slot[at + MESSAGE_BYTES : at + total] = body
-        self._at += total
-        self._unsignalled += total
+            self.slot[start + MESSAGE_BYTES : start + total] = body
+        self._at = at + total
 
     def show(self, function: Function) -> None:
         """Shows the server what was put: at once, or with the end of the call if that has been near call after call.
@@ -190,27 +209,35 @@ class Worker:
         Waking the server twice costs more than such a function. Should this call go on, the server reads what was
         announced after a while, and asks to be rung for the rest.
         """
+        is_prompt = function.ending_ns <= PROMPT_END_NS and not self.words[HURRY]
         if not self._put_ns:
-            self._put_ns = monotonic_ns()
-        if function.ending_ns > PROMPT_END_NS or self.slot[HURRY_AT]:
-            self.signal()
+            self._put_ns = _UNTIMED if is_prompt and self.serial % _TIMED_EVERY else monotonic_ns()
+        if is_prompt:
+            self.words[ANNOUNCED] = self._at
         else:
-            ANNOUNCED.pack_into(self.slot, ANNOUNCED_AT, self._at)
+            self.signal()
+
+    def _learn(self, function: Function) -> None:
+        """Counts this call in how long the function goes on after its first put, on average."""
+        if self._put_ns:
+            # A call that was not timed is counted when it had to hurry: it took long.
+            took = COUNTED_NS_MAX if self._put_ns == _UNTIMED else monotonic_ns() - self._put_ns
+            function.ending_ns += (min(took, COUNTED_NS_MAX) - function.ending_ns) >> 3
 
     def signal(self) -> None:
         """Shows the server all messages so far."""
-        unsignalled = self._unsignalled
-        if unsignalled:
-            self._unsignalled = 0
-            os.eventfd_write(self.reply_fd, unsignalled)
+        new = self._at - self._rung_at
+        if new:
+            self.words[RUNG] = self._rung_at = self._at
+            os.eventfd_write(self.reply_fd, new)
 
     def _flush(self) -> None:
         """Waits until the server has read everything, and starts at the front again."""
-        MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self._serial, FLUSH, 0, 0)
-        self._unsignalled += MESSAGE_BYTES
+        MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self.serial, FLUSH, 0, 0)
+        self._at += MESSAGE_BYTES
         self.signal()
         os.eventfd_read(self.call_fd)
-        self._at = 0
+        self._at = self._rung_at = 0
 
     def _need(self, length: int) -> None:
         self.send(NEED, 0, length.to_bytes(8, "little"))
@@ -230,24 +257,37 @@ class Worker:
             self.send(HOLD, 0, b"")
 
 
-def _objects(frame: Any, count: int, call: Call) -> "list[Object]":
-    objects, at = [], CALL.size
+def _argument(frame: Any, context: Context, kind: int) -> Any:
+    """What a function is called with when it is not one object."""
+    if kind == KIND_EVENT:
+        return Event(Object(frame, CALL.size, context))
+    return _listed(frame, CALL.unpack_from(frame)[5], context, kind)
+
+
+def _listed(frame: Any, count: int, context: Context, kind: int) -> "list[Any]":
+    found, at = [], CALL.size
     for _ in range(count):
-        objects.append(Object(frame, at, call))
+        record = Object(frame, at, context)
+        found.append(record)
         at += RECORD.unpack_from(frame, at)[0]
-    return objects
+    return [Event(record) for record in found] if kind == KIND_EVENTS else found
 
 
-def _listed(frame: Any, count: int, call: Call, kind: int) -> "list[Any]":
-    objects = _objects(frame, count, call)
-    return [Event(found) for found in objects] if kind == KIND_EVENTS else objects
+def _run_on(context: Context, result: Any) -> Any:
+    """What a function that is a coroutine or a generator comes to."""
+    kind = type(result)
+    if kind is CoroutineType:
+        import asyncio
+
+        return asyncio.run(result)
+    return _drain(result, context) if kind is GeneratorType else result
 
 
-def _drain(generator: Any, call: Call) -> Any:
+def _drain(generator: Any, context: Context) -> Any:
     """Puts what a generator function yields, each at once; its return value is the call's."""
     while True:
         try:
             item = next(generator)
         except StopIteration as end:
             return end.value
-        call.put_yielded(item)
+        context._put_yielded(item)

@@ -55,7 +55,8 @@ class Setup:
             return
         try:
             found = find(module, function["call"], function["name"])
-            self.functions[index] = Function(function["name"], found, function["into"], self.buckets)
+            into, streams = function["into"], function["streams"]
+            self.functions[index] = Function(function["name"], found, into, self.buckets, streams)
         except Exception as error:
             self.broken.append((index, pack_failure(error, UNSTARTABLE)))
 

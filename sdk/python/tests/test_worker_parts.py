@@ -3,15 +3,30 @@
 import io
 import os
 import sys
+import types
 import unittest
+from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
 from sluicegate._failure import pack_failure, stack_of
-from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, shape_of
+from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, Function, shape_of
 from sluicegate._object import Object
 from sluicegate._values import Unserialisable, decode, encode, name_of
-from sluicegate._wire import FAILURE, LIMIT, OUT_OF_MEMORY, RAISED, UNSERIALISABLE
+from sluicegate._wire import (
+    ANNOUNCED,
+    CALL,
+    COUNTED_NS_MAX,
+    FAILURE,
+    HURRY,
+    KIND_ONE,
+    LIMIT,
+    OUT_OF_MEMORY,
+    RAISED,
+    SLOT_BYTES,
+    UNSERIALISABLE,
+)
+from sluicegate._worker import Worker
 
 
 class Values(unittest.TestCase):
@@ -94,6 +109,50 @@ class Shapes(unittest.TestCase):
             (len, OBJECT),
         ]:
             self.assertEqual(shape_of(call), shape, call)
+
+
+class PromptFunctions(unittest.TestCase):
+    """Those that end right after their puts, call after call: nobody is rung for each put, and few calls are timed."""
+
+    def worker_of(self, call):
+        self.function = Function("f", call, [], ["input", "output"])
+        self.function.ending_ns = 0
+        slot, self.bell = os.memfd_create("slot"), os.eventfd(0, os.EFD_NONBLOCK)
+        self.addCleanup(os.close, self.bell)
+        os.ftruncate(slot, SLOT_BYTES)
+        setup = types.SimpleNamespace(functions={0: self.function}, buckets=["input", "output"])
+        return Worker(slot, -1, self.bell, None, setup)
+
+    def run_calls(self, worker, serials):
+        """How often the clock was looked at."""
+        with mock.patch("sluicegate._worker.monotonic_ns", side_effect=range(1, 10**6, 8)) as clock:
+            for worker.serial in serials:
+                worker._at = worker._rung_at = worker._put_ns = worker.words[HURRY] = 0
+                frame = CALL.pack(worker.serial, 0, KIND_ONE, 0, 1, 0, CALL.size)
+                worker._run(frame, worker.serial, 0, KIND_ONE)
+            return clock.call_count
+
+    def test_one_call_in_eight_is_timed(self):
+        worker = self.worker_of(lambda ctx: ctx.put("output", "k", b"x"))
+        self.assertEqual(self.run_calls(worker, range(1, 17)), 2 * 2)
+        self.assertGreater(worker.words[ANNOUNCED], 0)
+        with self.assertRaises(BlockingIOError):
+            os.eventfd_read(self.bell)
+
+    def test_every_call_is_timed_of_one_that_is_not_prompt(self):
+        worker = self.worker_of(lambda ctx: ctx.put("output", "k", b"x"))
+        self.function.ending_ns = COUNTED_NS_MAX
+        self.assertEqual(self.run_calls(worker, range(1, 17)), 16 * 2)
+        self.assertLess(self.function.ending_ns, COUNTED_NS_MAX)
+        self.assertGreater(os.eventfd_read(self.bell), 0)
+
+    def test_a_call_that_had_to_hurry_counts_although_it_was_not_timed(self):
+        def slow(ctx):
+            ctx.put("output", "k", b"x")
+            ctx._worker.words[HURRY] = 1  # the server, after 5 ms
+
+        self.assertEqual(self.run_calls(self.worker_of(slow), [1]), 0)
+        self.assertEqual(self.function.ending_ns, COUNTED_NS_MAX >> 3)
 
 
 class Failures(unittest.TestCase):

@@ -58,6 +58,12 @@ enum Name {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
         count: u32,
     },
+    /// Objects that one native worker hands to another, which reads them where they lie
+    Payload {
+        /// Size of each
+        #[arg(long, default_value_t = 1 << 30, value_parser = clap::value_parser!(u64).range(64..=1 << 30))]
+        bytes: u64,
+    },
     /// Invocations that sleep at the same time, joined by a batch
     Sleepers {
         #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -120,6 +126,7 @@ impl Name {
                 sluice_bench::Bench::Events { triggers, events, durability: durability.into() }
             }
             Self::Parked { count } => sluice_bench::Bench::Parked { count },
+            Self::Payload { bytes } => sluice_bench::Bench::Payload { bytes },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
         }
     }

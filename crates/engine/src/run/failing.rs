@@ -39,12 +39,14 @@ impl Run {
         self.tallies[function.index()].failed += 1;
         let problem = self.problem(cx, &pending, &failure);
         let handled = self.announce_failure(cx, seq, &pending, &problem);
+        let cause = problem.message.clone();
         if cx.compiled.is_joined(function) {
             let keys = self.keys(&pending.items);
             self.lost.push(Lost { function, keys, problem });
         } else if !handled {
             self.end(cx, Status::Failed, Some(problem));
         }
+        self.break_streams(cx, &pending, &cause);
         self.done(cx, &pending);
     }
 

@@ -112,7 +112,6 @@ impl Run {
             return;
         }
         self.let_go_items(cx, &pending.items);
-        self.break_streams(cx, pending);
         for at in &pending.puts {
             self.objects.release_if_unused(*at, true, cx.effects);
         }

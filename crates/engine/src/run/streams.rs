@@ -45,8 +45,8 @@ impl Run {
         })
     }
 
-    /// What a function opened and will never close: those that read it fail.
-    pub(super) fn break_streams(&mut self, cx: &mut Cx<'_>, pending: &Pending) {
+    /// What a function opened and will never close, because of `cause`: those that read it fail.
+    pub(super) fn break_streams(&mut self, cx: &mut Cx<'_>, pending: &Pending, cause: &str) {
         for &at in pending.puts.iter() {
             if !self.objects.slot(at).object.payload.is_open() {
                 continue;
@@ -57,12 +57,12 @@ impl Run {
                 reads
             };
             for seq in self.pending.iter().filter(reads).map(|(seq, _)| seq).collect::<Vec<_>>() {
-                self.break_reader(cx, seq, at);
+                self.break_reader(cx, seq, at, cause);
             }
         }
     }
 
-    fn break_reader(&mut self, cx: &mut Cx<'_>, seq: u32, at: u32) {
+    fn break_reader(&mut self, cx: &mut Cx<'_>, seq: u32, at: u32, cause: &str) {
         // The failure of one reader may have ended the run, or another.
         let Some(reader) = self.pending.remove(seq) else { return };
         match reader.state {
@@ -75,8 +75,7 @@ impl Run {
             }
         }
         let key = &self.objects.slot(at).object.key;
-        let message =
-            format!("the object {key:?} that it reads is broken off: the function that writes it failed");
+        let message = format!("the object {key:?} that it reads will not be finished: {cause}");
         self.exhausted(cx, seq, reader, failure(FailureKind::Raised, "StreamBroken", message));
     }
 }

@@ -4,6 +4,7 @@ use crate::ports::Objects;
 use bytes::Bytes;
 use sluice_objects::{Error, Memory, Options, StreamName};
 use sluice_types::{AppKey, ObjectId, Payload, Problem, Put, RunKey};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Shared memory that spills to files; see `sluice-objects`.
@@ -25,12 +26,14 @@ impl Objects for NodeMemory {
     }
 
     fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem> {
-        self.digest(payload)?;
-        match payload {
+        let (id, digest) = match payload {
+            Payload::Stored { id, digest, .. } if self.0.contains(*id) => (*id, digest),
             // What this process never saw was on disk before it started.
-            Payload::Stored { id, .. } if self.0.contains(*id) => {
-                self.0.persist(*id).map_err(|error| problem(&error))
-            }
+            _ => return self.digest(payload),
+        };
+        let written = self.0.persist(id).map_err(|error| problem(&error))?;
+        match digest.replace(written) {
+            Some(before) if before != written => Err(problem(&Error::Changed(id))),
             _ => Ok(()),
         }
     }
@@ -66,6 +69,14 @@ impl Objects for NodeMemory {
     fn release(&mut self, id: ObjectId) {
         if let Err(error) = self.0.release(id) {
             tracing::warn!(%error, "an object's file stays behind");
+        }
+    }
+
+    fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>) {
+        match self.0.sweep(from, |id| named.contains(&id)) {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "objects that no record names were removed"),
+            Err(error) => tracing::warn!(%error, "files of objects that no record names stay behind"),
         }
     }
 

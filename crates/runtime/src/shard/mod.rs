@@ -19,6 +19,7 @@ mod effects;
 mod events;
 mod express;
 mod flights;
+mod named;
 mod queries;
 mod recovery;
 mod reports;

@@ -2,6 +2,7 @@
 
 use super::checkpoint::{KNOWN_EVENTS, ROOT, Root};
 use super::chunks::Chunks;
+use super::named;
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
 use crate::known::KnownEvents;
 use crate::ports::{Objects, Ports};
@@ -43,13 +44,15 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let Rebuilt { engine: durable, known_events, chunks, gone, now_ms } = loop {
+        let Rebuilt { engine: durable, known_events, chunks, gone, named, now_ms } = loop {
             let evaluator = (options.evaluator)();
             match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 Ok(rebuilt) => break rebuilt,
                 Err((lsn, run)) => drop(poisoned.insert(lsn, run)),
             }
         };
+        // What the checkpoint knew of, it names; later objects are named by a record after it, or by none.
+        opened.objects.sweep(root.next_object, &named);
         let express = Engine::new((options.evaluator)());
         let next_run = durable.runs().map(|run| run.key().0).max().unwrap_or(0).max(root.next_run);
         let mut shard = Self {
@@ -134,6 +137,8 @@ struct Rebuilt {
     chunks: Chunks,
     /// Forgotten runs that the store still has.
     gone: BTreeSet<RunKey>,
+    /// Objects that records after the checkpoint name.
+    named: BTreeSet<ObjectId>,
     now_ms: u64,
 }
 
@@ -163,7 +168,7 @@ fn rebuild<P: Ports>(
     }
     let from = Lsn(store.checkpoint_lsn().map_err(|error| error.problem())?.0 + 1);
     let mut records = log.replay(from).map_err(|error| error.problem())?;
-    let (mut effects, mut gone) = (Vec::new(), BTreeSet::new());
+    let (mut effects, mut gone, mut named) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     while let Some(record) = records.next().map_err(|error| error.problem())? {
         if record.format != RECORD_FORMAT || record.engine_version > ENGINE_VERSION {
             return Err(newer(record.engine_version));
@@ -172,6 +177,7 @@ fn rebuild<P: Ports>(
             postcard::from_bytes(record.payload).map_err(|error| corrupt(&error.to_string()))?;
         now_ms = input.now_ms.max(now_ms);
         super::events::remember(&mut known_events, &input.kind);
+        named::gather(&input.kind, &mut named);
         if poisoned.contains_key(&record.lsn) {
             continue;
         }
@@ -194,7 +200,7 @@ fn rebuild<P: Ports>(
             }
         }
     }
-    Ok(Ok(Rebuilt { engine, known_events, chunks, gone, now_ms }))
+    Ok(Ok(Rebuilt { engine, known_events, chunks, gone, named, now_ms }))
 }
 
 fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem> {

@@ -17,7 +17,8 @@ impl<P: Ports> Shard<P> {
     }
 
     pub(super) fn closed(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
-        let Some(run) = self.executed(invocation.run) else { return };
+        let run = self.executed(invocation.run).filter(|run| run.ended_ms().is_none());
+        let Some(run) = run else { return self.objects.abandon(invocation.run) };
         let app = (run.app(), run.version());
         let kept = self.objects.close(app.0, invocation.run, &mut put).and_then(|()| {
             match self.express.run(invocation.run).is_some() {

@@ -1,13 +1,17 @@
 //! One call as a native function sees it.
 
+use super::buffer::Buffer;
 use super::session::Session;
 use crate::record::{Place, Record};
 use crate::wire::{CALL_HEADER_BYTES, Reader};
 use bytes::Bytes;
 use serde::Deserialize;
+use sluice_objects::Mapping;
 use sluice_types::ContentType;
 use std::cell::RefCell;
 use std::io;
+use std::marker::PhantomData;
+use std::rc::Rc;
 
 /// The app as the server describes it.
 #[derive(Debug, Deserialize)]
@@ -41,15 +45,27 @@ pub struct Call<'a> {
 /// An object that a function is called with.
 #[derive(Debug)]
 pub struct Input<'a> {
-    session: &'a RefCell<Session>,
     record: Record,
+    /// What a large one lies in.
+    mapping: Option<Rc<Mapping>>,
+    /// The server keeps the bytes where they are until the call has ended.
+    call: PhantomData<&'a Session>,
 }
 
 /// What a function returns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// The value, unless there is none.
-    pub value: Option<(ContentType, Bytes)>,
+    pub value: Option<(ContentType, Value)>,
+}
+
+/// The bytes of an answer.
+#[derive(Debug)]
+pub enum Value {
+    /// Copied if they are many.
+    Bytes(Bytes),
+    /// Passed on as they are.
+    Buffer(Buffer),
 }
 
 /// Why a function failed.
@@ -71,7 +87,12 @@ impl<E: std::error::Error> From<E> for Fault {
 impl Answer {
     /// Bytes without a type.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self { value: Some((ContentType::Bytes, bytes.into())) }
+        Self { value: Some((ContentType::Bytes, Value::Bytes(bytes.into()))) }
+    }
+
+    /// What a buffer holds.
+    pub fn buffer(content_type: ContentType, buffer: Buffer) -> Self {
+        Self { value: Some((content_type, Value::Buffer(buffer))) }
     }
 }
 
@@ -106,15 +127,52 @@ impl<'a> Call<'a> {
         let mut inputs = Vec::with_capacity(self.count as usize);
         for _ in 0..self.count {
             let (record, after) = Record::unpack(&rest).ok_or(io::ErrorKind::InvalidData)?;
-            inputs.push(Input { session: self.session, record });
+            let mapping = match &record.place {
+                Place::Inline(_) => None,
+                Place::Stored(at) => Some(self.session.borrow().extents.find(*at)?),
+                // Native workers are started when objects are closed.
+                Place::Open(_) => return Err(io::ErrorKind::Unsupported.into()),
+            };
+            inputs.push(Input { record, mapping, call: PhantomData });
             rest = after;
         }
         Ok(inputs)
     }
 
-    /// Puts an object at once.
+    /// Puts an object at once; its bytes are copied.
+    ///
+    /// # Errors
+    /// When the app has no such bucket, a name is too long, or there is no memory; [`io::ErrorKind::ResourceBusy`] when
+    /// the bytes are more than 64 KiB and there is a buffer of that size.
     pub fn put(&self, bucket: &str, key: &str, content_type: &ContentType, bytes: &[u8]) -> io::Result<()> {
-        self.session.borrow_mut().put(bucket, key, content_type, bytes)
+        let session = &mut *self.session.borrow_mut();
+        let place = session.place(bytes)?;
+        session.put(bucket, key, content_type, &place)
+    }
+
+    /// Memory for an object of `len` bytes, to be filled and put. If it is more than 64 KiB it is shared memory already,
+    /// and there can be only one of that size at a time.
+    ///
+    /// # Errors
+    /// When there is no memory, and [`io::ErrorKind::ResourceBusy`] when there is a large buffer already.
+    pub fn buffer(&self, len: usize) -> io::Result<Buffer> {
+        self.session.borrow_mut().buffer(len)
+    }
+
+    /// Puts what a buffer holds, at once; if it is large nothing is copied.
+    ///
+    /// # Errors
+    /// As those of [`Self::put`].
+    pub fn put_buffer(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &ContentType,
+        buffer: Buffer,
+    ) -> io::Result<()> {
+        let session = &mut *self.session.borrow_mut();
+        let place = session.place_buffer(buffer)?;
+        session.put(bucket, key, content_type, &place)
     }
 }
 
@@ -129,13 +187,12 @@ impl Input<'_> {
         &self.record.content_type
     }
 
-    /// The bytes; large ones are copied out of shared memory.
-    pub fn bytes(&self) -> io::Result<Bytes> {
-        match &self.record.place {
-            Place::Inline(bytes) => Ok(bytes.clone()),
-            Place::Stored(at) => self.session.borrow().extents.read(*at),
-            // Native workers are started when objects are closed.
-            Place::Open(_) => Err(io::ErrorKind::Unsupported.into()),
+    /// The bytes; large ones are looked at where the server keeps them.
+    pub fn bytes(&self) -> &[u8] {
+        match (&self.record.place, &self.mapping) {
+            (Place::Inline(bytes), _) => bytes,
+            (Place::Stored(at), Some(mapping)) => mapping.slice(at.offset, at.len),
+            (Place::Stored(_) | Place::Open(_), _) => unreachable!("what is stored has been found"),
         }
     }
 }

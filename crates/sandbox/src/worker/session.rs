@@ -1,6 +1,7 @@
 //! The loop of a native worker, and its messages.
 
-use super::call::{Answer, Call, Description, Fault};
+use super::buffer::{Buffer, Memory};
+use super::call::{Answer, Call, Description, Fault, Value};
 use super::extents::Extents;
 use super::habit::Habit;
 use crate::boxes::{CALL_FD, CONTROL_FD, DESCRIPTION_FD, REPLY_FD, SLOT_FD};
@@ -95,7 +96,8 @@ impl Session {
             let at = (|| {
                 Some(Location { extent: ExtentId(reader.u32()?), offset: reader.u64()?, len: reader.u64()? })
             })();
-            frame = self.extents.read(at.ok_or(io::ErrorKind::InvalidData)?)?;
+            let at = at.ok_or(io::ErrorKind::InvalidData)?;
+            frame = Bytes::copy_from_slice(self.extents.find(at)?.slice(at.offset, at.len));
             header = Header::read(&frame)?;
         }
         (self.serial, self.at, self.unsignalled) = (header.serial, 0, 0);
@@ -104,12 +106,11 @@ impl Session {
     }
 
     fn answer(&mut self, answer: Result<Answer, Fault>) -> io::Result<()> {
-        match answer {
-            Ok(Answer { value: None }) => self.send(MessageKind::Returned, 0, &[])?,
-            Ok(Answer { value: Some((content_type, bytes)) }) => {
+        match answer.and_then(|answer| Ok(self.place_answer(answer)?)) {
+            Ok(None) => self.send(MessageKind::Returned, 0, &[])?,
+            Ok(Some((content_type, place))) => {
                 let mut record = std::mem::take(&mut self.message);
                 record.clear();
-                let place = self.place(bytes)?;
                 RecordParts::value(&content_type, &place)
                     .pack(&mut record)
                     .ok_or(io::ErrorKind::InvalidInput)?;
@@ -130,18 +131,26 @@ impl Session {
         self.signal()
     }
 
+    fn place_answer(&mut self, answer: Answer) -> io::Result<Option<(ContentType, Place)>> {
+        let Some((content_type, value)) = answer.value else { return Ok(None) };
+        let place = match value {
+            Value::Bytes(bytes) if bytes.len() <= INLINE_BYTES_MAX => Place::Inline(bytes),
+            Value::Bytes(bytes) => self.place(&bytes)?,
+            Value::Buffer(buffer) => self.place_buffer(buffer)?,
+        };
+        Ok(Some((content_type, place)))
+    }
+
     pub fn put(
         &mut self,
         bucket: &str,
         key: &str,
         content_type: &ContentType,
-        bytes: &[u8],
+        place: &Place,
     ) -> io::Result<()> {
         let bucket = self.description.buckets.iter().position(|name| name == bucket);
         let bucket = bucket.ok_or_else(|| io::Error::other("the app has no bucket of that name"))?;
-        let place = self.place(Bytes::copy_from_slice(bytes))?;
-        let parts =
-            RecordParts { bucket: bucket as u16, key, content_type, group: None, meta: &[], place: &place };
+        let parts = RecordParts { bucket: bucket as u16, key, content_type, group: None, meta: &[], place };
         let mut record = Vec::new();
         parts.pack(&mut record).ok_or(io::ErrorKind::InvalidInput)?;
         debug_assert_ne!(bucket as u16, NO_BUCKET);
@@ -164,16 +173,43 @@ impl Session {
         self.slot.number(CANCELLED_AT).load(Ordering::Acquire) == self.serial
     }
 
-    fn place(&mut self, bytes: Bytes) -> io::Result<Place> {
+    /// Copies bytes to where they travel from.
+    pub fn place(&mut self, bytes: &[u8]) -> io::Result<Place> {
         if bytes.len() <= INLINE_BYTES_MAX {
-            return Ok(Place::Inline(bytes));
+            return Ok(Place::Inline(Bytes::copy_from_slice(bytes)));
         }
-        if !self.extents.has_room(bytes.len() as u64) {
-            self.send(MessageKind::Need, 0, &(bytes.len() as u64).to_le_bytes())?;
+        let mut buffer = self.buffer(bytes.len())?;
+        buffer.copy_from_slice(bytes);
+        self.place_buffer(buffer)
+    }
+
+    /// Passes a buffer on. What was to be large and has become small travels in its message.
+    pub fn place_buffer(&mut self, buffer: Buffer) -> io::Result<Place> {
+        match buffer.0 {
+            Memory::Own(bytes) => Ok(Place::Inline(bytes.into())),
+            Memory::Shared(reserved) if reserved.at.len > INLINE_BYTES_MAX as u64 => {
+                Ok(Place::Stored(self.extents.seal(reserved)?))
+            }
+            shared @ Memory::Shared(_) => Ok(Place::Inline(Bytes::copy_from_slice(&Buffer(shared)))),
+        }
+    }
+
+    /// Memory for a value of `len` bytes.
+    pub fn buffer(&mut self, len: usize) -> io::Result<Buffer> {
+        if len <= INLINE_BYTES_MAX {
+            return Ok(Buffer(Memory::Own(vec![0; len])));
+        }
+        if self.extents.is_reserved() {
+            let what = "one large buffer at a time: put the other one first, or drop it";
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, what));
+        }
+        let len = len as u64;
+        if !self.extents.has_room(len) {
+            self.send(MessageKind::Need, 0, &len.to_le_bytes())?;
             self.signal()?;
             self.extents.await_grant(&self.channel)?;
         }
-        Ok(Place::Stored(self.extents.write(&bytes)?))
+        Ok(Buffer(Memory::Shared(self.extents.reserve(len)?)))
     }
 
     fn send(&mut self, kind: MessageKind, flags: u8, body: &[u8]) -> io::Result<()> {

@@ -70,19 +70,24 @@ def undeclared(obj, ctx):
     ctx.put("input", "k", b"v")
 
 def garbage(ctx):
-    worker = ctx._call.worker
+    worker = ctx._worker
     worker.slot[135168:135168 + 4096] = b"\xff" * 4096
     os.eventfd_write(worker.reply_fd, 4096)
     time.sleep(600)
 
 def overruns(ctx):
-    os.eventfd_write(ctx._call.worker.reply_fd, 1 << 40)
+    os.eventfd_write(ctx._worker.reply_fd, 1 << 40)
+    time.sleep(600)
+
+def overnotes(ctx):
+    ctx._worker.words[3] = 0xffffffff
+    os.eventfd_write(ctx._worker.reply_fd, 12)
     time.sleep(600)
 
 def steals(obj, ctx):
     from sluicegate._wire import PUT
     from sluicegate._record import pack
-    worker = ctx._call.worker
+    worker = ctx._worker
     worker.send(PUT, 0, pack(2, "k", 0, None, b"", place=(1, 0, 1 << 20)))
     worker.signal()
     time.sleep(600)
@@ -215,6 +220,7 @@ fn a_put_to_an_undeclared_bucket_names_the_fix() {
 fn garbage_costs_the_worker_its_life_only() {
     fails("garbage", FailureKind::Protocol, "killed");
     fails("overruns", FailureKind::Protocol, "more than its message area");
+    fails("overnotes", FailureKind::Protocol, "more than its message area");
     let ran = fails("steals", FailureKind::Protocol, "memory that is not its own");
     assert!(ran.puts.is_empty());
 }
@@ -302,6 +308,8 @@ fn id_of(event: &SandboxEvent) -> InvocationId {
     match event {
         SandboxEvent::Started { id, .. }
         | SandboxEvent::Put { id, .. }
+        | SandboxEvent::Opened { id, .. }
+        | SandboxEvent::Closed { id, .. }
         | SandboxEvent::Log { id, .. }
         | SandboxEvent::Completed { id, .. } => *id,
     }

@@ -9,8 +9,8 @@ use std::time::Instant;
 /// Whether a function is prompt is a matter of time; here it says so itself.
 const SOURCE: &str = r#"
 def prompt(ctx):
-    ctx._call.function.ending_ns = 0
-    return ctx._call.worker.slot
+    ctx._function.ending_ns = 0
+    return ctx._worker.slot
 
 def late():
     for _ in range(2_000_000):
@@ -39,6 +39,11 @@ def goes_on(obj, ctx):
         pass
     raise RuntimeError("cancelled")
 
+def by_bell(obj, ctx):
+    ctx._worker.words = [0] * 4  # from now on it says nothing in the slot
+    ctx.put("parts", "rung for", b"x")
+    return "done"
+
 def dies(obj, ctx):
     import os
     prompt(ctx)
@@ -51,14 +56,14 @@ def overruns(obj, ctx):
 
 def ends_silently(obj, ctx):
     slot = prompt(ctx)
-    ctx._call.worker.send(4, 0, b"")
+    ctx._worker.send(4, 0, b"")
     slot[8] = 12
     value = late()
-    ctx._call.worker._at = ctx._call.worker._unsignalled = 0
+    ctx._worker._at = ctx._worker._rung_at = 0
     return value
 "#;
 
-const FUNCTIONS: [&str; 6] = ["few", "many", "goes_on", "overruns", "ends_silently", "dies"];
+const FUNCTIONS: [&str; 7] = ["few", "many", "goes_on", "overruns", "ends_silently", "dies", "by_bell"];
 
 fn keys(stage: &Stage) -> Vec<&str> {
     let mut keys = Vec::new();
@@ -76,6 +81,16 @@ fn what_was_announced_comes_with_the_end() {
     let ran = stage.call(0, ContentType::Bytes, b"x");
     assert_eq!((ran.text().as_str(), ran.output.as_str()), ("done", "printed\n"));
     assert_eq!(keys(&stage), ["0", "1", "2"]);
+}
+
+#[test]
+fn a_bell_that_was_not_read_for_some_calls_is_right_for_the_next() {
+    let mut stage = Stage::python(SOURCE, &FUNCTIONS);
+    for (function, keys) in [(0, vec!["0", "1", "2"]), (6, vec!["rung for"]), (0, vec!["0", "1", "2"])] {
+        let ran = stage.call(function, ContentType::Bytes, b"x");
+        let found: Vec<&str> = ran.puts.iter().map(|put| &*put.key).collect();
+        assert_eq!((ran.text().as_str(), found), ("done", keys));
+    }
 }
 
 #[test]

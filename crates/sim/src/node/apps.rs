@@ -22,9 +22,9 @@ pub(super) struct SimApp {
 /// express, for the model too; one express with app-scoped triggers.
 pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     let rng = &mut Rng::new(seed);
-    let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0 };
-    let timed = Taste { timed: true, keep: false, failing: 100, app_scoped: 0 };
-    let crossing = Taste { timed: true, keep: false, failing: 0, app_scoped: 500 };
+    let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0, streaming: 400 };
+    let timed = Taste { timed: true, keep: false, failing: 100, app_scoped: 0, streaming: 400 };
+    let crossing = Taste { timed: true, keep: false, failing: 0, app_scoped: 500, streaming: 400 };
     let mut apps: Vec<SimApp> =
         [(plain, true), (timed, false), (crossing, false), (plain, true), (crossing, false)]
             .into_iter()

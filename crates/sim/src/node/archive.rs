@@ -167,6 +167,8 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Put { .. } => "put",
         InputKind::Seal { .. } => "seal",
         InputKind::Output { .. } => "output",
+        InputKind::Opened { .. } => "opened",
+        InputKind::Closed { .. } => "closed",
         InputKind::Completed { .. } => "completed",
         InputKind::Cancel { .. } => "cancel",
         InputKind::Events { .. } => "events",
@@ -187,6 +189,10 @@ fn brief(kind: &InputKind) -> String {
         InputKind::Start(start) => format!("start {} as {} of {}", start.id, start.run, start.app),
         InputKind::Put { run, object } => format!("put {} into {run}", object.key),
         InputKind::Output { invocation, attempt, put } => format!("{invocation} {attempt} puts {}", put.key),
+        InputKind::Opened { invocation, attempt, put } => format!("{invocation} {attempt} opens {}", put.key),
+        InputKind::Closed { invocation, attempt, put } => {
+            format!("{invocation} {attempt} closes {}", put.key)
+        }
         InputKind::Completed { invocation, attempt, outcome } => {
             let outcome = format!("{outcome:?}");
             format!("{invocation} {attempt} ends: {}", outcome.split([' ', '(']).next().unwrap_or_default())

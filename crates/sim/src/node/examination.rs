@@ -160,6 +160,7 @@ pub(super) fn bytes(scene: &Scene, payload: &Payload) -> Option<Bytes> {
     match payload {
         Payload::Inline(bytes) => Some(bytes.clone()),
         Payload::Stored { id, .. } => scene.vault.borrow().bytes(*id).cloned(),
+        Payload::Open { .. } => None,
     }
 }
 

@@ -5,9 +5,13 @@ use super::scene::Scene;
 use super::verdict::Checker;
 use bytes::Bytes;
 use sluice_runtime::ports::Objects;
-use sluice_types::{AppKey, Code, ObjectId, Payload, Problem};
-use std::collections::BTreeMap;
+use sluice_types::{AppKey, BucketIx, Code, ObjectId, Payload, Problem, Put, RunKey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
+
+/// An open object: its run, bucket and key.
+type Written = (RunKey, BucketIx, Arc<str>);
 
 struct Kept {
     bytes: Bytes,
@@ -21,6 +25,9 @@ pub(super) struct Vault {
     /// Removed from disk since the last crash, which may undo it.
     removed: Vec<(ObjectId, Bytes)>,
     next: u64,
+    /// What functions have written to the end and the shard has not closed yet; more than once where an attempt from
+    /// before a crash goes on beside its copy.
+    pub written: BTreeMap<Written, Vec<Bytes>>,
     /// Whether a log is being replayed: then releases are repeated.
     pub replaying: bool,
 }
@@ -52,6 +59,7 @@ impl Vault {
                 self.live.insert(id, Kept { bytes, on_disk: true });
             }
         }
+        self.written.clear();
         self.next = 1;
     }
 }
@@ -82,6 +90,7 @@ impl Objects for SimObjects {
         match payload {
             Payload::Inline(bytes) => Ok(bytes.clone()),
             Payload::Stored { id, .. } => self.look(*id),
+            Payload::Open { .. } => unreachable!("what is open is not read"),
         }
     }
 
@@ -111,6 +120,21 @@ impl Objects for SimObjects {
         Ok(copy)
     }
 
+    fn close(&mut self, _app: AppKey, run: RunKey, put: &mut Put) -> Result<(), Problem> {
+        let name = (run, put.bucket, put.key.clone());
+        let written = self.0.vault.borrow_mut().written.get_mut(&name).and_then(Vec::pop);
+        let bytes = written.ok_or_else(|| Problem::new(Code::INTERNAL, "it is not open", ""))?;
+        put.payload = match self.0.chance(400) {
+            true => self.0.vault.borrow_mut().store(bytes),
+            false => Payload::Inline(bytes),
+        };
+        Ok(())
+    }
+
+    fn abandon(&mut self, run: RunKey) {
+        self.0.vault.borrow_mut().written.retain(|(of, _, _), _| *of != run);
+    }
+
     fn release(&mut self, id: ObjectId) {
         self.0.tell(|| format!("  {id} is released"));
         let vault = &mut *self.0.vault.borrow_mut();
@@ -123,6 +147,13 @@ impl Objects for SimObjects {
         if self.0.mutant == Some(Mutant::EarlyRelease) {
             vault.live.pop_last();
         }
+    }
+
+    fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>) {
+        let vault = &mut *self.0.vault.borrow_mut();
+        let orphans = vault.live.extract_if(from.., |id, _| !named.contains(id));
+        let orphans = orphans.inspect(|(id, _)| self.0.tell(|| format!("  {id} is swept")));
+        vault.removed.extend(orphans.filter(|(_, kept)| kept.on_disk).map(|(id, kept)| (id, kept.bytes)));
     }
 
     fn next_id(&self) -> ObjectId {

@@ -9,8 +9,8 @@ use crate::generate::react_with_outputs;
 use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
 use sluice_types::invocation::{Arguments, Emission, ReturnValue};
 use sluice_types::{
-    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, ObjectId,
-    Outcome, Payload, Problem, Program, Put, Version,
+    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, Object,
+    ObjectId, Outcome, Payload, Problem, Program, Put, RunKey, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -29,6 +29,8 @@ struct Flight {
     arguments: Vec<ObjectId>,
     /// Early puts that were reported.
     reported: usize,
+    /// Whether the next of them is open.
+    opened: bool,
     due_ms: u64,
     /// It was told to stop, or its process was thought dead: nothing is kept for it any more.
     abandoned: bool,
@@ -42,6 +44,10 @@ pub(super) struct Workers {
     programs: BTreeMap<(AppKey, Version), Arc<Program>>,
     flights: BTreeMap<u64, Flight>,
     next_flight: u64,
+    /// Attempts that read what is still being written. They say nothing before it is whole.
+    reading: Vec<ports::Call>,
+    /// What was said outside a poll.
+    late: Vec<Report>,
     /// Attempts asked for in this life of the node.
     asked: BTreeSet<(InvocationId, Attempt)>,
     /// What each invocation was called with, last.
@@ -55,14 +61,19 @@ pub(super) struct Workers {
 impl Workers {
     /// When the next attempt has something to report, in milliseconds since the Unix epoch.
     pub fn next_due_ms(&self) -> Option<u64> {
-        self.flights.values().map(|flight| flight.due_ms).min()
+        let late = (!self.late.is_empty()).then_some(0);
+        self.flights.values().map(|flight| flight.due_ms).chain(late).min()
     }
 
     /// The node is gone. Some attempts of durable runs go on, and report again what may not have been heard.
     pub fn crash(&mut self, mut survives: impl FnMut() -> bool) {
         self.asked.clear();
+        self.reading.clear();
+        self.late.clear();
         self.flights.retain(|_, flight| !flight.provisional && survives());
-        self.flights.values_mut().for_each(|flight| (flight.abandoned, flight.reported) = (true, 0));
+        self.flights.values_mut().for_each(|flight| {
+            (flight.abandoned, flight.reported, flight.opened) = (true, 0, false);
+        });
     }
 }
 
@@ -98,6 +109,10 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         let invocation = &call.invocation;
         let (id, attempt) = (invocation.id, invocation.attempt);
         let program = self.0.workers.borrow().programs[&(call.app, call.version)].clone();
+        if invocation.arguments.objects().iter().any(|object| object.payload.is_open()) {
+            self.0.cover(|coverage| coverage.check("objects read while they are written", 1));
+            return self.0.workers.borrow_mut().reading.push(call);
+        }
         let pure = is_pure(&program, invocation.function);
         let provisional = pure || program.durability == Durability::Express;
         let Ok(seen) = self.seen(&program, &call, objects) else { return };
@@ -111,7 +126,7 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         let due_ms = self.0.now_ms() + delay_ms;
         let stored = |object: &sluice_types::Object| match object.payload {
             Payload::Stored { id, .. } => Some(id),
-            Payload::Inline(_) => None,
+            Payload::Inline(_) | Payload::Open { .. } => None,
         };
         let arguments = invocation.arguments.objects().iter().filter_map(stored).collect();
         let flight = Flight {
@@ -121,6 +136,7 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             reaction,
             arguments,
             reported: 0,
+            opened: false,
             due_ms,
             abandoned: false,
             provisional,
@@ -135,6 +151,9 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
 
     fn stop(&mut self, invocation: InvocationId, attempt: Attempt) {
         let scene = &self.0;
+        let meant =
+            |call: &ports::Call| (call.invocation.id, call.invocation.attempt) == (invocation, attempt);
+        scene.workers.borrow_mut().reading.retain(|call| !meant(call));
         scene.workers.borrow_mut().flights.retain(|_, flight| {
             let meant = flight.id == invocation && flight.attempt == attempt;
             flight.abandoned |= meant;
@@ -142,7 +161,29 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         });
     }
 
+    fn closed(
+        &mut self,
+        _: (AppKey, Version),
+        run: RunKey,
+        object: &Object,
+        objects: &mut super::objects::SimObjects,
+    ) {
+        let reads = |call: &mut ports::Call| {
+            let name = |object: &Object| (object.bucket, object.key.clone());
+            let read = call.invocation.arguments.objects().first();
+            call.invocation.id.run == run && read.map(name) == Some(name(object))
+        };
+        let calls: Vec<_> = self.0.workers.borrow_mut().reading.extract_if(.., reads).collect();
+        for mut call in calls {
+            call.invocation.arguments = Arguments::One(object.clone());
+            let mut reports = Vec::new();
+            self.start(call, objects, &mut reports);
+            self.0.workers.borrow_mut().late.extend(reports);
+        }
+    }
+
     fn poll(&mut self, _: &mut super::objects::SimObjects, reports: &mut Vec<Report>) {
+        reports.append(&mut self.0.workers.borrow_mut().late);
         let now_ms = self.0.now_ms();
         let due = |flight: &Flight| flight.due_ms <= now_ms;
         let mut ready: Vec<u64> = Vec::new();
@@ -261,6 +302,10 @@ impl SimSandboxes {
         self.check_arguments(&flight);
         flight.due_ms = self.0.now_ms() + self.0.below(20) as u64;
         if let Some(put) = flight.reaction.early.get(flight.reported).cloned() {
+            if self.is_streamed(&flight.program, &put.0) {
+                self.write(&mut flight, put, reports);
+                return Some(flight);
+            }
             flight.reported += 1;
             let times = if self.0.fault("put reported twice", 50) { 2 } else { 1 };
             self.0.tell(|| format!("  {invocation} {attempt} reports {}", put.1));
@@ -282,6 +327,35 @@ impl SimSandboxes {
         }
         flight.abandoned = true;
         Some(flight)
+    }
+
+    fn is_streamed(&self, program: &Program, bucket: &str) -> bool {
+        program.bucket(bucket).is_some_and(|bucket| program.is_streamed(bucket))
+    }
+
+    /// Opens the next object, or ends it; one that fails may break it off.
+    fn write(&self, flight: &mut Flight, (bucket, key, bytes, group): Made, reports: &mut Vec<Report>) {
+        let (invocation, attempt) = (flight.id, flight.attempt);
+        let whole = bytes.clone();
+        let mut put = self.put(&flight.program, (bucket, key, bytes::Bytes::new(), group));
+        if !std::mem::replace(&mut flight.opened, true) {
+            self.0.tell(|| format!("  {invocation} {attempt} opens {}", put.key));
+            put.payload = Payload::Open { written: 0 };
+            let times = if self.0.fault("opening reported twice", 50) { 2 } else { 1 };
+            reports.extend((0..times).map(|_| Report::Opened { invocation, attempt, put: put.clone() }));
+            return;
+        }
+        flight.opened = false;
+        flight.reported += 1;
+        if flight.reaction.fails.is_some() && self.0.fault("object broken off", 500) {
+            flight.reported = flight.reaction.early.len();
+            return;
+        }
+        self.0.tell(|| format!("  {invocation} {attempt} closes {}", put.key));
+        put.payload = Payload::Open { written: whole.len() as u64 };
+        let name = (invocation.run, put.bucket, put.key.clone());
+        self.0.vault.borrow_mut().written.entry(name).or_default().push(whole);
+        reports.push(Report::Closed { invocation, attempt, put });
     }
 
     fn check_arguments(&self, flight: &Flight) {

@@ -48,7 +48,7 @@ impl World {
         let reaction = self.disturbed(&invocation, body.clone()(&call));
         let stored = |object: &sluice_types::Object| match object.payload {
             Payload::Stored { id, .. } => Some(id),
-            Payload::Inline(_) => None,
+            Payload::Inline(_) | Payload::Open { .. } => None,
         };
         let arguments = invocation.arguments.objects().iter().filter_map(stored).collect();
         let flight = Flight { attempt: invocation.attempt, arguments, stopped: false, reaction, reported: 0 };

@@ -40,6 +40,7 @@ impl InputBytes for Shelf {
         match payload {
             Payload::Inline(bytes) => Some(bytes.clone()),
             Payload::Stored { id, .. } => self.0.get(id.0 as usize).cloned(),
+            Payload::Open { .. } => None,
         }
     }
 }
