@@ -80,7 +80,8 @@ def overruns(ctx):
     time.sleep(600)
 
 def overnotes(ctx):
-    ctx._worker.words[3] = 0xffffffff
+    from sluicegate._wire import RUNG
+    ctx._worker.words[RUNG] = 0xffffffff
     os.eventfd_write(ctx._worker.reply_fd, 12)
     time.sleep(600)
 
