@@ -10,7 +10,7 @@ use crate::record::{Place, RecordParts};
 use crate::slot::{Doorbell, Slot};
 use crate::wire::{
     ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, CallKind, HAS_VALUE, HURRY_AT, MESSAGE_BYTES,
-    MESSAGES_AT, MESSAGES_BYTES, MessageKind, NO_BUCKET, Reader,
+    MESSAGES_AT, MESSAGES_BYTES, MessageKind, NO_BUCKET, RUNG_AT, Reader,
 };
 use bytes::Bytes;
 use sluice_objects::{ExtentId, Location};
@@ -243,7 +243,10 @@ impl Session {
     fn signal(&mut self) -> io::Result<()> {
         match std::mem::take(&mut self.unsignalled) {
             0 => Ok(()),
-            count => self.reply_bell.ring(count as u64),
+            count => {
+                self.slot.set_number(RUNG_AT, self.at as u32);
+                self.reply_bell.ring(count as u64)
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ def goes_on(obj, ctx):
     raise RuntimeError("cancelled")
 
 def by_bell(obj, ctx):
-    ctx._worker.words = [0] * 4  # from now on it says nothing in the slot
+    ctx._worker.words = [0] * 5  # from now on it says nothing in the slot
     ctx.put("parts", "rung for", b"x")
     return "done"
 
