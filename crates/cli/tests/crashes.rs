@@ -1,7 +1,7 @@
 //! kill -9 of a server under load: what it acknowledged ends, exactly, once.
 //!
 //! docs/reference/crash-testing.md tells how to run it larger: `SLUICE_CRASH_RUNS`, `SLUICE_CRASH_KILLS`,
-//! `SLUICE_CRASH_EVERY_MS`, `SLUICE_CRASH_SEED`.
+//! `SLUICE_CRASH_EVERY_MS`, `SLUICE_CRASH_STEP_MS`, `SLUICE_CRASH_AT_ONCE`, `SLUICE_CRASH_SEED`, `SLUICE_BINARY`.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
@@ -22,7 +22,7 @@ items, added, doubled = app.bucket('items'), app.bucket('added'), app.bucket('do
 
 @app.function(on=items.each(), into=added)
 def add(item):
-    time.sleep(0.02)  # so that there is something to kill
+    time.sleep(STEP_S)  # so that there is something to kill
     return item.value + 1
 
 @app.function(on=added.each(), into=doubled)
@@ -46,6 +46,10 @@ struct Plan {
     kills: usize,
     /// Longest time between a start of the server and its kill.
     every: Duration,
+    /// How long the first step of a run sleeps.
+    step: Duration,
+    /// Whether all runs are started before the first kill, not bit by bit.
+    at_once: bool,
     seed: u64,
 }
 
@@ -58,6 +62,8 @@ impl Plan {
             runs: number("SLUICE_CRASH_RUNS", 100) as usize,
             kills: number("SLUICE_CRASH_KILLS", 4) as usize,
             every: Duration::from_millis(number("SLUICE_CRASH_EVERY_MS", 400)),
+            step: Duration::from_millis(number("SLUICE_CRASH_STEP_MS", 20)),
+            at_once: number("SLUICE_CRASH_AT_ONCE", 0) != 0,
             seed: number("SLUICE_CRASH_SEED", u64::from(std::process::id())),
         }
     }
@@ -67,7 +73,8 @@ impl Plan {
 fn every_acknowledged_run_ends_once_and_exactly_through_kill_9() {
     let plan = Plan::from_environment();
     eprintln!("SLUICE_CRASH_SEED={}", plan.seed);
-    let folder = Folder::with(&[("app/app.py", APP)]);
+    let app = APP.replace("STEP_S", &plan.step.as_secs_f64().to_string());
+    let folder = Folder::with(&[("app/app.py", &app)]);
     let server = Server::start(&folder);
     server.call(&folder, &["deploy", "app"]);
     let url = Mutex::new(server.url.clone());
@@ -141,7 +148,8 @@ fn kill_and_restart(
 ) -> (Server, usize) {
     let (mut random, mut in_flight) = (plan.seed | 1, 0);
     for kill in 1..=plan.kills {
-        starts.released.store(plan.runs * kill / (plan.kills + 1), Ordering::SeqCst);
+        let released = if plan.at_once { plan.runs } else { plan.runs * kill / (plan.kills + 1) };
+        starts.released.store(released, Ordering::SeqCst);
         // xorshift64: any point in time will do, but the same ones for the same seed.
         random ^= random << 13;
         random ^= random >> 7;

@@ -53,7 +53,8 @@ impl Folder {
 
     /// The binary with these arguments, not started yet. The environment does not choose a server.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        let binary = std::env::var_os("SLUICE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sluice").into());
+        let mut command = Command::new(binary);
         // Tests run side by side: their servers must not all stay on one core.
         command.env("SLUICE_CORE", "any");
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
