@@ -42,10 +42,12 @@ impl<P: Ports> Shard<P> {
     /// have been closed since.
     pub(super) fn refresh(&self, invocation: &mut Invocation) {
         let Arguments::One(object) = &mut invocation.arguments else { return };
-        if object.payload.is_open()
-            && let Some(slot) =
-                self.executed(invocation.id.run).and_then(|run| run.object(object.bucket, &object.key))
-        {
+        if !object.payload.is_open() {
+            return;
+        }
+        let slot = self.executed(invocation.id.run).and_then(|run| run.object(object.bucket, &object.key));
+        // It is released when nobody is to read it any more: then this attempt is about to be stopped.
+        if let Some(slot) = slot.filter(|slot| !slot.released) {
             *object = slot.object.clone();
         }
     }
