@@ -5,11 +5,11 @@
 
 use crate::error::Error;
 use sluice_types::ObjectId;
-use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Ends the name of a file that is not durable.
 const NEW: &str = ".new";
@@ -18,7 +18,7 @@ const NEW: &str = ".new";
 pub(crate) struct Disk {
     root: PathBuf,
     /// Directories whose own names are known to be durable, by low byte.
-    named: [Cell<bool>; 256],
+    named: [AtomicBool; 256],
 }
 
 impl Disk {
@@ -29,7 +29,7 @@ impl Disk {
             fs::create_dir_all(&root).map_err(Error::disk(&root))?;
             sync_directory(dir)?;
         }
-        Ok(Self { root, named: [const { Cell::new(false) }; 256] })
+        Ok(Self { root, named: [const { AtomicBool::new(false) }; 256] })
     }
 
     fn path(&self, id: ObjectId) -> PathBuf {
@@ -67,9 +67,9 @@ impl Disk {
         fs::rename(&new, &path).map_err(Error::disk(&new))?;
         sync_directory(path.parent().expect("an object's file lies in a directory"))?;
         let named = &self.named[usize::from(id.0 as u8)];
-        if !named.get() {
+        if !named.load(Ordering::Relaxed) {
             sync_directory(&self.root)?;
-            named.set(true);
+            named.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -173,6 +173,16 @@ impl Extent {
         if self.owner == Owner::Disk { Ok(0) } else { Ok(fstat(&self.file)?.st_blocks as u64 * 512) }
     }
 
+    /// The file, to read from.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The file for another thread to read from.
+    pub fn source(&self) -> Result<File, Error> {
+        Ok(self.file.try_clone()?)
+    }
+
     /// A descriptor for a worker that only reads.
     pub fn reader(&self) -> Result<OwnedFd, Error> {
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());

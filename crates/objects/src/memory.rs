@@ -6,15 +6,16 @@
 use crate::EXTENT_BYTES_DEFAULT;
 use crate::disk::Disk;
 use crate::error::Error;
-use crate::extent::{ALIGNMENT, CHUNK_BYTES, Extent, ExtentId, Owner};
+use crate::extent::{ALIGNMENT, Extent, ExtentId, Owner};
 use crate::object::{OnDisk, Stored};
+use crate::saving::{each_chunk, write};
 use crate::stream::{Stream, StreamName};
 use bytes::Bytes;
 use sluice_types::limits::INLINE_BYTES_MAX;
 use sluice_types::{AppKey, ObjectId, Payload};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How a node keeps its objects.
@@ -39,7 +40,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Memory {
     pub(crate) options: Options,
-    pub(crate) disk: Disk,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) extents: BTreeMap<ExtentId, Extent>,
     pub(crate) objects: BTreeMap<ObjectId, Stored>,
     /// Objects that are still being written, for others to read.
@@ -55,7 +56,7 @@ pub struct Memory {
 impl Memory {
     /// Opens the directory and starts with empty memory.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let disk = Disk::open(&options.dir)?;
+        let disk = Arc::new(Disk::open(&options.dir)?);
         Ok(Self {
             options,
             disk,
@@ -125,7 +126,7 @@ impl Memory {
         }
         let (extent, offset) = self.locate(*id, *len)?;
         let mut hash = Xxh3::new();
-        each_chunk(&self.extents[&extent], offset, *len, |chunk| {
+        each_chunk(self.extents[&extent].file(), offset, *len, |chunk| {
             hash.update(chunk);
             Ok(())
         })?;
@@ -173,15 +174,9 @@ impl Memory {
         let Some((extent, offset)) = object.place.filter(|_| object.on_disk == OnDisk::No) else {
             return Ok(());
         };
-        let (extent, len, mut hash) = (&self.extents[&extent], object.len, Xxh3::new());
-        self.disk.write(id, |file| {
-            each_chunk(extent, offset, len, |chunk| {
-                hash.update(chunk);
-                Ok(file.write_all(chunk)?)
-            })
-        })?;
+        let digest = write(&self.disk, id, self.extents[&extent].file(), offset, object.len)?;
         object.on_disk = OnDisk::Written;
-        object.digest = Some(hash.digest128());
+        object.digest = Some(digest);
         Ok(())
     }
 
@@ -276,21 +271,4 @@ impl Memory {
 /// The payload of an object whose digest nobody asked for yet.
 pub(crate) fn stored(id: ObjectId, len: u64) -> Payload {
     Payload::Stored { id, len, digest: None }
-}
-
-fn each_chunk(
-    extent: &Extent,
-    offset: u64,
-    len: u64,
-    mut visit: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut chunk = vec![0; CHUNK_BYTES.min(len as usize)];
-    let mut done = 0;
-    while done < len {
-        let part = &mut chunk[..CHUNK_BYTES.min((len - done) as usize)];
-        extent.read(offset + done, part)?;
-        visit(part)?;
-        done += part.len() as u64;
-    }
-    Ok(())
 }

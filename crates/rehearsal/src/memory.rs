@@ -41,6 +41,14 @@ impl Objects for MapObjects {
         Ok(())
     }
 
+    fn save(&mut self, _payload: &mut Payload) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    fn saved(&mut self) -> Option<(ObjectId, Result<(), Problem>)> {
+        None
+    }
+
     fn digest(&mut self, _payload: &mut Payload) -> Result<(), Problem> {
         Ok(())
     }

@@ -150,6 +150,11 @@ pub trait Objects {
     fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem>;
     /// Puts a payload on disk, so that a record may name it, and computes its digest.
     fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem>;
+    /// As `persist`, beside the shard where that takes long: whether it is done. If not, its outcome comes from `saved`,
+    /// and then another call with the payload is done at once.
+    fn save(&mut self, payload: &mut Payload) -> Result<bool, Problem>;
+    /// An object that is now on disk, or could not be put there. When there is one, the shard is woken up.
+    fn saved(&mut self) -> Option<(ObjectId, Result<(), Problem>)>;
     /// Computes the digest of a payload that lacks one.
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem>;
     /// The same bytes under an id of their own, for another owner, on disk so that a record may name them.

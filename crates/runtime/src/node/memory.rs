@@ -1,46 +1,69 @@
 //! The object memory of a real node.
 
+use super::bell::Queue;
+use super::saver::Saver;
 use crate::ports::Objects;
 use bytes::Bytes;
 use sluice_objects::{Error, Memory, Options, StreamName};
 use sluice_types::{AppKey, ObjectId, Payload, Problem, Put, RunKey};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Shared memory that spills to files; see `sluice-objects`.
-pub struct NodeMemory(pub(super) Memory);
+pub struct NodeMemory {
+    pub(super) memory: Memory,
+    saver: Saver,
+}
 
 impl NodeMemory {
-    pub(super) fn new(dir: &Path, limit_bytes: u64) -> Result<Self, Problem> {
-        Memory::new(Options::new(dir, limit_bytes)).map(Self).map_err(|error| problem(&error))
+    pub(super) fn new(dir: &Path, limit_bytes: u64, queue: Arc<Queue>) -> Result<Self, Problem> {
+        let memory = Memory::new(Options::new(dir, limit_bytes)).map_err(|error| problem(&error))?;
+        Ok(Self { memory, saver: Saver::new(queue) })
     }
 }
 
 impl Objects for NodeMemory {
     fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
-        self.0.store(app, bytes).map_err(|error| problem(&error))
+        self.memory.store(app, bytes).map_err(|error| problem(&error))
     }
 
     fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem> {
-        self.0.bytes(payload).map_err(|error| problem(&error))
+        self.memory.bytes(payload).map_err(|error| problem(&error))
     }
 
     fn persist(&mut self, payload: &mut Payload) -> Result<(), Problem> {
         let (id, digest) = match payload {
-            Payload::Stored { id, digest, .. } if self.0.contains(*id) => (*id, digest),
+            Payload::Stored { id, digest, .. } if self.memory.contains(*id) => (*id, digest),
             // What this process never saw was on disk before it started.
             _ => return self.digest(payload),
         };
-        let written = self.0.persist(id).map_err(|error| problem(&error))?;
+        let written = self.memory.persist(id).map_err(|error| problem(&error))?;
         match digest.replace(written) {
             Some(before) if before != written => Err(problem(&Error::Changed(id))),
             _ => Ok(()),
         }
     }
 
+    fn save(&mut self, payload: &mut Payload) -> Result<bool, Problem> {
+        if let Payload::Stored { id, .. } = payload
+            && self.memory.contains(*id)
+            && let Some(saving) = self.memory.save(*id).map_err(|error| problem(&error))?
+        {
+            self.saver.start(saving);
+            return Ok(false);
+        }
+        self.persist(payload).map(|()| true)
+    }
+
+    fn saved(&mut self) -> Option<(ObjectId, Result<(), Problem>)> {
+        let saved = self.saver.done()?;
+        Some((saved.id(), self.memory.saved(saved).map(drop).map_err(|error| problem(&error))))
+    }
+
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem> {
         if let Payload::Stored { digest: None, .. } = payload {
-            let computed = self.0.digest(payload).map_err(|error| problem(&error))?;
+            let computed = self.memory.digest(payload).map_err(|error| problem(&error))?;
             if let Payload::Stored { digest, .. } = payload {
                 *digest = Some(computed);
             }
@@ -58,22 +81,23 @@ impl Objects for NodeMemory {
 
     fn close(&mut self, app: AppKey, run: RunKey, put: &mut Put) -> Result<(), Problem> {
         let name = StreamName { run, bucket: put.bucket, key: put.key.clone() };
-        put.payload = self.0.close_stream(app, &name, put.payload.len()).map_err(|error| problem(&error))?;
+        put.payload =
+            self.memory.close_stream(app, &name, put.payload.len()).map_err(|error| problem(&error))?;
         Ok(())
     }
 
     fn abandon(&mut self, run: RunKey) {
-        self.0.drop_streams(run);
+        self.memory.drop_streams(run);
     }
 
     fn release(&mut self, id: ObjectId) {
-        if let Err(error) = self.0.release(id) {
+        if let Err(error) = self.memory.release(id) {
             tracing::warn!(%error, "an object's file stays behind");
         }
     }
 
     fn sweep(&mut self, from: ObjectId, named: &BTreeSet<ObjectId>) {
-        match self.0.sweep(from, |id| named.contains(&id)) {
+        match self.memory.sweep(from, |id| named.contains(&id)) {
             Ok(0) => {}
             Ok(files) => tracing::info!(files, "objects that no record names were removed"),
             Err(error) => tracing::warn!(%error, "files of objects that no record names stay behind"),
@@ -81,15 +105,15 @@ impl Objects for NodeMemory {
     }
 
     fn next_id(&self) -> ObjectId {
-        self.0.next_id()
+        self.memory.next_id()
     }
 
     fn skip_to(&mut self, id: ObjectId) {
-        self.0.seed(id);
+        self.memory.seed(id);
     }
 
     fn resident_bytes(&self) -> u64 {
-        self.0.resident_bytes().unwrap_or(0)
+        self.memory.resident_bytes().unwrap_or(0)
     }
 }
 

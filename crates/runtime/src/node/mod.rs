@@ -8,6 +8,7 @@ mod background;
 mod bell;
 mod memory;
 mod sandboxes;
+mod saver;
 mod world;
 
 pub use sandboxes::LocalSandboxes;
@@ -193,7 +194,7 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         disk: RealDisk,
         log,
         store: store.map_err(|error| error.problem())?,
-        objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes)?,
+        objects: NodeMemory::new(&dir.objects_path(), config.memory_bytes, bell.queue())?,
         sandboxes: LocalSandboxes::new(config, &dir.path().join("scratch"))?,
         world,
         background: Threads::new(bell.queue()),

@@ -71,7 +71,7 @@ impl LocalSandboxes {
         let Call { invocation, app, version, run_id } = call;
         let (id, attempt) = (invocation.id, invocation.attempt);
         let run = sluice_sandbox::RunInfo { app, version, run_id, traceparent: None };
-        match self.pool.start(invocation, run, &mut objects.0) {
+        match self.pool.start(invocation, run, &mut objects.memory) {
             Ok(()) => self.in_pool += 1,
             Err(error) => {
                 let failure = Failure {
@@ -90,7 +90,7 @@ impl LocalSandboxes {
     }
 
     fn poll_processes(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
-        if let Err(error) = self.pool.poll(&mut objects.0, Instant::now(), &mut self.happened) {
+        if let Err(error) = self.pool.poll(&mut objects.memory, Instant::now(), &mut self.happened) {
             tracing::error!(%error, "the worker pool");
         }
         for event in self.happened.drain(..) {
@@ -227,7 +227,7 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
     }
 
     fn closed(&mut self, app: (AppKey, Version), run: RunKey, object: &Object, objects: &mut NodeMemory) {
-        self.pool.closed(app, run, object, &mut objects.0);
+        self.pool.closed(app, run, object, &mut objects.memory);
     }
 
     fn poll(&mut self, objects: &mut NodeMemory, reports: &mut Vec<Report>) {

@@ -24,6 +24,7 @@ mod queries;
 mod recovery;
 mod reports;
 mod retention;
+mod saves;
 mod starts;
 mod streams;
 mod views;
@@ -87,6 +88,7 @@ pub struct Shard<P: Ports> {
     held: VecDeque<(Lsn, Held)>,
     answers: Answers,
     flights: Flights,
+    saves: saves::Saves,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,

@@ -68,6 +68,7 @@ impl<P: Ports> Shard<P> {
             held: Default::default(),
             answers: Default::default(),
             flights: Default::default(),
+            saves: Default::default(),
             reports: Vec::new(),
             effects: Vec::new(),
             cron: Default::default(),

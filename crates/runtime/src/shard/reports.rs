@@ -11,6 +11,7 @@ impl<P: Ports> Shard<P> {
     /// Takes in what happened in the sandboxes. Attempts that end at once report while others are taken in: a chain
     /// of short calls runs to its end here, without a turn per hop.
     pub(super) fn take_reports(&mut self) {
+        self.take_saved();
         self.sandboxes.poll(&mut self.objects, &mut self.reports);
         let mut taken = Vec::new();
         while !self.reports.is_empty() {
@@ -24,7 +25,8 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
+        let Some(report) = self.saves.queue(report).and_then(|report| self.keep(report)) else { return };
         match report {
             Report::Started { invocation, attempt } => self.flights.started(invocation, attempt),
             Report::Log { invocation, attempt, stream, bytes } => {
@@ -41,11 +43,7 @@ impl<P: Ports> Shard<P> {
 
     fn put_by(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
         let express = self.express.run(invocation.run).is_some();
-        let kept = match express {
-            true => self.make_comparable(invocation, &mut put),
-            false => self.objects.persist(&mut put.payload),
-        };
-        if let Err(problem) = kept {
+        if let Err(problem) = self.make_comparable(invocation, &mut put) {
             let outcome = Outcome::Failed(unkept(&problem));
             return self.completed(invocation, attempt, outcome);
         }
@@ -74,7 +72,7 @@ impl<P: Ports> Shard<P> {
         Ok(())
     }
 
-    pub(super) fn completed(&mut self, invocation: InvocationId, attempt: Attempt, mut outcome: Outcome) {
+    pub(super) fn completed(&mut self, invocation: InvocationId, attempt: Attempt, outcome: Outcome) {
         self.flights.landed(invocation, attempt);
         if matches!(outcome, Outcome::Failed(_)) {
             self.stats.attempts_failed += 1;
@@ -82,22 +80,7 @@ impl<P: Ports> Shard<P> {
         if self.express.run(invocation.run).is_some() {
             return self.apply_express(InputKind::Completed { invocation, attempt, outcome });
         }
-        if let Err(problem) = self.persist(&mut outcome) {
-            outcome = Outcome::Failed(unkept(&problem));
-        }
         let _ = self.submit(InputKind::Completed { invocation, attempt, outcome }, Priority::Progress);
-    }
-
-    /// A record may only name bytes that are on disk.
-    fn persist(&mut self, outcome: &mut Outcome) -> Result<(), Problem> {
-        let Outcome::Succeeded { puts, value, .. } = outcome else { return Ok(()) };
-        let put = puts.iter_mut().map(|put| &mut put.payload);
-        for payload in put.chain(value.as_mut().map(|value| &mut value.payload)) {
-            if let Payload::Stored { .. } = payload {
-                self.objects.persist(payload)?;
-            }
-        }
-        Ok(())
     }
 
     fn log_line(&mut self, invocation: InvocationId, attempt: Attempt, stream: &'static str, bytes: &[u8]) {

@@ -2,11 +2,11 @@
 
 use super::Shard;
 use super::reports::unkept;
-use crate::ports::{Objects, Ports, Sandboxes};
+use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::{InputKind, Run};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Put, RunKey};
+use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Problem, Put, RunKey};
 
 impl<P: Ports> Shard<P> {
     pub(super) fn opened(&mut self, invocation: InvocationId, attempt: Attempt, put: Put) {
@@ -16,25 +16,28 @@ impl<P: Ports> Shard<P> {
         self.take_stream(invocation, InputKind::Opened { invocation, attempt, put });
     }
 
+    /// What was written piece by piece is the object's from now on.
+    pub(super) fn end_stream(&mut self, of: InvocationId, report: &mut Report) -> Result<(), Problem> {
+        let Report::Closed { put, .. } = report else { return Ok(()) };
+        let app = self.executed(of.run).filter(|run| run.ended_ms().is_none()).map(Run::app);
+        match app.filter(|_| put.payload.is_open()) {
+            Some(app) => self.objects.close(app, of.run, put),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn closed(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
-        let run = self.executed(invocation.run).filter(|run| run.ended_ms().is_none());
-        let Some(run) = run else { return self.objects.abandon(invocation.run) };
+        let Some(run) = self.executed(invocation.run) else { return };
         let app = (run.app(), run.version());
-        let kept = self.objects.close(app.0, invocation.run, &mut put).and_then(|()| {
-            match self.express.run(invocation.run).is_some() {
-                true => self.make_comparable(invocation, &mut put),
-                false => self.objects.persist(&mut put.payload),
-            }
-        });
-        if let Err(problem) = kept {
+        if let Err(problem) = self.make_comparable(invocation, &mut put) {
             return self.completed(invocation, attempt, Outcome::Failed(unkept(&problem)));
         }
         let (bucket, key) = (put.bucket, put.key.clone());
         self.take_stream(invocation, InputKind::Closed { invocation, attempt, put });
-        let executed = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
-        let slot = executed.and_then(|run| run.object(bucket, &key));
-        if let Some(slot) = slot.filter(|slot| !slot.released && !slot.object.payload.is_open()) {
-            self.sandboxes.closed(app, invocation.run, &slot.object, &mut self.objects);
+        let slot = self.executed(invocation.run).and_then(|run| run.object(bucket, &key));
+        if let Some(object) = slot.filter(|slot| !slot.released && !slot.object.payload.is_open()) {
+            let object = object.object.clone();
+            self.sandboxes.closed(app, invocation.run, &object, &mut self.objects);
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Vault {
     /// What functions have written to the end and the shard has not closed yet; more than once where an attempt from
     /// before a crash goes on beside its copy.
     pub written: BTreeMap<Written, Vec<Bytes>>,
+    /// Objects on their way to disk.
+    pub saving: Vec<ObjectId>,
     /// Whether a log is being replayed: then releases are repeated.
     pub replaying: bool,
 }
@@ -60,6 +62,7 @@ impl Vault {
             }
         }
         self.written.clear();
+        self.saving.clear();
         self.next = 1;
     }
 }
@@ -102,6 +105,30 @@ impl Objects for SimObjects {
             kept.on_disk = true;
         }
         Ok(())
+    }
+
+    fn save(&mut self, payload: &mut Payload) -> Result<bool, Problem> {
+        if let Payload::Stored { id, .. } = payload
+            && !self.0.vault.borrow().is_on_disk(*id)
+            && self.0.chance(500)
+        {
+            self.0.vault.borrow_mut().saving.push(*id);
+            return Ok(false);
+        }
+        self.persist(payload).map(|()| true)
+    }
+
+    fn saved(&mut self) -> Option<(ObjectId, Result<(), Problem>)> {
+        let waiting = self.0.vault.borrow().saving.len();
+        if waiting == 0 || self.0.chance(500) {
+            return None;
+        }
+        let id = self.0.vault.borrow_mut().saving.swap_remove(self.0.below(waiting));
+        if let Some(kept) = self.0.vault.borrow_mut().live.get_mut(&id) {
+            kept.on_disk = true;
+        }
+        self.0.cover(|coverage| coverage.check("objects saved beside the shard", 1));
+        Some((id, Ok(())))
     }
 
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem> {

@@ -1,0 +1,114 @@
+//! Objects that are put on disk beside the shard, and the reports that wait for them.
+//!
+//! A record may only name bytes that are on disk. What an attempt reports after an object that is not there yet waits
+//! behind it, so that its reports stay in order; other attempts go on.
+
+use super::Shard;
+use super::reports::unkept;
+use crate::ports::{Objects, Ports, Report};
+use rustc_hash::FxHashMap;
+use sluice_types::{Attempt, InvocationId, ObjectId, Outcome, Payload, Problem};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Reports that wait, by the invocation they are of.
+#[derive(Default)]
+pub(super) struct Saves {
+    objects: BTreeMap<ObjectId, InvocationId>,
+    lines: FxHashMap<InvocationId, VecDeque<Report>>,
+}
+
+impl Saves {
+    /// Lets a report wait if an earlier one of its invocation does; gives it back if not.
+    pub fn queue(&mut self, report: Report) -> Option<Report> {
+        if self.lines.is_empty() {
+            return Some(report);
+        }
+        match invocation(&report).and_then(|(of, _)| self.lines.get_mut(&of)) {
+            Some(line) => line.push_back(report),
+            None => return Some(report),
+        }
+        None
+    }
+}
+
+impl<P: Ports> Shard<P> {
+    /// Sees to it that what a report brings may be named by a record: what was written piece by piece has its end, and
+    /// objects of durable runs are on disk. Gives the report back when that is so; else it waits, or its attempt has
+    /// failed.
+    pub(super) fn keep(&mut self, mut report: Report) -> Option<Report> {
+        if payloads(&mut report).next().is_none() {
+            return Some(report);
+        }
+        let (of, attempt) = invocation(&report)?;
+        let mut unsaved = None;
+        let kept = self.end_stream(of, &mut report).and_then(|()| {
+            let express = self.express.run(of.run).is_some();
+            for payload in payloads(&mut report).filter(|_| !express) {
+                if !self.objects.save(payload)? {
+                    unsaved = stored(payload);
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match (kept, unsaved) {
+            (Err(problem), _) => self.fail_attempt(of, attempt, &problem),
+            (Ok(()), None) => return Some(report),
+            (Ok(()), Some(id)) => {
+                self.saves.objects.insert(id, of);
+                self.saves.lines.entry(of).or_default().push_front(report);
+            }
+        }
+        None
+    }
+
+    /// Goes on with the reports whose objects are on disk now.
+    pub(super) fn take_saved(&mut self) {
+        while let Some((id, saved)) = self.objects.saved() {
+            let Some(of) = self.saves.objects.remove(&id) else { continue };
+            let mut line = self.saves.lines.remove(&of).unwrap_or_default();
+            if let Err(problem) = saved
+                && let Some((_, attempt)) = line.pop_front().as_ref().and_then(invocation)
+            {
+                self.fail_attempt(of, attempt, &problem);
+            }
+            line.into_iter().for_each(|report| self.report(report));
+        }
+    }
+
+    fn fail_attempt(&mut self, invocation: InvocationId, attempt: Attempt, problem: &Problem) {
+        self.completed(invocation, attempt, Outcome::Failed(unkept(problem)));
+    }
+}
+
+/// The attempt that a report brings something of.
+fn invocation(report: &Report) -> Option<(InvocationId, Attempt)> {
+    match report {
+        Report::Put { invocation, attempt, .. }
+        | Report::Opened { invocation, attempt, .. }
+        | Report::Closed { invocation, attempt, .. }
+        | Report::Completed { invocation, attempt, .. } => Some((*invocation, *attempt)),
+        Report::Started { .. } | Report::Log { .. } => None,
+    }
+}
+
+fn stored(payload: &Payload) -> Option<ObjectId> {
+    match payload {
+        Payload::Stored { id, .. } => Some(*id),
+        Payload::Inline(_) | Payload::Open { .. } => None,
+    }
+}
+
+/// The payloads in a report that lie outside the log.
+fn payloads(report: &mut Report) -> impl Iterator<Item = &mut Payload> {
+    let (puts, value) = match report {
+        Report::Put { put, .. } | Report::Closed { put, .. } => (std::slice::from_mut(put), None),
+        Report::Completed { outcome: Outcome::Succeeded { puts, value, .. }, .. } => {
+            (puts.as_mut_slice(), value.as_mut())
+        }
+        _ => (&mut [][..], None),
+    };
+    let value = value.into_iter().map(|value| &mut value.payload);
+    let payloads = puts.iter_mut().map(|put| &mut put.payload).chain(value);
+    payloads.filter(|payload| !matches!(payload, Payload::Inline(_)))
+}
