@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use sluice_objects::{Error, Location, Memory, Options, Writer, WriterId};
+use sluice_objects::{Error, Location, Memory, Options, StreamName, Writer, WriterId};
 use sluice_types::limits::INLINE_BYTES_MAX;
-use sluice_types::{AppKey, ObjectId, Payload};
+use sluice_types::{AppKey, BucketIx, ObjectId, Payload, RunKey};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use tempfile::TempDir;
@@ -356,4 +356,57 @@ proptest! {
             prop_assert_eq!(&memory.bytes(payload).unwrap()[..], &bytes[..]);
         }
     }
+}
+
+#[test]
+fn an_object_is_saved_beside_its_memory_and_stays_where_it_is_meanwhile() {
+    let (dir, mut memory) = fresh();
+    let bytes = pattern(300_000, 5);
+    let kept = memory.store(APP, &bytes).unwrap();
+    let gone = memory.store(APP, &bytes).unwrap();
+    let savings = [&kept, &gone].map(|payload| memory.save(id(payload)).unwrap().expect("it is not on disk"));
+    // One is released while it is being saved: its file must not stay.
+    memory.release(id(&gone)).unwrap();
+    let saved = std::thread::spawn(|| savings.map(sluice_objects::Saving::run)).join().unwrap();
+    let digests = saved.map(|saved| memory.saved(saved));
+    let expected = xxhash_rust::xxh3::xxh3_128(&bytes);
+    assert!(digests.into_iter().all(|digest| digest.is_ok_and(|digest| digest == expected)));
+    assert!(memory.save(id(&kept)).unwrap().is_none(), "it is on disk");
+    assert!(file_of(&dir, id(&kept)).exists() && !memory.contains(id(&gone)));
+    assert!(!file_of(&dir, id(&gone)).exists() && !new_file_of(&dir, id(&gone)).exists());
+}
+
+#[test]
+fn an_open_object_grows_until_it_is_sealed_and_is_its_apps_alone() {
+    let (_dir, mut memory) = fresh();
+    let name = StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() };
+    let (extent, writer) = memory.stream_writer(APP, &name).unwrap();
+    let (same, reader) = memory.stream_reader(APP, &name).unwrap();
+    assert_eq!(extent, same);
+    assert!(memory.stream_reader(OTHER, &name).is_err() && memory.close_stream(OTHER, &name, 0).is_err());
+    let (writer, reader) = (File::from(writer), File::from(reader));
+    assert!(reader.write_all_at(b"x", 0).is_err(), "a reader cannot write");
+    let bytes = pattern(200_001, 9);
+    writer.write_all_at(&bytes, 0).unwrap();
+    assert_eq!(memory.stream_len(&name).unwrap(), Some(200_001));
+    let payload = memory.close_stream(APP, &name, 200_001).unwrap();
+    assert!(
+        writer.write_all_at(b"x", 0).is_err() && writer.set_len(0).is_err(),
+        "nobody can change it any more"
+    );
+    assert_eq!(memory.bytes(&payload).unwrap(), bytes);
+    assert_eq!(memory.stream_len(&name).unwrap(), None);
+    memory.release(id(&payload)).unwrap();
+    assert_eq!(memory.resident_bytes().unwrap(), 0, "its memory goes with it");
+}
+
+#[test]
+fn an_open_object_of_another_length_than_claimed_is_refused() {
+    let (_dir, mut memory) = fresh();
+    let name = StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() };
+    let (_, writer) = memory.stream_writer(APP, &name).unwrap();
+    File::from(writer).write_all_at(b"four", 0).unwrap();
+    assert!(matches!(memory.close_stream(APP, &name, 5), Err(Error::Claim(_))));
+    memory.drop_streams(RunKey(1));
+    assert!(matches!(memory.close_stream(APP, &name, 4), Err(Error::Claim(_))));
 }
