@@ -118,6 +118,12 @@ impl Pool {
                 let (id, attempt, pid) = (invocation.id, invocation.attempt, seat.pid());
                 self.late.push(SandboxEvent::Started { id, attempt, pid });
             }
+            // It is not the call's fault, and nothing has happened to it: another worker takes it.
+            Err(_) if seat.is_dying() => {
+                let id = seat.app;
+                app.queue.push(invocation, run);
+                self.take_turn(id);
+            }
             Err(failure) => {
                 app.classes[seat.class].idle.push(key);
                 self.fail_late(&invocation, failure);

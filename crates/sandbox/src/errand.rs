@@ -1,7 +1,7 @@
 //! Work that would block the shard thread: starting a process, moving it into its limits, burying it.
 
 use crate::affinity::Cores;
-use crate::slot::Doorbell;
+use crate::bell::Doorbell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) struct Errands<T> {
 impl<T: Send + 'static> Errands<T> {
     pub fn new() -> io::Result<Self> {
         let (sender, receiver) = channel();
-        Ok(Self { sender, receiver, bell: Arc::new(Doorbell::new(false)?) })
+        Ok(Self { sender, receiver, bell: Arc::new(Doorbell::new()?) })
     }
 
     /// Runs `errand`; its result is taken by [`Self::take`].

@@ -13,6 +13,7 @@
 
 mod affinity;
 mod app;
+mod bell;
 mod boxes;
 mod capture;
 mod channel;

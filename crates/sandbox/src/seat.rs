@@ -4,6 +4,7 @@
 //! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
 
 use crate::affinity::Cores;
+use crate::bell::{Doorbell, WakeBell};
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::current::Current;
@@ -12,7 +13,7 @@ use crate::failure::{failure, input_lost};
 use crate::frame;
 use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
 use crate::record::Place;
-use crate::slot::{Doorbell, Slot};
+use crate::slot::Slot;
 use crate::streams::{Reading, Word};
 use crate::wire::{
     ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT, RUNG_AT,
@@ -58,7 +59,7 @@ pub(crate) struct Seat {
     pub starting: bool,
     pub process: Process,
     pub slot: Slot,
-    pub call_bell: Doorbell,
+    pub call_bell: WakeBell,
     pub reply_bell: Doorbell,
     pub channel: Channel,
     pub capture: Capture,
@@ -86,7 +87,7 @@ pub(crate) struct Seat {
 /// Our side of a new worker, and what the worker gets: slot, both bells, control socket, both outputs.
 pub(crate) struct Parts {
     pub slot: Slot,
-    pub call_bell: Doorbell,
+    pub call_bell: WakeBell,
     pub reply_bell: Doorbell,
     pub channel: Channel,
     pub capture: Capture,
@@ -96,11 +97,11 @@ pub(crate) struct Parts {
 impl Parts {
     pub fn new() -> io::Result<Self> {
         let (slot, slot_inside) = Slot::new()?;
-        let (call_bell, reply_bell) = (Doorbell::new(true)?, Doorbell::new(false)?);
+        let (call_bell, call_inside) = WakeBell::pair()?;
+        let reply_bell = Doorbell::new()?;
+        let reply_inside = reply_bell.0.try_clone()?;
         let (channel, channel_inside) = Channel::pair()?;
         let (capture, [stdout, stderr]) = Capture::new()?;
-        let bells = [call_bell.0.try_clone()?, reply_bell.0.try_clone()?];
-        let [call_inside, reply_inside] = bells;
         let inside = [slot_inside, call_inside, reply_inside, channel_inside.0, stdout, stderr];
         Ok(Self { slot, call_bell, reply_bell, channel, capture, inside })
     }
@@ -161,8 +162,13 @@ impl Seat {
         let serial = self.serial.wrapping_add(1).max(1);
         let mut pins = Vec::new();
         let handed = self.pack(memory, serial, invocation, run, &mut pins, buffer);
-        if let Err(failure) = handed.and_then(|()| self.ring(buffer)) {
+        let rung = handed.and_then(|()| {
+            // A worker that cannot be woken has spoilt its bell: nobody can use it any more.
+            self.ring(buffer).inspect_err(|_| self.kill(now))
+        });
+        if let Err(failure) = rung {
             unpin(memory, pins);
+            self.reading.clear();
             return Err(failure);
         }
         self.serial = serial;
@@ -251,8 +257,8 @@ impl Seat {
     ) -> Result<ExtentId, Failure> {
         let (extent, descriptor) = memory.stream_reader(self.app.0, &name).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
-        let bell = Doorbell::new(true).map_err(|_| too_scattered())?;
-        let descriptors = [descriptor.as_fd(), bell.0.as_fd()];
+        let (bell, inside) = WakeBell::pair().map_err(|_| too_scattered())?;
+        let descriptors = [descriptor.as_fd(), inside.as_fd()];
         self.channel.send(control, &[], &descriptors).map_err(|_| too_scattered())?;
         *waiting += 1;
         self.reading.insert(extent, Reading { name, bell, waits: false });

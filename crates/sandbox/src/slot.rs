@@ -2,7 +2,6 @@
 
 use crate::wire::SLOT_BYTES;
 use bytes::Bytes;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
@@ -76,31 +75,3 @@ impl Drop for Slot {
 // SAFETY: a slot is memory of the whole process; sharing it with another thread is no different from sharing it with
 // another process.
 unsafe impl Send for Slot {}
-
-/// A counter that wakes the other side: adding to it rings, reading it takes all that was added.
-#[derive(Debug)]
-pub struct Doorbell(pub OwnedFd);
-
-impl Doorbell {
-    /// A new one. A host polls and must not block; a worker's blocks.
-    pub fn new(blocking: bool) -> io::Result<Self> {
-        let flags = if blocking { EventfdFlags::empty() } else { EventfdFlags::NONBLOCK };
-        Ok(Self(eventfd(0, flags | EventfdFlags::CLOEXEC)?))
-    }
-
-    /// Adds `count`.
-    pub fn ring(&self, count: u64) -> io::Result<()> {
-        rustix::io::write(&self.0, &count.to_ne_bytes())?;
-        Ok(())
-    }
-
-    /// Takes what was added; 0 if nothing was and this one does not block.
-    pub fn take(&self) -> io::Result<u64> {
-        let mut count = [0; 8];
-        match rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut count)) {
-            Ok(_) => Ok(u64::from_ne_bytes(count)),
-            Err(rustix::io::Errno::AGAIN) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
-    }
-}

@@ -6,10 +6,10 @@
 //! Invariant: a worker is always left for those who do not wait for others: the attempt that a reader waits for may
 //! need it.
 
+use crate::bell::WakeBell;
 use crate::pool::{AppId, Pool};
 use crate::queue::Waiting;
 use crate::seat::Seat;
-use crate::slot::Doorbell;
 use crate::wire::AWAITED_AT;
 use sluice_objects::{ExtentId, Memory, StreamName};
 use sluice_types::invocation::Arguments;
@@ -32,7 +32,7 @@ pub(crate) enum Word {
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub name: StreamName,
-    pub bell: Doorbell,
+    pub bell: WakeBell,
     pub waits: bool,
 }
 
@@ -144,7 +144,7 @@ impl Seat {
     pub fn wake_readers(&mut self, matches: impl Fn(&StreamName) -> bool) {
         for reading in self.reading.values_mut().filter(|reading| reading.waits && matches(&reading.name)) {
             reading.waits = false;
-            // It fails only for a worker that has spoilt its own bell; its timeout ends it.
+            // It fails only for a worker that has filled up its own bell, and that need not wait for it.
             let _ = reading.bell.ring(1);
         }
     }

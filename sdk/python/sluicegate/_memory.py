@@ -22,7 +22,7 @@ class MemoryFull(MemoryError):
 class Memory:
     """Maps what the server sends over the control socket."""
 
-    def __init__(self, control: socket.socket, worker: "Worker") -> None:
+    def __init__(self, control: Any, worker: "Worker") -> None:
         self._control = control
         self._readable: "dict[int, mmap.mmap]" = {}
         self._own: "dict[int, mmap.mmap]" = {}

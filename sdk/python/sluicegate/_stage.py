@@ -14,6 +14,7 @@ from typing import Any
 
 from ._event import Event
 from ._load import Function
+from ._memory import Memory
 from ._object import Object
 from ._record import pack
 from ._wire import (
@@ -63,6 +64,7 @@ class Stage(Worker):
 
     def __init__(self, buckets: list[str], put: Callable[[dict[str, Any]], bool]) -> None:
         self.words: Any = [0] * (WORDS_BYTES // 4)
+        self.memory = Memory(None, self)  # nobody sends it anything
         self.buckets = buckets
         self.bucket_index = {name: index for index, name in enumerate(buckets)}
         self.lock = threading.RLock()

@@ -11,7 +11,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING, Any, Callable
 
-from ._wire import AWAIT, CLOSE, GROWN
+from ._wire import AWAIT, BELL_BYTES, CLOSE, GROWN
 
 if TYPE_CHECKING:
     from ._call import Call
@@ -71,9 +71,8 @@ class OpenObject:
 
     def _await(self, seen: int) -> None:
         self._worker.tell(AWAIT, self._extent.to_bytes(4, "little") + seen.to_bytes(8, "little"))
-        os.eventfd_read(self._bell)
-        if self._worker.is_cancelled():
-            raise StreamBroken("the call was cancelled while it waited for more of its input")
+        if not os.read(self._bell, BELL_BYTES) or self._worker.is_cancelled():
+            raise StreamBroken("the call has ended or was cancelled while it waited for more of its input")
 
 
 class StreamReader(io.RawIOBase):

@@ -13,6 +13,9 @@ CALL_AT, CALL_BYTES = 4096, 131072
 MESSAGES_AT, MESSAGES_BYTES = 135168, 262144
 SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
+#: What wakes a worker: a number, as so many bytes of a pipe.
+BELL_BYTES = 8
+
 #: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
 #: ring for every message at once; end of the messages that the worker may not have rung for; end of those that it has;
 #: not 0 when somebody waits for what the worker writes to objects that it has opened.

@@ -24,6 +24,7 @@ from ._record import pack
 from ._values import encode
 from ._wire import (
     ANNOUNCED,
+    BELL_BYTES,
     BYTES,
     CALL,
     CALL_AT,
@@ -88,11 +89,13 @@ class Worker:
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
-        wait, call_fd, slot = os.eventfd_read, self.call_fd, self.slot
+        wait, call_fd, slot, number = os.read, self.call_fd, self.slot, int.from_bytes
         unpack, stdout, stderr = CALL_HEAD.unpack_from, sys.stdout, sys.stderr
         memory = self.memory
         while True:
-            length = wait(call_fd)
+            length = number(wait(call_fd, BELL_BYTES), "little")
+            if not length:
+                os._exit(0)  # the server is gone
             frame: Any = slot[CALL_AT : CALL_AT + length]
             serial, function, kind, waiting = unpack(frame)
             if waiting:
@@ -236,7 +239,7 @@ class Worker:
         MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self.serial, FLUSH, 0, 0)
         self._at += MESSAGE_BYTES
         self.signal()
-        os.eventfd_read(self.call_fd)
+        os.read(self.call_fd, BELL_BYTES)
         self._at = self._rung_at = 0
 
     def _need(self, length: int) -> None:

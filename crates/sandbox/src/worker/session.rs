@@ -4,10 +4,11 @@ use super::buffer::{Buffer, Memory};
 use super::call::{Answer, Call, Description, Fault, Value};
 use super::extents::Extents;
 use super::habit::Habit;
+use crate::bell::{Awaited, Doorbell};
 use crate::boxes::{CALL_FD, CONTROL_FD, DESCRIPTION_FD, REPLY_FD, SLOT_FD};
 use crate::channel::Channel;
 use crate::record::{Place, RecordParts};
-use crate::slot::{Doorbell, Slot};
+use crate::slot::Slot;
 use crate::wire::{
     ANNOUNCED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, CallKind, HAS_VALUE, HURRY_AT, MESSAGE_BYTES,
     MESSAGES_AT, MESSAGES_BYTES, MessageKind, NO_BUCKET, RUNG_AT, Reader,
@@ -31,7 +32,7 @@ const RAISED: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Session {
     slot: Slot,
-    call_bell: Doorbell,
+    call_bell: Awaited,
     reply_bell: Doorbell,
     channel: Channel,
     pub description: Description,
@@ -67,7 +68,7 @@ impl Session {
         File::from(take(DESCRIPTION_FD)).read_to_string(&mut text)?;
         Ok(Self {
             slot: Slot::map(take(SLOT_FD))?,
-            call_bell: Doorbell(take(CALL_FD)),
+            call_bell: Awaited(take(CALL_FD)),
             reply_bell: Doorbell(take(REPLY_FD)),
             channel: Channel(take(CONTROL_FD)),
             description: serde_json::from_str(&text)?,
@@ -84,7 +85,7 @@ impl Session {
 
     /// Waits for a call: function, attempt, number of objects, place of the context, frame.
     fn next(&mut self) -> io::Result<(u16, u32, u32, u32, Bytes)> {
-        let len = self.call_bell.take()? as usize;
+        let len = self.call_bell.wait()? as usize;
         if len > CALL_BYTES {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -217,7 +218,7 @@ impl Session {
         if self.at + MESSAGE_BYTES + body.len() > MESSAGES_BYTES - MESSAGE_BYTES {
             self.append(MessageKind::Flush, 0, &[]);
             self.signal()?;
-            self.call_bell.take()?;
+            self.call_bell.wait()?;
             self.at = 0;
         }
         if body.len() > MESSAGES_BYTES - 2 * MESSAGE_BYTES {

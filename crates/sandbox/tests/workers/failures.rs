@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SOURCE: &str = r#"
-import os, signal, sys, time
+import fcntl, os, signal, sys, time
 
 def fine(obj):
     return os.getpid()
@@ -92,6 +92,20 @@ def steals(obj, ctx):
     worker.send(PUT, 0, pack(2, "k", 0, None, b"", place=(1, 0, 1 << 20)))
     worker.signal()
     time.sleep(600)
+
+def fills(ctx):
+    try:
+        os.open(f"/proc/self/fd/{ctx._worker.call_fd}", os.O_WRONLY | os.O_NONBLOCK)
+    except PermissionError:
+        return b"refused"
+
+def drains(ctx):
+    fd = ctx._worker.reply_fd
+    fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+    for _ in range(20_000):
+        os.eventfd_write(fd, 1)
+        os.eventfd_read(fd)
+    return b"drained"
 
 def waits(ctx):
     while not ctx.cancelled:
@@ -224,6 +238,16 @@ fn garbage_costs_the_worker_its_life_only() {
     fails("overnotes", FailureKind::Protocol, "more than its message area");
     let ran = fails("steals", FailureKind::Protocol, "memory that is not its own");
     assert!(ran.puts.is_empty());
+}
+
+#[test]
+fn nothing_that_a_worker_does_to_its_bells_stops_the_server() {
+    // How its call ends depends on who is quicker; that it ends, and the next one too, does not.
+    let (mut stage, _) = run("drains");
+    stage.call(1, ContentType::Bytes, b"x").text();
+    let (mut stage, filled) = run("fills");
+    assert_eq!(filled.text(), "refused", "only the server rings the bell that wakes a worker");
+    stage.call(1, ContentType::Bytes, b"x").text();
 }
 
 #[test]
