@@ -4,6 +4,8 @@
 mod tool;
 
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tool::server::Server;
@@ -90,6 +92,44 @@ impl Drop for SmallDisk {
         // What cannot be unmounted is seen by whoever looks at the test's folder.
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+const LARGE: &str = "
+import sluicegate as sg
+app = sg.App('large')
+todo = app.bucket('todo')
+
+@app.function(on=todo.each())
+def make(item):
+    return b'x' * 40_000_000
+";
+
+#[test]
+fn large_outputs_wait_while_the_disk_is_full() {
+    let folder = Folder::with(&[("app.py", LARGE)]);
+    let data = folder.path().join("data");
+    let Some(_disk) = SmallDisk::mount(&data, "200m") else {
+        assert!(std::env::var_os("CI").is_none(), "mounting a tmpfs needs root");
+        eprintln!("skipped: mounting a tmpfs needs root");
+        return;
+    };
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    let filler = data.join("filler");
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[0; 1 << 16]).is_ok() {}
+    file.set_len(file.metadata().unwrap().len() - (20 << 20)).unwrap();
+    let body = json!({"id": "r", "objects": {"todo": {"a": 1}}}).to_string();
+    assert_eq!(server.ask("POST", "/v1/apps/large/runs", body.as_bytes()).status, 202);
+    // Three attempts would have failed by then.
+    assert_eq!(server.ask("GET", "/v1/runs/r?wait=3s", b"").json(200)["status"], "running");
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    let run = server.ask("GET", "/v1/runs/r?wait=60s", b"").json(200);
+    assert_eq!((&run["status"], &run["functions"][0]["retried"]), (&json!("succeeded"), &json!(0)), "{run}");
+    let output = server.ask("GET", "/v1/apps/large/buckets/output/a?run=r", b"");
+    assert_eq!(output.body.len(), 40_000_000);
+    server.stop();
 }
 
 #[test]

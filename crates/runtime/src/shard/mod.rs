@@ -152,7 +152,8 @@ impl<P: Ports> Shard<P> {
         let checkpoint = self.checkpoint.next_deadline().filter(|_| !self.stats.refusing);
         let retention = self.options.retention_ms.map(|_| self.retention.next_deadline());
         let own = [self.cron.next_deadline(), checkpoint, retention.filter(|_| !self.stats.refusing)];
-        engines.into_iter().chain(own).flatten().min()
+        let saves = self.saves.next_deadline();
+        engines.into_iter().chain(own).chain([saves]).flatten().min()
     }
 
     /// The state of everything durable that is in memory.

@@ -7,7 +7,7 @@ use super::Shard;
 use super::reports::unkept;
 use crate::ports::{Objects, Ports, Report};
 use rustc_hash::FxHashMap;
-use sluice_types::{Attempt, InvocationId, ObjectId, Outcome, Payload, Problem};
+use sluice_types::{Attempt, Code, InvocationId, ObjectId, Outcome, Payload, Problem};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Reports that wait, by the invocation they are of.
@@ -15,7 +15,14 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Saves {
     objects: BTreeMap<ObjectId, InvocationId>,
     lines: FxHashMap<InvocationId, VecDeque<Report>>,
+    /// Those whose objects found no space on the disk.
+    starved: Vec<InvocationId>,
+    /// When these are tried again.
+    again_ms: u64,
 }
+
+/// Between two tries to put objects on a full disk, in milliseconds.
+const AGAIN_MS: u64 = 500;
 
 impl Saves {
     /// Lets a report wait if an earlier one of its invocation does; gives it back if not.
@@ -28,6 +35,11 @@ impl Saves {
             None => return Some(report),
         }
         None
+    }
+
+    /// When those that found no space on the disk are tried again, in milliseconds since the Unix epoch.
+    pub fn next_deadline(&self) -> Option<u64> {
+        (!self.starved.is_empty()).then_some(self.again_ms)
     }
 }
 
@@ -62,18 +74,33 @@ impl<P: Ports> Shard<P> {
         None
     }
 
-    /// Goes on with the reports whose objects are on disk now.
+    /// Goes on with the reports whose objects are on disk now. On a full disk they wait: what was accepted is not lost.
     pub(super) fn take_saved(&mut self) {
         while let Some((id, saved)) = self.objects.saved() {
             let Some(of) = self.saves.objects.remove(&id) else { continue };
-            let mut line = self.saves.lines.remove(&of).unwrap_or_default();
-            if let Err(problem) = saved
-                && let Some((_, attempt)) = line.pop_front().as_ref().and_then(invocation)
-            {
-                self.fail_attempt(of, attempt, &problem);
+            match saved {
+                Ok(()) => self.go_on(of, None),
+                Err(problem) if problem.code == Code::DISK_FULL => {
+                    self.saves.starved.push(of);
+                    self.saves.again_ms = self.now_ms.saturating_add(AGAIN_MS);
+                }
+                Err(problem) => self.go_on(of, Some(&problem)),
             }
-            line.into_iter().for_each(|report| self.report(report));
         }
+        if self.saves.next_deadline().is_some_and(|due_ms| due_ms <= self.now()) {
+            std::mem::take(&mut self.saves.starved).into_iter().for_each(|of| self.go_on(of, None));
+        }
+    }
+
+    /// Takes in what waits of an invocation, again from its first report, unless that has failed.
+    fn go_on(&mut self, of: InvocationId, failed: Option<&Problem>) {
+        let mut line = self.saves.lines.remove(&of).unwrap_or_default();
+        if let Some(problem) = failed
+            && let Some((_, attempt)) = line.pop_front().as_ref().and_then(invocation)
+        {
+            self.fail_attempt(of, attempt, problem);
+        }
+        line.into_iter().for_each(|report| self.report(report));
     }
 
     fn fail_attempt(&mut self, invocation: InvocationId, attempt: Attempt, problem: &Problem) {

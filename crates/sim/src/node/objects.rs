@@ -124,6 +124,9 @@ impl Objects for SimObjects {
             return None;
         }
         let id = self.0.vault.borrow_mut().saving.swap_remove(self.0.below(waiting));
+        if self.0.fault("no space for an object", 100) {
+            return Some((id, Err(Problem::new(Code::DISK_FULL, "no space", ""))));
+        }
         if let Some(kept) = self.0.vault.borrow_mut().live.get_mut(&id) {
             kept.on_disk = true;
         }
