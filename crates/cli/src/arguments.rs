@@ -65,6 +65,8 @@ pub enum Command {
     Explain(commands::explain::Explain),
     /// Print the JSON Schema of sluice.yaml
     Schema(commands::schema::Schema),
+    /// Print the folder of the Python package, for PYTHONPATH
+    Sdk(commands::sdk::Sdk),
     /// Run a server in the foreground
     Server(commands::server::Server),
     /// Measure this machine and what Sluicegate does on it

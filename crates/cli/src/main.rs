@@ -33,7 +33,11 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error).into(),
     };
     // What fails in a simulation fails on purpose.
-    log_to_stderr(if matches!(arguments.command, Command::Sim(_)) { "off" } else { "warn" });
+    log_to_stderr(match arguments.command {
+        Command::Sim(_) => "off",
+        Command::Server(_) => "info",
+        _ => "warn",
+    });
     let json = arguments.global.json;
     match commands::run(arguments) {
         Ok(exit) => exit.into(),

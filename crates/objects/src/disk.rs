@@ -53,9 +53,14 @@ impl Disk {
         options.write(true).create(true).truncate(true).mode(0o600);
         self.make_directory(&path)?;
         let mut file = options.open(&path).map_err(Error::disk(&path))?;
-        fill(&mut file).inspect_err(|_| {
+        fill(&mut file).map_err(|error| {
             // The error that matters is the first one; what stays is swept at the next start.
             let _ = fs::remove_file(&path);
+            match error {
+                // Memory that is there does not fail to be read: it was the file.
+                Error::Memory(source) => Error::Disk { path, source },
+                other => other,
+            }
         })
     }
 

@@ -39,6 +39,7 @@ impl DataDir {
     /// [`Error::InUse`], [`Error::Version`], [`Error::DiskFull`], [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self, Error> {
         make_dir(path)?;
+        refuse_foreign(path)?;
         let lock = lock(path)?;
         let dir = Self { path: path.to_owned(), _lock: lock };
         let found = dir.check_version()?;
@@ -110,6 +111,26 @@ impl DataDir {
             fs::rename(&new, &path)
         };
         write().map_err(|error| Error::io(&path, error))
+    }
+}
+
+/// What a fresh file system holds, and what a first start that was cut off has left.
+const HARMLESS: [&str; 5] = ["lost+found", "LOCK", "VERSION.new", "log", "objects"];
+
+/// A directory of somebody else is left alone.
+fn refuse_foreign(path: &Path) -> Result<(), Error> {
+    let entries = fs::read_dir(path).map_err(|error| Error::io(path, error))?;
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    let is_ours = |name: &str| names.iter().any(|found| found == name);
+    if is_ours("VERSION") || is_ours("store.redb") {
+        return Ok(());
+    }
+    match names.iter().find(|name| !HARMLESS.iter().any(|harmless| *name == harmless)) {
+        Some(name) => {
+            Err(Error::Foreign { path: path.to_owned(), name: name.to_string_lossy().into_owned() })
+        }
+        None => Ok(()),
     }
 }
 

@@ -55,6 +55,14 @@ pub enum Error {
         /// The process, if it has left its number.
         pid: Option<u32>,
     },
+    /// The data directory holds something else.
+    #[error("{} is no data directory: it holds {name:?}", path.display())]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// One of the names in it.
+        name: String,
+    },
     /// Files were written by a version that this one cannot read.
     #[error("{} has format {found}, this program reads {supported}", path.display())]
     Version {
@@ -88,7 +96,7 @@ impl Error {
             Self::BatchFull { .. } => Code::OVERLOADED,
             Self::RecordTooLarge { .. } => Code::LIMIT_EXCEEDED,
             Self::InUse { .. } => Code::DATA_DIR_IN_USE,
-            Self::Version { .. } => Code::DATA_DIR_VERSION,
+            Self::Version { .. } | Self::Foreign { .. } => Code::DATA_DIR_VERSION,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Code::FILE_NOT_FOUND,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Code::FILE_NOT_FOUND
@@ -109,6 +117,7 @@ impl Error {
             Self::RecordTooLarge { .. } => "send large values as objects of their own",
             Self::Truncated { .. } => "read from the oldest record on",
             Self::InUse { .. } => "stop the other process, or give this one a data directory of its own",
+            Self::Foreign { .. } => "choose an empty directory, or one that does not exist, with --data",
             Self::Version { .. } => "use the version of the program that wrote it, or a newer one",
             Self::Io { .. } => "check that the path exists, that it is writable and that the disk works",
             Self::Store(_) => "check the disk that holds the data directory, then start again",

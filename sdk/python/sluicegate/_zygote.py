@@ -149,8 +149,9 @@ class Zygote:
 
 
 def _stream(fd: int) -> io.TextIOWrapper:
-    """A standard stream over the descriptor that C extensions and children write to as well."""
-    return io.open(fd, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    """A standard stream over the descriptor that C extensions and children write to as well. Each line leaves at once:
+    a crash must not take the last words along."""
+    return io.open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _limit_memory(memory_bytes: int) -> None:

@@ -1,18 +1,24 @@
 //! Apps in Python, described by a Python process of their own.
 
 use super::Read;
+use crate::embedded::machine;
 use crate::exit::{Failure, Outcome};
 use crate::sdk;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use sluice_frontend::{Definition, Diagnostic, Position, Severity};
 use sluice_types::Code;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// The interpreter, the one that sandboxes use too.
 const INTERPRETER: &str = "python3";
+/// Longest time that an app may take to be imported, as in a sandbox.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Has Python describe the app in a file.
 pub(super) fn read(file: &Path) -> Outcome<Read> {
@@ -35,13 +41,39 @@ fn describe(file: &Path) -> Outcome<Output> {
     }
     let mut command = Command::new(INTERPRETER);
     command.args(["-m", "sluicegate._describe"]).arg(file).env("PYTHONPATH", path).stdin(Stdio::null());
-    command.output().map_err(|e| {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(|e| {
         let message = match e.kind() {
             io::ErrorKind::NotFound => format!("this is a Python app, and there is no `{INTERPRETER}`"),
             _ => format!("cannot run `{INTERPRETER}`: {e}"),
         };
         Failure::new(Code::PROGRAM_MISSING, message, "install Python 3.10 or newer")
-    })
+    })?;
+    finish(child, file)
+}
+
+/// Waits for the interpreter; one that does not come to an end is killed.
+fn finish(child: Child, file: &Path) -> Outcome<Output> {
+    let pid = Pid::from_child(&child);
+    let (done, ended) = channel();
+    let waiter = std::thread::spawn(move || {
+        // Nobody waits any more once it has taken too long.
+        let _ = done.send(child.wait_with_output());
+    });
+    match ended.recv_timeout(IMPORT_TIMEOUT) {
+        Ok(output) => output.map_err(|e| machine("cannot hear what Python says", &e)),
+        Err(_) => {
+            // It may have ended this very moment.
+            let _ = kill_process(pid, Signal::KILL);
+            drop(waiter.join());
+            let seconds = IMPORT_TIMEOUT.as_secs();
+            Err(Failure::new(
+                Code::APP_SYNTAX,
+                format!("importing `{}` takes longer than {seconds} s", file.display()),
+                "do at import only what declares the app; work and waiting belong into functions",
+            ))
+        }
+    }
 }
 
 /// The last line that a failed description writes to stderr.

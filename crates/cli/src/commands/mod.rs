@@ -15,6 +15,7 @@ pub mod rehearse;
 pub mod run;
 pub mod runs;
 pub mod schema;
+pub mod sdk;
 pub mod server;
 pub mod sim;
 pub mod start;
@@ -39,6 +40,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Runs(runs) => runs.execute(global),
         Command::Explain(explain) => explain.execute(global),
         Command::Schema(schema) => schema.execute(),
+        Command::Sdk(sdk) => sdk.execute(global),
         Command::Server(server) => server.execute(global),
         Command::Bench(bench) => bench.execute(global),
         Command::Sim(sim) => sim.execute(global),

@@ -9,6 +9,7 @@ use sluice_frontend::definition::Millis;
 use sluice_runtime::Node;
 use sluice_server::{Options, Server as Front};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -32,7 +33,7 @@ pub struct Place {
     pub data: PathBuf,
     /// Most worker processes; by default twice the number of cores
     #[arg(long, value_name = "N", env = "SLUICE_WORKERS")]
-    pub workers: Option<usize>,
+    pub workers: Option<NonZero<usize>>,
     /// The core that the engine and short calls stay on: a number, `last`, or `any` to leave it to the kernel
     #[arg(long, value_name = "CORE", default_value = "last", env = "SLUICE_CORE")]
     pub core: Core,
@@ -112,7 +113,11 @@ impl Server {
             } else {
                 show::line(&format!("listening on {url}"))?;
             }
-            Ok(server.serve(async move { signals.next().await }).await?)
+            let told_to_stop = async move {
+                signals.next().await;
+                tracing::info!("told to stop");
+            };
+            Ok(server.serve(told_to_stop).await?)
         })
     }
 }
@@ -130,7 +135,7 @@ impl Place {
     /// Starts a node on the data directory.
     pub fn start_node(&self) -> Outcome<Node> {
         let mut config = embedded::config(&self.data)?;
-        config.workers_max = self.workers;
+        config.workers_max = self.workers.map_or(config.workers_max, NonZero::get);
         config.core = self.core.number();
         config.retention_ms = self.retention.0;
         Ok(Node::start(config)?)

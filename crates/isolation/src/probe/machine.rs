@@ -132,6 +132,7 @@ pub(super) fn memory() -> Probe {
 
 pub(super) fn disk(data_dir: &Path) -> Probe {
     let name = "disk";
+    let data_dir = nearest(data_dir);
     match statvfs(data_dir) {
         Ok(stat) => {
             let free = stat.f_bavail * stat.f_frsize;
@@ -151,6 +152,7 @@ pub(super) fn disk(data_dir: &Path) -> Probe {
 
 pub(super) fn fdatasync(data_dir: &Path) -> Probe {
     let name = "fdatasync";
+    let data_dir = nearest(data_dir);
     match sync_median_us(data_dir) {
         Ok(median) => {
             let detail = format!("{median} µs (median of {SYNC_WRITES} writes of {SYNC_WRITE_BYTES} bytes)");
@@ -178,6 +180,12 @@ fn sync_median_us(data_dir: &Path) -> io::Result<u128> {
     }
     times.sort_unstable();
     removed.map(|()| times[SYNC_WRITES / 2])
+}
+
+/// The directory itself, or the one in which the server would make it.
+fn nearest(data_dir: &Path) -> &Path {
+    let exists = data_dir.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
+    exists.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn unusable(name: &'static str, data_dir: &Path, error: &io::Error) -> Probe {

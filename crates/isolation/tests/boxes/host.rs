@@ -94,7 +94,12 @@ fn the_report_says_what_is_wrong_and_what_to_do() {
     assert_ne!(report.item("fdatasync").unwrap().status, Status::Missing, "{report}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
-    let report = host.without(Feature::Landlock).probe(&folder.path().join("absent"));
+    let report = host.probe(&folder.path().join("absent"));
+    assert_eq!(report.item("disk").unwrap().status, Status::Ok, "the server makes it: {report}");
+
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let report = host.without(Feature::Landlock).probe(&file);
     assert_eq!(report.status(), Status::Missing);
     assert_eq!(report.item("landlock").unwrap().status, Status::Missing);
     assert_eq!(report.item("fdatasync").unwrap().status, Status::Missing);

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use world::RealWorld;
 
 /// How often a shard that fails is opened again before the node gives up.
@@ -55,7 +55,7 @@ pub struct NodeConfig {
     /// The program that starts boxed processes when called with `__launch`.
     pub launcher: PathBuf,
     /// Most worker processes; by default twice the number of cores.
-    pub workers_max: Option<usize>,
+    pub workers_max: usize,
     /// Objects kept in memory before they are spilled, in bytes.
     pub memory_bytes: u64,
     /// Bytes of log between checkpoints.
@@ -84,7 +84,8 @@ impl NodeConfig {
             ephemeral: false,
             sdk_dir: sdk_dir.into(),
             launcher: launcher.into(),
-            workers_max: None,
+            // Counted here: the shard's thread will see one core only.
+            workers_max: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: 4 << 30,
             checkpoint_bytes: 32 << 20,
             checkpoint_ms: 10_000,
@@ -199,7 +200,12 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         world,
         background: Threads::new(bell.queue()),
     };
-    Shard::open(options, opened, &dir.log_path())
+    let began = Instant::now();
+    let shard = Shard::open(options, opened, &dir.log_path())?;
+    let (apps, runs) = (shard.engine().apps().count(), shard.engine().loaded());
+    let took_ms = began.elapsed().as_millis() as u64;
+    tracing::info!(data = %dir.path().display(), apps, runs, took_ms, "the data directory is open");
+    Ok(shard)
 }
 
 /// Turns until the node is told to stop.

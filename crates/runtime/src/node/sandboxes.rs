@@ -43,7 +43,7 @@ impl LocalSandboxes {
         let host = Arc::new(Host::new(&config.launcher));
         let mut options = sluice_sandbox::Options::new(host, &config.sdk_dir, scratch_dir);
         options.core = config.core;
-        options.workers_max = config.workers_max.unwrap_or(options.workers_max);
+        options.workers_max = config.workers_max;
         Ok(Self {
             pool: Pool::new(options).map_err(|error| unready(&error))?,
             programs: FxHashMap::default(),

@@ -43,6 +43,7 @@ impl<P: Ports> Shard<P> {
         let lsn = self.submit(InputKind::Deploy(deploy), Priority::NewWork)?;
         self.share_app(key);
         let deployed_ms = self.now_ms;
+        tracing::info!(%app, version = version.0, "deployed");
         Ok((Some(lsn), AppView { app, version: version.0, deployed_ms, changed: true }))
     }
 

@@ -18,8 +18,8 @@ impl<P: Ports> Shard<P> {
             }
             Effect::Release(id) => self.objects.release(id),
             Effect::Reply(reply) => {
-                if reply == Reply::Accepted {
-                    self.stats.refusing = false;
+                if reply == Reply::Accepted && std::mem::take(&mut self.stats.refusing) {
+                    tracing::info!("new work is accepted again");
                 }
                 self.answers.tell(lsn, reply);
             }
@@ -63,7 +63,11 @@ impl<P: Ports> Shard<P> {
         let Some(run) = self.durable.run(key) else { return };
         match run.status() {
             Status::Succeeded => self.stats.runs_ended[0] += 1,
-            Status::Failed => self.stats.runs_ended[1] += 1,
+            Status::Failed => {
+                self.stats.runs_ended[1] += 1;
+                let code = run.error().map(|problem| problem.code.to_string());
+                tracing::info!(run = %run.id(), code, "a run has failed");
+            }
             Status::Cancelled => self.stats.runs_ended[2] += 1,
             Status::Running => {}
         }

@@ -309,7 +309,9 @@ impl<P: Ports> Shard<P> {
     }
 
     fn refused(&mut self, error: &sluice_storage::Error) -> Problem {
-        self.stats.refusing = true;
+        if !std::mem::replace(&mut self.stats.refusing, true) {
+            tracing::warn!(%error, "new work is refused");
+        }
         error.problem()
     }
 

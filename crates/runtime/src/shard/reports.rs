@@ -84,12 +84,13 @@ impl<P: Ports> Shard<P> {
     }
 
     fn log_line(&mut self, invocation: InvocationId, attempt: Attempt, stream: &'static str, bytes: &[u8]) {
+        let at_ms = self.now();
         let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
         let function =
             run.and_then(|run| Some(&run.program().functions[run.function_of(invocation.seq)?.index()]));
         let Some(function) = function.map(|function| function.name.clone()) else { return };
         let line = LogLine {
-            at_ms: self.now_ms,
+            at_ms,
             function,
             invocation: invocation.seq,
             attempt: attempt.0,
