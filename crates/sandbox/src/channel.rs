@@ -9,8 +9,11 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// Most descriptors in one message.
-const DESCRIPTORS_MAX: usize = 8;
+/// Most descriptors in a message that is sent.
+const SENT_MAX: usize = 8;
+/// Most descriptors in a message that is received: as many as the kernel lets through. It would close the rest at once,
+/// and to close what somebody else has made may wait.
+const RECEIVED_MAX: usize = 253;
 
 /// One end of a control socket.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Channel {
 
     /// Sends a message. Never waits: a full socket is an error.
     pub fn send(&self, control: Control, text: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -51,7 +54,7 @@ impl Channel {
     /// [`io::ErrorKind::UnexpectedEof`] if there will be none, [`io::ErrorKind::InvalidData`] if it is not one.
     pub fn receive(&self, wait: bool) -> io::Result<Received> {
         let mut bytes = vec![0; CONTROL_BYTES_MAX];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(RECEIVED_MAX))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT } | RecvFlags::CMSG_CLOEXEC;
         let message = rustix::io::retry_on_intr(|| {
@@ -63,10 +66,13 @@ impl Channel {
                 descriptors.extend(received);
             }
         }
-        if message.bytes == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let (control, text) = Control::unpack(&bytes[..message.bytes]).ok_or(io::ErrorKind::InvalidData)?;
+        let Some((control, text)) = Control::unpack(&bytes[..message.bytes]) else {
+            if !descriptors.is_empty() {
+                crate::errand::bury(descriptors);
+            }
+            let is_end = message.bytes == 0;
+            return Err(if is_end { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData }.into());
+        };
         Ok(Received { control, text: text.to_vec(), descriptors })
     }
 }

@@ -113,19 +113,21 @@ impl Pool {
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
-            Ok(()) => {
+            Ok(true) => {
                 app.running[function] += 1;
                 let (id, attempt, pid) = (invocation.id, invocation.attempt, seat.pid());
                 self.late.push(SandboxEvent::Started { id, attempt, pid });
             }
             // It is not the call's fault, and nothing has happened to it: another worker takes it.
-            Err(_) if seat.is_dying() => {
+            Ok(false) => {
                 let id = seat.app;
                 app.queue.push(invocation, run);
                 self.take_turn(id);
             }
             Err(failure) => {
-                app.classes[seat.class].idle.push(key);
+                if !seat.is_dying() {
+                    app.classes[seat.class].idle.push(key);
+                }
                 self.fail_late(&invocation, failure);
             }
         }

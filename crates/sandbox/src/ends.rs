@@ -47,25 +47,27 @@ impl Pool {
         key: u32,
         control: Control,
         text: &[u8],
-        descriptors: Vec<OwnedFd>,
+        worker: Option<Worker>,
         tick: &mut Tick<'_>,
     ) {
         let Some(zygote) = self.zygotes.get_mut(&key) else { return };
         match control.kind {
             ControlKind::Broken => {
-                let Some(failure) = inbox::broken(text) else { return zygote.kill() };
-                zygote.broken.insert(control.subject as usize, failure);
+                let function = control.subject as usize;
+                let is_known = self.apps.get(&zygote.app).is_some_and(|app| function < app.class_of.len());
+                let Some(failure) = inbox::broken(text).filter(|_| is_known) else { return zygote.kill() };
+                zygote.broken.insert(function, failure);
             }
+            // Once is enough: workers are started for it.
+            ControlKind::Ready if zygote.loaded => zygote.kill(),
             ControlKind::Ready => {
                 zygote.loaded = true;
                 self.warm_zygote(key);
             }
             ControlKind::Forked => {
                 let mine = self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key));
-                let Some(pidfd) = descriptors.into_iter().next().filter(|_| mine) else {
-                    return zygote.kill();
-                };
-                self.worker_forked(control.subject, key, pidfd, tick.now);
+                let Some(worker) = worker.filter(|_| mine) else { return zygote.kill() };
+                self.worker_forked(control.subject, key, worker, tick.now);
             }
             ControlKind::Ended => {
                 if self.seats.get(&control.subject).is_some_and(|seat| seat.zygote == Some(key)) {
@@ -77,10 +79,10 @@ impl Pool {
     }
 
     /// Moves a forked worker into its limits, which takes too long for this thread.
-    fn worker_forked(&mut self, key: u32, zygote: u32, pidfd: OwnedFd, now: Instant) {
+    fn worker_forked(&mut self, key: u32, zygote: u32, worker: Worker, now: Instant) {
+        let Worker { pidfd, pid } = worker;
         let Some(boxed) = self.zygotes[&zygote].boxed.clone() else { return };
         let seat = self.seats.get_mut(&key).expect("the caller found it");
-        let pid = host_pid(&pidfd);
         if self.options.host.has(Feature::SeparateUser) && !is_of_box(pid) {
             return self.zygotes[&zygote].kill();
         }
@@ -287,11 +289,38 @@ impl Pool {
     }
 }
 
-/// The process id behind a pidfd, as the host counts; 0 if the process has ended.
-fn host_pid(pidfd: &OwnedFd) -> u32 {
-    let info =
-        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
-    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap_or(0)
+/// A process that a zygote passes off as its worker.
+pub(crate) struct Worker {
+    pidfd: OwnedFd,
+    /// As the host counts; 0 if the process has ended.
+    pid: u32,
+}
+
+impl Worker {
+    /// The first pidfd among descriptors. Whatever else they are is closed elsewhere: a socket that lingers, say, lets
+    /// whoever closes it wait.
+    pub fn among(descriptors: Vec<OwnedFd>) -> Option<Self> {
+        let mut found = None;
+        let mut others = Vec::new();
+        for pidfd in descriptors {
+            match host_pid(&pidfd) {
+                Some(pid) if found.is_none() => found = Some(Self { pidfd, pid }),
+                _ => others.push(pidfd),
+            }
+        }
+        if !others.is_empty() {
+            crate::errand::bury(others);
+        }
+        found
+    }
+}
+
+/// The process id behind a pidfd; `None` if it is none.
+fn host_pid(pidfd: &OwnedFd) -> Option<u32> {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    // A negative one stands for a process that has ended.
+    Some(pid.trim().parse().unwrap_or(0))
 }
 
 /// Whether a process runs as the user of boxes: a zygote may not pass off any other process as its worker, because the

@@ -10,6 +10,10 @@ pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
 pub const SHORT_CALL: Duration = Duration::from_millis(5);
 /// How long a function may go on after its first put, on average, for a worker to ring only at the end.
 pub const PROMPT_END: Duration = Duration::from_micros(50);
+/// Looks for what is ready in one poll: those that always have something to say do not keep the shard busy.
+pub const LOOKS_MAX: usize = 16;
+/// Messages of one zygote heard at one look.
+pub const ZYGOTE_MESSAGES_MAX: usize = 64;
 /// Output of a starting app kept to explain why it did not start, in bytes.
 pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// Extents that one call may introduce to a worker.

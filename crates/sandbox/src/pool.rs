@@ -5,10 +5,12 @@
 
 use crate::app::App;
 use crate::channel::Received;
+use crate::ends::Worker;
 use crate::errand::Errands;
 use crate::error::Error;
 use crate::event::{RunInfo, SandboxEvent};
 use crate::exec::{Collected, Job, Scratch};
+use crate::limits::{LOOKS_MAX, ZYGOTE_MESSAGES_MAX};
 use crate::options::Options;
 use crate::ready::{Kind, Ready};
 use crate::seat::Seat;
@@ -215,12 +217,12 @@ impl Pool {
         if !std::mem::take(&mut self.has_waited) {
             self.ready.take(&mut ready, Some(Duration::ZERO))?;
         }
-        loop {
+        for look in 1..=LOOKS_MAX {
             events.append(&mut self.late);
             for (kind, key) in ready.drain(..) {
                 self.attend(kind, key, &mut Tick { memory, now, events });
             }
-            if !self.ready.was_full {
+            if !self.ready.was_full || look == LOOKS_MAX {
                 break;
             }
             self.ready.take(&mut ready, Some(Duration::ZERO))?;
@@ -272,12 +274,13 @@ impl Pool {
         }
     }
 
-    /// Reads everything a zygote says.
+    /// Reads what a zygote says; if that is much, the rest is read at the next look.
     fn hear_zygote(&mut self, key: u32, tick: &mut Tick<'_>) {
-        while let Some(zygote) = self.zygotes.get_mut(&key) {
+        for _ in 0..ZYGOTE_MESSAGES_MAX {
+            let Some(zygote) = self.zygotes.get_mut(&key) else { return };
             match zygote.channel.receive(false) {
                 Ok(Received { control, text, descriptors }) => {
-                    self.zygote_says(key, control, &text, descriptors, tick);
+                    self.zygote_says(key, control, &text, Worker::among(descriptors), tick);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 // It has closed its socket or broken the protocol; its end is reported by its box.

@@ -67,6 +67,8 @@ pub(crate) struct Seat {
     pub memory_bytes: u64,
     known: FxHashSet<ExtentId>,
     forget: Vec<ExtentId>,
+    /// Control messages sent that the next frame must count.
+    waiting: u8,
     pub held: FxHashMap<u32, Vec<ObjectId>>,
     pub serial: u32,
     /// End of the messages read so far.
@@ -135,6 +137,7 @@ impl Seat {
             memory_bytes,
             known: FxHashSet::default(),
             forget: Vec::new(),
+            waiting: 0,
             held: FxHashMap::default(),
             serial: 0,
             read_at: 0,
@@ -149,7 +152,8 @@ impl Seat {
         (seat, inside)
     }
 
-    /// Hands a call over. On failure nothing has happened to the worker.
+    /// Hands a call over; whether the worker could be woken. One that could not dies, and so does one that has been sent
+    /// part of a call which then fails.
     pub fn call(
         &mut self,
         memory: &mut Memory,
@@ -158,24 +162,22 @@ impl Seat {
         timeout: Duration,
         now: Instant,
         buffer: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let serial = self.serial.wrapping_add(1).max(1);
         let mut pins = Vec::new();
-        let handed = self.pack(memory, serial, invocation, run, &mut pins, buffer);
-        let rung = handed.and_then(|()| {
-            // A worker that cannot be woken has spoilt its bell: nobody can use it any more.
-            self.ring(buffer).inspect_err(|_| self.kill(now))
-        });
-        if let Err(failure) = rung {
+        let packed = self.pack(memory, serial, invocation, run, &mut pins, buffer);
+        if packed.is_err() || self.ring(buffer).is_err() {
+            if packed.is_ok() || self.waiting > 0 {
+                self.kill(now);
+            }
             unpin(memory, pins);
             self.reading.clear();
-            return Err(failure);
+            return packed.map(|()| false);
         }
-        self.serial = serial;
-        self.read_at = 0;
+        (self.serial, self.read_at, self.waiting) = (serial, 0, 0);
         self.state = State::Busy;
         self.current = Some(Current::new(invocation, now, timeout, pins));
-        Ok(())
+        Ok(true)
     }
 
     fn pack(
@@ -187,24 +189,21 @@ impl Seat {
         pins: &mut Vec<ObjectId>,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let mut waiting = 0;
         while let Some(extent) = self.forget.last() {
             let control = Control { kind: ControlKind::Forget, subject: extent.0, number: 0 };
-            if waiting == NEW_EXTENTS_MAX || self.channel.send(control, &[], &[]).is_err() {
+            if self.waiting == NEW_EXTENTS_MAX || self.channel.send(control, &[], &[]).is_err() {
                 break; // the rest is for the next call
             }
             self.forget.pop();
-            waiting += 1;
+            self.waiting += 1;
         }
         frame::pack(buffer, serial, invocation, run, |object| match &object.payload {
             Payload::Inline(bytes) => Ok(Place::Inline(bytes.clone())),
-            Payload::Stored { id, len, .. } => {
-                Ok(Place::Stored(self.lend(memory, *id, *len, pins, &mut waiting)?))
-            }
+            Payload::Stored { id, len, .. } => Ok(Place::Stored(self.lend(memory, *id, *len, pins)?)),
             Payload::Open { .. } => {
                 let (run, bucket, key) = (invocation.id.run, object.bucket, object.key.clone());
                 let name = StreamName { run, bucket, key };
-                Ok(Place::Open(self.lend_open(memory, name, &mut waiting)?))
+                Ok(Place::Open(self.lend_open(memory, name)?))
             }
         })?;
         if buffer.len() > CALL_BYTES {
@@ -212,12 +211,12 @@ impl Seat {
             let Payload::Stored { id, len, .. } = stored else {
                 unreachable!("a call larger than its area is larger than what is kept inline")
             };
-            let at = self.lend(memory, id, len, pins, &mut waiting)?;
+            let at = self.lend(memory, id, len, pins)?;
             // It lives as long as its pin.
             memory.release(id).map_err(input_lost)?;
-            frame::pack_far(buffer, waiting, at);
+            frame::pack_far(buffer, self.waiting, at);
         } else {
-            frame::set_waiting(buffer, waiting);
+            frame::set_waiting(buffer, self.waiting);
         }
         Ok(())
     }
@@ -229,7 +228,6 @@ impl Seat {
         id: ObjectId,
         len: u64,
         pins: &mut Vec<ObjectId>,
-        waiting: &mut u8,
     ) -> Result<Location, Failure> {
         let at = memory.location(self.app.0, id, len).map_err(input_lost)?;
         memory.pin(id).map_err(input_lost)?;
@@ -239,45 +237,34 @@ impl Seat {
         }
         let (descriptor, size) = memory.descriptor(at.extent).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Extent, subject: at.extent.0, number: size };
-        if *waiting >= NEW_EXTENTS_MAX {
+        if self.waiting >= NEW_EXTENTS_MAX {
             return Err(too_scattered());
         }
         self.channel.send(control, &[], &[descriptor.as_fd()]).map_err(|_| too_scattered())?;
-        *waiting += 1;
+        self.waiting += 1;
         self.known.insert(at.extent);
         Ok(at)
     }
 
     /// Gives the worker an open object to read, and a bell that rings when there is more.
-    fn lend_open(
-        &mut self,
-        memory: &mut Memory,
-        name: StreamName,
-        waiting: &mut u8,
-    ) -> Result<ExtentId, Failure> {
+    fn lend_open(&mut self, memory: &mut Memory, name: StreamName) -> Result<ExtentId, Failure> {
         let (extent, descriptor) = memory.stream_reader(self.app.0, &name).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
         let (bell, inside) = WakeBell::pair().map_err(|_| too_scattered())?;
         let descriptors = [descriptor.as_fd(), inside.as_fd()];
         self.channel.send(control, &[], &descriptors).map_err(|_| too_scattered())?;
-        *waiting += 1;
+        self.waiting += 1;
         self.reading.insert(extent, Reading { name, bell, waits: false });
         Ok(extent)
     }
 
-    fn ring(&self, frame: &[u8]) -> Result<(), Failure> {
+    fn ring(&self, frame: &[u8]) -> io::Result<()> {
         self.slot.write(CALL_AT, frame);
         self.slot.set_number(HURRY_AT, 0);
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(AWAITED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);
-        self.call_bell.ring(frame.len() as u64).map_err(|error| {
-            failure(
-                FailureKind::Crashed,
-                "WorkerCrashed",
-                format_args!("the worker cannot be woken: {error}"),
-            )
-        })
+        self.call_bell.ring(frame.len() as u64)
     }
 
     /// Answers a worker's need of an extent.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _LEVELS = {"debug": 2, "info": 3, "warn": 4, "warning": 4, "error": 5}
 KEY_BYTES_MAX = 1024
-_ENDED = "the call has ended; put and emit before the function returns"
 
 
 class UndeclaredPut(Exception):
@@ -35,6 +34,9 @@ class LimitExceeded(Exception):
 
 class CallEnded(RuntimeError):
     """Something was put or emitted after the function had returned."""
+
+    def __init__(self) -> None:
+        super().__init__("the call has ended; put and emit before the function returns")
 
 
 class Call:
@@ -110,7 +112,7 @@ class Call:
             raise LimitExceeded(f"a key of {len(name)} bytes is longer than {KEY_BYTES_MAX}")
         with worker.lock:
             if worker.serial != self._serial:
-                raise CallEnded(_ENDED)
+                raise CallEnded
             if other is None and group is None and not meta and len(data) <= INLINE_BYTES_MAX:
                 worker.send_record(PUT, 0, bucket, name, code, data)
             else:
@@ -152,4 +154,4 @@ class Call:
 
     def _check_open(self) -> None:
         if self._worker.serial != self._serial:
-            raise CallEnded(_ENDED)
+            raise CallEnded

@@ -14,6 +14,7 @@ from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
 
+from ._call import CallEnded
 from ._context import Context
 from ._event import Event
 from ._failure import pack_failure
@@ -81,7 +82,8 @@ class Worker:
         self.buckets: "list[str]" = setup.buckets
         self.bucket_index = {name: index for index, name in enumerate(self.buckets)}
         self.lock = threading.RLock()
-        self.serial = 0  # of the call that runs; 0 between calls
+        self.serial = 0  # of the call that runs; 0 from its last message on
+        self._speaks_of = 0  # serial of the call that messages belong to
         self._at = 0  # end of the messages of this call
         self._rung_at = 0  # end of those that were rung for
         self._put_ns = 0  # when this call put something first
@@ -103,7 +105,6 @@ class Worker:
             if kind == KIND_FAR:
                 frame = memory.view(*FAR.unpack_from(frame, CALL.size))
                 serial, function, kind, _ = unpack(frame)
-            self.serial = serial
             self._at = self._rung_at = self._put_ns = 0
             self._run(frame, serial, function, kind)
             frame = None
@@ -115,11 +116,11 @@ class Worker:
                 memory.close_streams()
             if memory.touched or self._held:
                 self._report_held(serial)
-            self.serial = 0
             self.signal()
 
     def _run(self, frame: Any, serial: int, index: int, kind: int) -> None:
         function = self.functions[index]
+        self.serial = self._speaks_of = serial
         context = Context(self, frame, serial, function)
         try:
             shape = function.shape
@@ -133,29 +134,42 @@ class Worker:
             if self.memory.streams:
                 result = self._await_inputs(context, result)
             if result is None:
-                self.send(RETURNED, 0, b"")
+                self._end(RETURNED, 0, b"")
             elif type(result) is bytes and len(result) <= INLINE_BYTES_MAX:
-                self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", BYTES, result)
+                self._end_with(BYTES, result)
             else:
                 self._return(context, result)
         except BaseException as error:
             if context.cancelled and isinstance(error, Exception):
-                self.send(CANCELLED_CALL, 0, b"")
+                self._end(CANCELLED_CALL, 0, b"")
             else:
-                self.send(FAILED, 0, pack_failure(error))
+                self._end(FAILED, 0, pack_failure(error))
         if self._put_ns > 0 or self.words[HURRY]:
             self._learn(function)
 
     def _return(self, context: Context, result: Any) -> None:
         result = _run_on(context, result)
         if result is None:
-            self.send(RETURNED, 0, b"")
+            self._end(RETURNED, 0, b"")
             return
         code, data, other = encode(result)
         if other is None and len(data) <= INLINE_BYTES_MAX:
-            self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", code, data)
+            self._end_with(code, data)
         else:
-            self.send(RETURNED, HAS_VALUE, pack(NO_BUCKET, "", code, other, data, place=self.place(data)))
+            with self.lock:
+                self._end(RETURNED, HAS_VALUE, pack(NO_BUCKET, "", code, other, data, place=self.place(data)))
+
+    def _end(self, kind: int, flags: int, body: bytes) -> None:
+        """Sends the last message of the call: a thread that the function has left behind says nothing after it."""
+        with self.lock:
+            self.serial = 0
+            self.send(kind, flags, body)
+
+    def _end_with(self, code: int, data: Any) -> None:
+        """Sends the last message, with what the function returned."""
+        with self.lock:
+            self.serial = 0
+            self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", code, data)
 
     def _await_inputs(self, context: Context, result: Any) -> Any:
         """A call that reads an object while it is written ends after the object: a crash before that undoes both."""
@@ -167,6 +181,8 @@ class Worker:
     def tell(self, kind: int, body: bytes) -> None:
         """Sends a message of the running call and rings for it."""
         with self.lock:
+            if not self.serial:
+                raise CallEnded
             self.send(kind, 0, body)
             self.signal()
 
@@ -182,7 +198,7 @@ class Worker:
             self._flush()
             at = 0
         head = MESSAGE_RECORD.pack(
-            total, self.serial, kind, flags,
+            total, self._speaks_of, kind, flags,
             total - MESSAGE_BYTES, bucket, code, key_bytes, RECORD_BYTES + key_bytes, data_bytes,
         )  # fmt: skip
         start = MESSAGES_AT + at
@@ -201,7 +217,7 @@ class Worker:
             self._flush()
             at = 0
         start = MESSAGES_AT + at
-        MESSAGE.pack_into(self.slot, start, total, self.serial, kind, flags, 0)
+        MESSAGE.pack_into(self.slot, start, total, self._speaks_of, kind, flags, 0)
         if body:
             self.slot[start + MESSAGE_BYTES : start + total] = body
         self._at = at + total
@@ -236,7 +252,7 @@ class Worker:
 
     def _flush(self) -> None:
         """Waits until the server has read everything, and starts at the front again."""
-        MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self.serial, FLUSH, 0, 0)
+        MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self._speaks_of, FLUSH, 0, 0)
         self._at += MESSAGE_BYTES
         self.signal()
         os.read(self.call_fd, BELL_BYTES)

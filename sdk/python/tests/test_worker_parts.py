@@ -3,12 +3,14 @@
 import io
 import os
 import sys
+import threading
 import types
 import unittest
 from unittest import mock
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
+from sluicegate._call import CallEnded
 from sluicegate._failure import pack_failure, stack_of
 from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, Function, shape_of
 from sluicegate._object import Object
@@ -17,12 +19,17 @@ from sluicegate._wire import (
     ANNOUNCED,
     CALL,
     COUNTED_NS_MAX,
+    FAILED,
     FAILURE,
     HURRY,
     KIND_ONE,
     LIMIT,
+    MESSAGE,
+    MESSAGES_AT,
     OUT_OF_MEMORY,
+    PUT,
     RAISED,
+    RETURNED,
     SLOT_BYTES,
     UNSERIALISABLE,
 )
@@ -153,6 +160,63 @@ class PromptFunctions(unittest.TestCase):
 
         self.assertEqual(self.run_calls(self.worker_of(slow), [1]), 0)
         self.assertEqual(self.function.ending_ns, COUNTED_NS_MAX >> 3)
+
+
+class LastMessages(unittest.TestCase):
+    """After the message that ends a call nothing follows it, whatever threads the function has left behind."""
+
+    def setUp(self):
+        self.refused = []
+
+    def ended(self, call):
+        """Kinds of the messages of a call during whose last message another thread puts something."""
+        function = Function("f", lambda ctx: self.interfering(ctx, call), [], ["input", "output"])
+        slot, bell = os.memfd_create("slot"), os.eventfd(0, os.EFD_NONBLOCK)
+        self.addCleanup(os.close, bell)
+        os.ftruncate(slot, SLOT_BYTES)
+        worker = Worker(slot, -1, bell, None, types.SimpleNamespace(functions={0: function}, buckets=["input", "output"]))
+        worker._run(CALL.pack(7, 0, KIND_ONE, 0, 1, 0, CALL.size), 7, 0, KIND_ONE)
+        self.thread.join()
+        kinds, at = [], MESSAGES_AT
+        while at < MESSAGES_AT + worker._at:
+            length, serial, kind, _, _ = MESSAGE.unpack_from(worker.slot, at)
+            self.assertEqual(serial, 7)
+            kinds.append(kind)
+            at += length
+        return kinds
+
+    def interfering(self, ctx, call):
+        worker, begun = ctx._worker, threading.Event()
+
+        def put():
+            begun.set()
+            try:
+                ctx.put("output", "late", b"x")
+            except CallEnded as error:
+                self.refused.append(error)
+
+        def interrupted(send):
+            def first_the_thread(kind, *rest):
+                if kind in (RETURNED, FAILED):
+                    self.thread.start()
+                    begun.wait()
+                send(kind, *rest)
+
+            return first_the_thread
+
+        self.thread = threading.Thread(target=put)
+        worker.send, worker.send_record = interrupted(worker.send), interrupted(worker.send_record)
+        ctx.put("output", "early", b"x")
+        return call()
+
+    def test_a_put_of_another_thread_is_refused(self):
+        def fails():
+            raise ValueError
+
+        cases = [(lambda: None, RETURNED), (lambda: b"x", RETURNED), (lambda: {"a": 1}, RETURNED), (fails, FAILED)]
+        for count, (call, last) in enumerate(cases, 1):
+            self.assertEqual(self.ended(call), [PUT, last])
+            self.assertEqual(len(self.refused), count)
 
 
 class Failures(unittest.TestCase):

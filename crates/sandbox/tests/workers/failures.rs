@@ -5,7 +5,7 @@ use sluice_isolation::{Feature, Host};
 use sluice_sandbox::SandboxEvent;
 use sluice_types::invocation::Arguments;
 use sluice_types::limits::CAPTURED_OUTPUT_BYTES_MAX;
-use sluice_types::{Attempt, ContentType, FailureKind, Function, InvocationId, Outcome, Runtime};
+use sluice_types::{Attempt, ContentType, FailureKind, Function, InvocationId, Outcome, Payload, Runtime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,9 @@ def overnotes(ctx):
     ctx._worker.words[RUNG] = 0xffffffff
     os.eventfd_write(ctx._worker.reply_fd, 12)
     time.sleep(600)
+
+def reads(objects):
+    return sum(len(found.data) for found in objects)
 
 def steals(obj, ctx):
     from sluicegate._wire import PUT
@@ -248,6 +251,17 @@ fn nothing_that_a_worker_does_to_its_bells_stops_the_server() {
     let (mut stage, filled) = run("fills");
     assert_eq!(filled.text(), "refused", "only the server rings the bell that wakes a worker");
     stage.call(1, ContentType::Bytes, b"x").text();
+}
+
+#[test]
+fn a_call_whose_inputs_are_lost_leaves_no_trace_in_the_next() {
+    let mut stage = Stage::python(SOURCE, &["reads"]);
+    let [kept, lost] = ["a", "b"].map(|key| stage.object(key, ContentType::Bytes, &[1; 100_000]));
+    let Payload::Stored { id, .. } = lost.payload else { panic!("it is large") };
+    stage.memory.release(id).unwrap();
+    let ran = stage.run(0, Arguments::List(vec![kept.clone(), lost]));
+    assert_eq!(ran.failure().r#type, "InputUnavailable", "{ran:?}");
+    assert_eq!(stage.run(0, Arguments::List(vec![kept])).text(), "100000");
 }
 
 #[test]

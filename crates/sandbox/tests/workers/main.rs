@@ -6,4 +6,5 @@ mod failures;
 mod native;
 mod programs;
 mod prompt;
+mod stalling;
 mod support;
