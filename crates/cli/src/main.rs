@@ -68,30 +68,35 @@ fn misused(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Succeeded;
     }
-    if std::env::args_os().any(|argument| argument == "--json") {
-        return report(&usage(error), true);
-    }
-    let _ = error.print();
-    Exit::Wrong
+    report(&usage(error), std::env::args_os().any(|argument| argument == "--json"))
 }
 
 fn usage(error: &clap::Error) -> Failure {
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
+    let first: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = first.join(" ").trim_start_matches("error: ").to_owned();
     let suggested =
         [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
             .into_iter()
             .find_map(|kind| match error.get(kind)? {
-                ContextValue::String(name) => Some(name.clone()),
-                ContextValue::Strings(names) => names.first().cloned(),
+                ContextValue::String(name) => Some(format!("`{name}`")),
+                ContextValue::Strings(names) => {
+                    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                    (!quoted.is_empty()).then(|| quoted.join(" or "))
+                }
                 _ => None,
             });
     let fix = match (suggested, error.kind()) {
-        (Some(name), _) => format!("did you mean `{name}`?"),
+        (Some(name), _) => format!("did you mean {name}?"),
         (None, ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) => {
             "name a command; `sluice help` lists them".to_owned()
         }
-        (None, _) => "`sluice help COMMAND` tells the arguments".to_owned(),
+        (None, _) => match text.lines().find(|line| line.starts_with("Usage: ")) {
+            Some(usage) => {
+                format!("{}; `sluice help COMMAND` tells more", usage.replacen("Usage: ", "write ", 1))
+            }
+            None => "`sluice help COMMAND` tells the arguments".to_owned(),
+        },
     };
     Failure::usage(message, fix)
 }

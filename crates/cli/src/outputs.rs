@@ -5,9 +5,8 @@ use crate::exit::{Failure, Outcome, render};
 use crate::show;
 use serde_json::value::RawValue;
 use sluice_api::{Run, value};
-use sluice_types::Code;
 use std::fs;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// Prints the outputs to stdout, and on stderr why the run failed.
 pub fn print(run: &Run) -> Outcome<()> {
@@ -40,30 +39,38 @@ pub fn prepare(dir: &Path) -> Outcome<()> {
     fs::create_dir_all(dir).map_err(|e| unwritable(dir, &e))
 }
 
-/// Writes every output to a file named by its key; bytes then appear in the run object as `{"path": …}`.
+/// Writes every output to a file named by its key; bytes then appear in the run object as `{"path": …}`. One that no file
+/// can be made of stays in the run object as it is, and a note on stderr says why: nothing is lost.
 pub fn write(client: &Client, run: &mut Run, dir: &Path) -> Outcome<()> {
-    for (key, shown) in &mut run.outputs {
-        let relative = Path::new(key);
-        if key.is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            let message = format!("the key `{key}` cannot name a file below `{}`", dir.display());
-            return Err(Failure::new(
-                Code::USAGE,
-                message,
-                "leave --out away, and fetch it with `sluice get`",
-            ));
-        }
-        let path = dir.join(relative);
-        let object = client.object(&run.app, Some(&run.run), "output", key)?;
-        fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(|e| unwritable(&path, &e))?;
-        fs::write(&path, object.bytes).map_err(|e| unwritable(&path, &e))?;
-        let content_type = run.output_types.get(key).map_or("", String::as_str);
+    let keys: Vec<String> = run.outputs.keys().cloned().collect();
+    for key in keys {
+        let object = client.object(&run.app, Some(&run.run), "output", &key)?;
+        let path = match write_one(dir, &key, &object.bytes) {
+            Ok(path) => path,
+            Err(why) => {
+                eprintln!("note: output `{key}` is not written to a file: {why}");
+                continue;
+            }
+        };
+        let content_type = run.output_types.get(&key).map_or("", String::as_str);
         let is_inline = value::is_json(content_type) || content_type.starts_with("text/");
-        if !is_inline {
+        if let Some(shown) = run.outputs.get_mut(&key).filter(|_| !is_inline) {
             let written = Written { path: path.display().to_string() };
             *shown = serde_json::value::to_raw_value(&written).expect("strings always serialise");
         }
     }
     Ok(())
+}
+
+fn write_one(dir: &Path, key: &str, bytes: &[u8]) -> Result<PathBuf, String> {
+    let relative = Path::new(key);
+    if key.is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(format!("its key cannot name a file below `{}`", dir.display()));
+    }
+    let path = dir.join(relative);
+    fs::create_dir_all(path.parent().unwrap_or(dir)).map_err(|e| e.to_string())?;
+    fs::write(&path, bytes).map_err(|e| format!("`{}`: {e}", path.display()))?;
+    Ok(path)
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
