@@ -70,6 +70,8 @@ impl Dev {
                 seen = Some(now);
                 match self.deploy(client) {
                     Ok(line) => eprintln!("{line}"),
+                    // Ctrl-C ends the Python that describes the app, too.
+                    Err(_) if interrupt.is_set() => {}
                     Err(failure) => eprint!("{}", failure.render()),
                 }
             }
