@@ -1,7 +1,8 @@
 //! Objects that are read while they are written: a memfd that grows, shared by one writer and any number of readers.
 //!
 //! The length of the file is how much there is to read. When the object is closed the file is sealed against every
-//! change, so a reader knows from the seal that nothing follows, and the file becomes the object's extent as it is.
+//! change, so a reader knows from the seal that nothing follows, and the file becomes the object's extent as it is. Until
+//! all that begin to read are given the object itself, those that come by the name find the sealed file.
 
 use crate::error::Error;
 use crate::extent::{Extent, ExtentId, Owner};
@@ -33,16 +34,19 @@ pub(crate) struct Stream {
     app: AppKey,
     extent: ExtentId,
     file: File,
+    /// Whether it is an object already.
+    is_closed: bool,
 }
 
 impl Memory {
     /// An open object's extent and a descriptor to write it with. Whoever comes first makes it.
     pub fn stream_writer(&mut self, app: AppKey, name: &StreamName) -> Result<(ExtentId, OwnedFd), Error> {
+        self.forget_closed(name);
         let stream = self.stream(app, name)?;
         Ok((stream.extent, stream.file.try_clone()?.into()))
     }
 
-    /// An open object's extent and a descriptor to read it with. Whoever comes first makes it.
+    /// An open object's extent and a descriptor to read it with. Whoever comes first makes it, unless it was just closed.
     pub fn stream_reader(&mut self, app: AppKey, name: &StreamName) -> Result<(ExtentId, OwnedFd), Error> {
         let stream = self.stream(app, name)?;
         let path = format!("/proc/self/fd/{}", stream.file.as_raw_fd());
@@ -51,13 +55,13 @@ impl Memory {
 
     /// How many bytes of an open object there are; `None` when it is not open.
     pub fn stream_len(&self, name: &StreamName) -> Result<Option<u64>, Error> {
-        let Some(stream) = self.streams.get(name) else { return Ok(None) };
+        let Some(stream) = self.streams.get(name).filter(|stream| !stream.is_closed) else { return Ok(None) };
         Ok(Some(stream.file.metadata()?.len()))
     }
 
     /// Makes an object of an open one of `len` bytes. Nothing of the claim is trusted.
     pub fn close_stream(&mut self, app: AppKey, name: &StreamName, len: u64) -> Result<Payload, Error> {
-        let stream = self.streams.get(name).filter(|stream| stream.app == app);
+        let stream = self.streams.get_mut(name).filter(|stream| stream.app == app && !stream.is_closed);
         let stream = stream.ok_or(Error::Claim("the object is not open"))?;
         // From here on nobody can change it. Fails while somebody has it mapped for writing.
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
@@ -65,7 +69,8 @@ impl Memory {
         if stream.file.metadata()?.len() != len {
             return Err(Error::Claim("the open object has another length"));
         }
-        let Stream { extent: id, file, .. } = self.streams.remove(name).expect("it was just found");
+        let (id, file) = (stream.extent, stream.file.try_clone()?);
+        stream.is_closed = true;
         if len <= INLINE_BYTES_MAX as u64 {
             let mut bytes = vec![0; len as usize];
             file.read_exact_at(&mut bytes, 0)?;
@@ -78,6 +83,13 @@ impl Memory {
         Ok(stored(self.insert(Stored::at(app, len, id, offset)), len))
     }
 
+    /// Whoever begins to read from now on is given the object that this one has become.
+    pub fn forget_closed(&mut self, name: &StreamName) {
+        if self.streams.get(name).is_some_and(|stream| stream.is_closed) {
+            self.streams.remove(name);
+        }
+    }
+
     /// Frees what is open of a run.
     pub fn drop_streams(&mut self, run: RunKey) {
         if !self.streams.is_empty() {
@@ -87,7 +99,8 @@ impl Memory {
 
     fn stream(&mut self, app: AppKey, name: &StreamName) -> Result<&Stream, Error> {
         if !self.streams.contains_key(name) {
-            let stream = Stream { app, extent: self.next_extent_id(), file: Extent::unsealed()? };
+            let (extent, file) = (self.next_extent_id(), Extent::unsealed()?);
+            let stream = Stream { app, extent, file, is_closed: false };
             self.streams.insert(name.clone(), stream);
         }
         let stream = &self.streams[name];

@@ -396,8 +396,24 @@ fn an_open_object_grows_until_it_is_sealed_and_is_its_apps_alone() {
     );
     assert_eq!(memory.bytes(&payload).unwrap(), bytes);
     assert_eq!(memory.stream_len(&name).unwrap(), None);
+    let (late, _) = memory.stream_reader(APP, &name).unwrap();
+    assert_eq!(late, extent, "who comes by the name finds what was written");
+    memory.forget_closed(&name);
     memory.release(id(&payload)).unwrap();
     assert_eq!(memory.resident_bytes().unwrap(), 0, "its memory goes with it");
+}
+
+#[test]
+fn whoever_writes_after_the_close_begins_anew() {
+    let (_dir, mut memory) = fresh();
+    let name = StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() };
+    let (first, _) = memory.stream_writer(APP, &name).unwrap();
+    memory.close_stream(APP, &name, 0).unwrap();
+    assert!(matches!(memory.close_stream(APP, &name, 0), Err(Error::Claim(_))));
+    let (second, _) = memory.stream_writer(APP, &name).unwrap();
+    assert_ne!(first, second);
+    memory.forget_closed(&name);
+    assert_eq!(memory.stream_len(&name).unwrap(), Some(0), "it is open");
 }
 
 #[test]

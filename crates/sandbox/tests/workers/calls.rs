@@ -1,10 +1,12 @@
 //! What a Python function gets, and what becomes of what it gives.
 
 use crate::support::{APP, PARTS, Stage};
+use sluice_objects::StreamName;
 use sluice_sandbox::{Level, SandboxEvent, Stream};
 use sluice_types::invocation::Arguments;
-use sluice_types::{AppKey, ContentType, Event, Function, Object, Outcome, Payload, Runtime};
+use sluice_types::{AppKey, ContentType, Event, Function, Object, Outcome, Payload, RunKey, Runtime};
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
 #[test]
@@ -283,4 +285,18 @@ def declared(obj: sg.Object, ctx: sg.Context):
     let mut stage = Stage::new(vec![function], &[("app.py", &format!("{source}\ndeclared = None\n"))]);
     let ran = stage.call(0, ContentType::Bytes, b"");
     assert_eq!((ran.text().as_str(), &*ran.puts[0].key), ("true", "k"));
+}
+
+/// The news of a close may come later than the close itself: the object is put on disk first.
+#[test]
+fn a_reader_that_starts_after_the_close_reads_what_was_written() {
+    let source = "def reads(obj):\n    return obj.stream().read()\n";
+    let mut stage = Stage::python_with(source, &["reads"], |function| function.streams = true);
+    let name = StreamName { run: RunKey(1), bucket: PARTS, key: "open".into() };
+    let (_, file) = stage.memory.stream_writer(APP, &name).unwrap();
+    std::fs::File::from(file).write_all(b"whole").unwrap();
+    stage.memory.close_stream(APP, &name, 5).unwrap();
+    let mut object = stage.object("open", ContentType::Bytes, b"");
+    (object.bucket, object.payload) = (PARTS, Payload::Open { written: 0 });
+    assert_eq!(stage.run(0, Arguments::One(object)).text(), "whole");
 }
