@@ -99,13 +99,16 @@ pub struct Emission {
     pub data: bytes::Bytes,
 }
 
+/// Objects that a function puts, each in a box: an outcome changes hands often and is small without them.
+pub type Puts = SmallVec<[Box<Put>; 1]>;
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The function ended by itself.
     Succeeded {
         /// Puts that had not been reported before the end, in order.
-        puts: SmallVec<[Put; 1]>,
+        puts: Puts,
         /// The return value, unless `None`.
         value: Option<ReturnValue>,
         /// Events to emit now that it succeeded.

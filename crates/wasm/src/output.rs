@@ -7,8 +7,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX};
-use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, ReturnValue};
-use smallvec::SmallVec;
+use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, Puts, ReturnValue};
 use std::sync::Arc;
 
 /// Importance of a log line.
@@ -36,7 +35,7 @@ pub struct LogLine {
 /// Buffered puts, events, the return value and the log.
 #[derive(Default)]
 pub(crate) struct Output {
-    puts: SmallVec<[Put; 1]>,
+    puts: Puts,
     pub value: Option<ReturnValue>,
     emits: Vec<Emission>,
     logs: Vec<LogLine>,
@@ -65,7 +64,7 @@ impl Output {
     }
 
     /// Buffers a put.
-    pub fn put(&mut self, put: Put, bytes_max: usize) -> Result<(), Fault> {
+    pub fn put(&mut self, put: Box<Put>, bytes_max: usize) -> Result<(), Fault> {
         self.reserve(put.payload.len() as usize, bytes_max)?;
         if self.puts.len() == limits::PUTS_MAX {
             return Err(Fault::too_many("objects put", limits::PUTS_MAX));

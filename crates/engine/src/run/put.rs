@@ -91,7 +91,7 @@ impl Run {
     pub(crate) fn put_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
         self.take_from(cx, seq, attempt, put, |run, cx, function, put| {
             if commits(cx, function) {
-                run.pending.get_mut(seq).expect("it is current").held.push(put);
+                run.pending.get_mut(seq).expect("it is current").held.push(Box::new(put));
                 return Ok(Placed::Hidden);
             }
             Ok(run.place(cx, seq, function, put)?.map_or(Placed::Hidden, Placed::Whole))
@@ -193,9 +193,9 @@ impl Run {
     }
 
     /// Whether all that an attempt held back can become visible: all of it does, or nothing.
-    pub(super) fn check_commit(&self, cx: &Cx<'_>, seq: u32, puts: &[&Put]) -> Result<(), Failure> {
+    pub(super) fn check_commit(&self, cx: &Cx<'_>, seq: u32, puts: &[Box<Put>]) -> Result<(), Failure> {
         let name = |put: &Put| &cx.compiled.program.buckets[put.bucket.index()].name;
-        let mut sorted: Vec<&Put> = puts.to_vec();
+        let mut sorted: Vec<&Put> = puts.iter().map(Box::as_ref).collect();
         sorted.sort_by(|a, b| (a.bucket, &a.key).cmp(&(b.bucket, &b.key)));
         for pair in sorted.windows(2) {
             let same_key = pair[0].bucket == pair[1].bucket && pair[0].key == pair[1].key;

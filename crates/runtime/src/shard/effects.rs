@@ -134,7 +134,7 @@ impl<P: Ports> Shard<P> {
             origin,
         };
         self.stats.runs_started += 1;
-        let _ = self.submit(InputKind::Start(start), Priority::Progress);
+        let _ = self.submit(InputKind::Start(Box::new(start)), Priority::Progress);
     }
 
     /// What a new run starts with belongs to it alone.

@@ -241,7 +241,7 @@ impl World {
         };
         let origin = Origin::Firing { trigger, number, arguments, group, ordinal };
         let start = self.new_start(app, version, origin);
-        self.submit(InputKind::Start(start));
+        self.submit(InputKind::Start(Box::new(start)));
     }
 
     fn new_start(&mut self, app: AppKey, version: Version, origin: Origin) -> Start {

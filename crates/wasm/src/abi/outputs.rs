@@ -77,14 +77,14 @@ fn buffer(
         return Err(Fault::too_long("a key", key.len(), KEY_BYTES_MAX));
     }
     let value = memory::read(memory, value_ptr, value_len)?;
-    let put = Put {
+    let put = Box::new(Put {
         bucket,
         key: key.into(),
         content_type: content_type(number)?,
         payload: Payload::Inline(Bytes::copy_from_slice(value)),
         group: guest.call().output.group.clone(),
         meta: None,
-    };
+    });
     let bytes_max = guest.output_bytes_max();
     guest.call_mut().output.put(put, bytes_max)?;
     Ok(u32::from(guest.gate.is_cancelled()))

@@ -200,7 +200,7 @@ pub fn object(key: &str, bytes: &[u8]) -> Object {
 /// The puts of a success.
 pub fn puts(outcome: Outcome) -> Vec<Put> {
     match outcome {
-        Outcome::Succeeded { puts, .. } => puts.into_vec(),
+        Outcome::Succeeded { puts, .. } => puts.into_iter().map(|put| *put).collect(),
         other => panic!("the call did not succeed: {other:?}"),
     }
 }
