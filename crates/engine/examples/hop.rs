@@ -88,7 +88,8 @@ fn completion(run: u64, seq: u32, bucket: u16, key: Arc<str>) -> InputKind {
     let payload = Payload::Inline(Bytes::from(vec![7; 64]));
     let bucket = sluice_types::BucketIx(bucket);
     let put = Put { bucket, key, content_type: ContentType::Bytes, payload, group: None, meta: None };
-    let outcome = Outcome::Succeeded { puts: [Box::new(put)].into_iter().collect(), value: None, emits: Vec::new() };
+    let outcome =
+        Outcome::Succeeded { puts: [Box::new(put)].into_iter().collect(), value: None, emits: Vec::new() };
     InputKind::Completed { invocation: InvocationId { run: RunKey(run), seq }, attempt: Attempt(1), outcome }
 }
 

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX};
 use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, Puts, ReturnValue};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Importance of a log line.
@@ -135,6 +136,15 @@ impl Output {
         }
         let emits = std::mem::take(&mut self.emits);
         Outcome::Succeeded { puts: std::mem::take(&mut self.puts), value: self.value.take(), emits }
+    }
+}
+
+/// Bytes whose copies share them from the start. `Bytes` made of a slice take a second allocation when they are first
+/// copied, which each value is, for the function that it starts.
+pub(crate) fn shared(value: &[u8]) -> Bytes {
+    match value.len() <= limits::SMALL_BYTES {
+        true => Bytes::from_owner(SmallVec::<[u8; limits::SMALL_BYTES]>::from_slice(value)),
+        false => Bytes::copy_from_slice(value),
     }
 }
 
