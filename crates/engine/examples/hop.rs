@@ -39,13 +39,13 @@ impl Driver {
     fn new(program: Arc<Program>) -> Self {
         let mut driver = Self { engine: Engine::new(Box::new(Plain)), lsn: 0, effects: Vec::new() };
         let (version, bundle, reset_triggers) = (Version(1), 0, Vec::new());
-        driver.apply(InputKind::Deploy(sluice_engine::Deploy {
+        driver.apply(InputKind::Deploy(Box::new(sluice_engine::Deploy {
             app: APP,
             version,
             program,
             bundle,
             reset_triggers,
-        }));
+        })));
         driver
     }
 
@@ -56,7 +56,7 @@ impl Driver {
     }
 
     fn start(&mut self, run: u64, objects: Vec<Object>, seal: bool) {
-        self.apply(InputKind::Start(Start {
+        self.apply(InputKind::Start(Box::new(Start {
             run: RunKey(run),
             namespace: "default".into(),
             id: format!("run_{run:026}").into(),
@@ -69,7 +69,7 @@ impl Driver {
             seed: run,
             incarnation: 0,
             origin: Origin::Client,
-        }));
+        })));
     }
 }
 
@@ -88,7 +88,8 @@ fn completion(run: u64, seq: u32, bucket: u16, key: Arc<str>) -> InputKind {
     let payload = Payload::Inline(Bytes::from(vec![7; 64]));
     let bucket = sluice_types::BucketIx(bucket);
     let put = Put { bucket, key, content_type: ContentType::Bytes, payload, group: None, meta: None };
-    let outcome = Outcome::Succeeded { puts: [put].into_iter().collect(), value: None, emits: Vec::new() };
+    let outcome =
+        Outcome::Succeeded { puts: [Box::new(put)].into_iter().collect(), value: None, emits: Vec::new() };
     InputKind::Completed { invocation: InvocationId { run: RunKey(run), seq }, attempt: Attempt(1), outcome }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Place this attempt in a sandbox. Acknowledged by `Completed`.
-    Invoke(Invocation),
+    Invoke(Box<Invocation>),
     /// Stop an attempt; its completion will be ignored.
     Stop {
         /// The invocation.
@@ -34,7 +34,7 @@ pub enum Effect {
         /// The version that the run keeps.
         version: Version,
         /// The object; its payload still belongs to the run.
-        object: Object,
+        object: Box<Object>,
     },
     /// A run needs no more the events of the firing that started it. Acknowledged by `Consumed`.
     Consume {
@@ -61,7 +61,7 @@ pub enum Effect {
         /// The version that fires.
         version: Version,
         /// What `Start` is to carry, with payloads of the new run's own: these belong to the app.
-        origin: Origin,
+        origin: Box<Origin>,
     },
     /// An express run is to be (re)started in the express engine. Acknowledged by `ExpressEnded`.
     Express(RunKey),
@@ -77,5 +77,5 @@ pub enum Reply {
     /// A put of the same bytes under the same key: nothing changed.
     Unchanged,
     /// Refused; nothing changed.
-    Rejected(Problem),
+    Rejected(Box<Problem>),
 }

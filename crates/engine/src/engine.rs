@@ -7,7 +7,7 @@
 use crate::app::App;
 use crate::compiled::Compiled;
 use crate::effect::Effect;
-use crate::input::{Input, InputKind, Origin, Start};
+use crate::input::{Input, InputKind, Origin};
 use crate::listening::Listening;
 use crate::run::Run;
 use crate::timers::{Entity, TimerQueue};
@@ -62,8 +62,8 @@ impl Engine {
     pub fn apply(&mut self, lsn: Lsn, input: Input, effects: &mut Vec<Effect>) {
         let now_ms = input.now_ms;
         match input.kind {
-            InputKind::Deploy(deploy) => crate::inputs::deploy(self, lsn, now_ms, deploy, effects),
-            InputKind::Start(start) => crate::inputs::start(self, lsn, now_ms, start, effects),
+            InputKind::Deploy(deploy) => crate::inputs::deploy(self, lsn, now_ms, *deploy, effects),
+            InputKind::Start(start) => crate::inputs::start(self, lsn, now_ms, *start, effects),
             InputKind::Put { run, object } => {
                 if self.run(run).is_none() {
                     crate::run::discard(&object.payload, effects);
@@ -116,7 +116,7 @@ impl Engine {
             }
             InputKind::Timers => crate::inputs::timers(self, lsn, now_ms, effects),
             InputKind::ExpressEnded(ended) => {
-                self.with_run(lsn, now_ms, ended.run, effects, |run, cx| run.express_ended(cx, ended));
+                self.with_run(lsn, now_ms, ended.run, effects, |run, cx| run.express_ended(cx, *ended));
             }
             InputKind::Reincarnate { run } => {
                 self.with_run(lsn, now_ms, run, effects, Run::reincarnate);
@@ -237,9 +237,10 @@ impl Engine {
             InputKind::Consumed { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
                 self.run(from.run).is_some_and(|run| run.owes(*from))
             }
-            InputKind::Start(Start { app, origin: Origin::Firing { number, .. }, .. }) => {
-                self.app(*app).is_some_and(|app| app.owes(*number))
-            }
+            InputKind::Start(start) => match start.origin {
+                Origin::Firing { number, .. } => self.app(start.app).is_some_and(|app| app.owes(number)),
+                Origin::Client => true,
+            },
             _ => true,
         }
     }

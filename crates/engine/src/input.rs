@@ -24,9 +24,9 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InputKind {
     /// A new version of an app.
-    Deploy(Deploy),
+    Deploy(Box<Deploy>),
     /// A new run.
-    Start(Start),
+    Start(Box<Start>),
     /// A client puts an object into a run.
     Put {
         /// The run.
@@ -109,7 +109,7 @@ pub enum InputKind {
     /// Timers are due; fires all with a deadline of at most `now_ms`, in (deadline, id) order.
     Timers,
     /// An express run ended in the express engine.
-    ExpressEnded(ExpressEnded),
+    ExpressEnded(Box<ExpressEnded>),
     /// An express run starts again after a crash.
     Reincarnate {
         /// The run.

@@ -26,8 +26,9 @@ pub enum Owner {
 /// An object and its bookkeeping.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slot {
-    /// The object; after release its payload holds only length and digest.
-    pub object: Object,
+    /// The object; after release its payload holds only length and digest. In a box of its own, which comes from who
+    /// put it: the table stays small where it grows.
+    pub object: Box<Object>,
     /// Who put it.
     pub owner: Owner,
     /// The function that put it, for `join` and `group`.
@@ -42,7 +43,7 @@ pub struct Slot {
 
 impl Slot {
     /// A slot that nothing holds yet.
-    pub(crate) fn new(object: Object, owner: Owner, function: Option<FunctionIx>, keep: bool) -> Self {
+    pub(crate) fn new(object: Box<Object>, owner: Owner, function: Option<FunctionIx>, keep: bool) -> Self {
         Self { object, owner, function, uses: 0, keep, released: false }
     }
 }
@@ -132,7 +133,7 @@ impl ObjectTable {
     }
 
     /// An opened object is whole.
-    pub fn close(&mut self, at: u32, object: Object) {
+    pub fn close(&mut self, at: u32, object: Box<Object>) {
         let slot = &mut self.slots[at as usize];
         assert!(slot.object.payload.is_open() && !slot.released, "an object is closed once");
         slot.object = object;

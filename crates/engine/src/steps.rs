@@ -24,7 +24,7 @@ impl Engine {
         if !known {
             let problem =
                 Problem::new(Code::UNKNOWN_RUN, "no such run", "it may have been forgotten: start another");
-            effects.push(Effect::Reply(Reply::Rejected(problem)));
+            effects.push(Effect::Reply(Reply::Rejected(Box::new(problem))));
         }
     }
 

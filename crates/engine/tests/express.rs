@@ -20,14 +20,14 @@ fn ended(run: RunKey, incarnation: u32, key: &str) -> InputKind {
         meta: None,
     };
     let (error, cancelled, tallies) = (None, false, Vec::new());
-    InputKind::ExpressEnded(ExpressEnded {
+    InputKind::ExpressEnded(Box::new(ExpressEnded {
         run,
         incarnation,
         error,
         cancelled,
         outputs: vec![output],
         tallies,
-    })
+    }))
 }
 
 #[test]

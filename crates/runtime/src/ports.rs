@@ -48,7 +48,7 @@ pub trait World {
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The attempt.
-    pub invocation: Invocation,
+    pub invocation: Box<Invocation>,
     /// The app.
     pub app: AppKey,
     /// The version whose code runs.

@@ -1,8 +1,8 @@
 //! What goes to a sandbox and what comes back.
 
 use crate::event::Event;
-use crate::id::{Attempt, BucketIx, FunctionIx, InvocationId};
-use crate::object::{ContentType, Meta, Object, Payload};
+use crate::id::{Attempt, FunctionIx, InvocationId};
+use crate::object::{ContentType, Object, Payload};
 use crate::pack::EventList;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -54,28 +54,7 @@ pub struct Invocation {
 }
 
 /// An object that a function puts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Put {
-    /// Where to.
-    pub bucket: BucketIx,
-    /// Under which key.
-    pub key: Arc<str>,
-    /// How to read the bytes.
-    pub content_type: ContentType,
-    /// The bytes.
-    pub payload: Payload,
-    /// Group, for `group` triggers.
-    pub group: Option<Arc<str>>,
-    /// Free attributes.
-    pub meta: Option<Arc<Meta>>,
-}
-
-impl From<Put> for Object {
-    fn from(put: Put) -> Self {
-        let Put { bucket, key, content_type, payload, group, meta } = put;
-        Self { bucket, key, content_type, payload, group, meta }
-    }
-}
+pub type Put = Object;
 
 /// What a function returned; the engine decides bucket and key (semantics: "Return values").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,13 +78,16 @@ pub struct Emission {
     pub data: bytes::Bytes,
 }
 
+/// Objects that a function puts, each in a box: an outcome changes hands often and is small without them.
+pub type Puts = SmallVec<[Box<Put>; 1]>;
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The function ended by itself.
     Succeeded {
         /// Puts that had not been reported before the end, in order.
-        puts: SmallVec<[Put; 1]>,
+        puts: Puts,
         /// The return value, unless `None`.
         value: Option<ReturnValue>,
         /// Events to emit now that it succeeded.

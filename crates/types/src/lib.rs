@@ -21,7 +21,7 @@ pub use graph::{DataGraph, Node};
 pub use id::{
     AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TriggerIx, Version,
 };
-pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, ReturnValue};
+pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, Puts, ReturnValue};
 pub use object::{ContentType, Object, Payload};
 pub use pack::{EventHead, EventIndex, EventList, EventPack, EventPacker, EventView, HeadView};
 pub use problem::{Code, Problem};

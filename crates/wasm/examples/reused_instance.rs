@@ -62,7 +62,7 @@ fn program() -> Program {
     }
 }
 
-fn invocation(function: u16, seq: u32, input: &Bytes, input_key: &Arc<str>) -> Invocation {
+fn invocation(function: u16, seq: u32, input: &Bytes, input_key: &Arc<str>) -> Box<Invocation> {
     let object = Object {
         bucket: BucketIx(0),
         key: Arc::clone(input_key),
@@ -71,13 +71,13 @@ fn invocation(function: u16, seq: u32, input: &Bytes, input_key: &Arc<str>) -> I
         group: None,
         meta: None,
     };
-    Invocation {
+    Box::new(Invocation {
         id: InvocationId { run: RunKey(1), seq },
         attempt: Attempt(1),
         function: FunctionIx(function),
         arguments: Arguments::One(object),
         group: None,
-    }
+    })
 }
 
 fn run_info() -> RunInfo {

@@ -54,11 +54,11 @@ impl Call {
     /// Resolves what lies outside the log. `used` is a call that is over: its memory is taken again.
     pub fn new(
         used: Option<Box<Self>>,
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         run: RunInfo,
         bytes: &dyn InputBytes,
     ) -> Result<Box<Self>, Fault> {
-        let Invocation { id, attempt, arguments, group, function: _ } = invocation;
+        let Invocation { id, attempt, arguments, group, function: _ } = *invocation;
         let inputs = Inputs::new(arguments, bytes)?;
         let Some(mut call) = used else {
             let (output, stdio) = (Output::default(), Stdio::default());

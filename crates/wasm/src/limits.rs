@@ -16,3 +16,5 @@ pub const TABLES_PER_MODULE_MAX: u32 = 2;
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// Calls that are over and whose memory is kept for others.
 pub(crate) const USED_CALLS_MAX: usize = 16;
+/// Longest value that is kept in one allocation with the count of those who share it.
+pub(crate) const SMALL_BYTES: usize = 96;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{CAPTURED_OUTPUT_BYTES_MAX, INLINE_BYTES_MAX};
-use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, ReturnValue};
+use sluice_types::{AppKey, ContentType, Outcome, Payload, Put, Puts, ReturnValue};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct LogLine {
 /// Buffered puts, events, the return value and the log.
 #[derive(Default)]
 pub(crate) struct Output {
-    puts: SmallVec<[Put; 1]>,
+    puts: Puts,
     pub value: Option<ReturnValue>,
     emits: Vec<Emission>,
     logs: Vec<LogLine>,
@@ -65,7 +65,7 @@ impl Output {
     }
 
     /// Buffers a put.
-    pub fn put(&mut self, put: Put, bytes_max: usize) -> Result<(), Fault> {
+    pub fn put(&mut self, put: Box<Put>, bytes_max: usize) -> Result<(), Fault> {
         self.reserve(put.payload.len() as usize, bytes_max)?;
         if self.puts.len() == limits::PUTS_MAX {
             return Err(Fault::too_many("objects put", limits::PUTS_MAX));
@@ -136,6 +136,15 @@ impl Output {
         }
         let emits = std::mem::take(&mut self.emits);
         Outcome::Succeeded { puts: std::mem::take(&mut self.puts), value: self.value.take(), emits }
+    }
+}
+
+/// Bytes whose copies share them from the start. `Bytes` made of a slice take a second allocation when they are first
+/// copied, which each value is, for the function that it starts.
+pub(crate) fn shared(value: &[u8]) -> Bytes {
+    match value.len() <= limits::SMALL_BYTES {
+        true => Bytes::from_owner(SmallVec::<[u8; limits::SMALL_BYTES]>::from_slice(value)),
+        false => Bytes::copy_from_slice(value),
     }
 }
 

@@ -35,7 +35,7 @@ pub enum Step {
     /// It sleeps or ran over its slice; [`Wasm::poll`] will report its end.
     Pending,
     /// All instances of the process are in use. Start it again after a completion.
-    Full(Invocation, RunInfo),
+    Full(Box<Invocation>, RunInfo),
 }
 
 /// The end of a call that was pending.
@@ -159,7 +159,7 @@ impl Wasm {
     pub fn start(
         &mut self,
         now_ms: u64,
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         run: RunInfo,
         inputs: &dyn InputBytes,
         store: &mut dyn StoreBytes,

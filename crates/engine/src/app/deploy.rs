@@ -14,7 +14,7 @@ impl App {
     pub(crate) fn deploy(&mut self, cx: &mut AppCx<'_>, deploy: Deploy) -> Reply {
         let old = self.versions.last_key_value().map(|(_, newest)| newest.program.clone());
         if let Some(problem) = old.as_deref().and_then(|old| self.would_lose(old, &deploy)) {
-            return Reply::Rejected(problem);
+            return Reply::Rejected(Box::new(problem));
         }
         for (id, due_ms) in self.deadlines() {
             cx.timers.update(Entity::App(self.key), id, Some(due_ms), None);

@@ -30,18 +30,18 @@ impl App {
             crate::run::discard(&object.payload, cx.effects);
             let problem =
                 Problem::new(Code::UNKNOWN_NAME, "no such version or bucket of the app", "deploy it first");
-            return Reply::Rejected(problem);
+            return Reply::Rejected(Box::new(problem));
         };
         if let Some(present) = self.object(&bucket, &object.key) {
             let same = crate::objects::same_bytes(&present.payload, &object.payload);
             crate::run::discard(&object.payload, cx.effects);
             return match same {
                 true => Reply::Unchanged,
-                false => Reply::Rejected(Problem::new(
+                false => Reply::Rejected(Box::new(Problem::new(
                     Code::OBJECT_CONFLICT,
                     "this key already holds another object of the app",
                     "objects are immutable: put under another key",
-                )),
+                ))),
             };
         }
         let key = object.key.clone();
@@ -201,7 +201,7 @@ impl App {
             }
         };
         let (trigger, ordinal, group) = (launch.trigger, launch.ordinal, launch.group.clone());
-        let origin = Origin::Firing { trigger, number, arguments, group, ordinal };
+        let origin = Box::new(Origin::Firing { trigger, number, arguments, group, ordinal });
         Effect::Launch { app: self.key, version: launch.version, origin }
     }
 

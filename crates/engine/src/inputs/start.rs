@@ -26,7 +26,7 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start
             format!("{} has no version {}", start.app, start.version.0),
             "deploy the app first",
         );
-        return effects.push(Effect::Reply(Reply::Rejected(problem)));
+        return effects.push(Effect::Reply(Reply::Rejected(Box::new(problem))));
     };
     if let Origin::Firing { number, arguments: Arguments::Events { list, .. }, .. } = &mut start.origin
         && let Some(retained) = engine.app(start.app).and_then(|app| app.retained(*number))

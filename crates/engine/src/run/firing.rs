@@ -6,7 +6,7 @@ use crate::condition::{Firing, Items, event_object};
 use crate::effect::Effect;
 use crate::objects::Owner;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Action, Attempt, EventPack, FunctionIx, TriggerIx};
+use sluice_types::{Action, Attempt, EventPack, FunctionIx, Object, Puts, TriggerIx};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ impl Run {
             group,
             ordinal,
             puts: SmallVec::new(),
-            held: Vec::new(),
+            held: Puts::new(),
         };
         cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));
         self.pending.insert(seq, pending);
@@ -104,7 +104,7 @@ impl Run {
     }
 
     pub(super) fn arguments(&self, items: &Items) -> Arguments {
-        let object = |at: &u32| self.objects.slot(*at).object.clone();
+        let object = |at: &u32| Object::clone(&self.objects.slot(*at).object);
         match items {
             Items::One(at) => Arguments::One(object(at)),
             Items::List(list) => Arguments::List(list.iter().map(object).collect()),

@@ -97,6 +97,8 @@ pub enum HistoryKind {
 
 /// Lines after which a chunk is full: so much is read to show any page.
 const CHUNK_LINES: u64 = 512;
+/// No line without text is longer.
+const SHORT_LINE_BYTES: usize = 48;
 
 /// Lines of a run's history that follow each other.
 #[derive(Clone, Debug, Default)]
@@ -130,8 +132,15 @@ impl Chunk {
     fn push(&mut self, lsn: Lsn, at_ms: u64, kind: &HistoryKind) {
         let (last_lsn, last_ms) = self.last;
         let line = (lsn.0.wrapping_sub(last_lsn), at_ms.wrapping_sub(last_ms), kind);
-        self.bytes =
-            postcard::to_extend(&line, std::mem::take(&mut self.bytes)).expect("lines are plain data");
+        let mut room = [0; SHORT_LINE_BYTES];
+        match postcard::to_slice(&line, &mut room) {
+            Ok(line) => self.bytes.extend_from_slice(line),
+            // It holds text.
+            Err(_) => {
+                let bytes = std::mem::take(&mut self.bytes);
+                self.bytes = postcard::to_extend(&line, bytes).expect("lines are plain data");
+            }
+        }
         self.last = (lsn.0, at_ms);
         self.lines += 1;
     }

@@ -8,10 +8,9 @@ use crate::effect::Effect;
 use crate::timers::TimerId;
 use sluice_types::invocation::Emission;
 use sluice_types::{
-    Attempt, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Program, Put, ReturnValue, Scope,
+    Attempt, Failure, FailureKind, FunctionIx, InvocationId, Outcome, Program, Put, Puts, ReturnValue, Scope,
     TriggerIx,
 };
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 impl Run {
@@ -38,7 +37,7 @@ impl Run {
         cx: &mut Cx<'_>,
         seq: u32,
         mut pending: Pending,
-        puts: SmallVec<[Put; 1]>,
+        puts: Puts,
         value: Option<ReturnValue>,
         emits: Vec<Emission>,
     ) {
@@ -48,14 +47,13 @@ impl Run {
             return self.failed(cx, seq, pending, failure);
         }
         let returned = value.map(|value| self.returned(cx, &pending, value));
-        let held = std::mem::take(&mut pending.held);
-        if let Err(failure) =
-            self.check_all(cx, seq, pending.function, held.iter().chain(&puts).chain(&returned))
-        {
-            held.iter().chain(&puts).chain(&returned).for_each(|put| discard(&put.payload, cx.effects));
+        let mut brought = std::mem::take(&mut pending.held);
+        brought.extend(puts.into_iter().chain(returned.map(Box::new)));
+        if let Err(failure) = self.check_all(cx, seq, pending.function, &brought) {
+            brought.iter().for_each(|put| discard(&put.payload, cx.effects));
             return self.failed(cx, seq, pending, failure);
         }
-        let mut rest = held.into_iter().chain(puts).chain(returned);
+        let mut rest = brought.into_iter();
         while let Some(put) = rest.next() {
             match self.place(cx, seq, pending.function, put) {
                 Ok(None) => {}
@@ -78,16 +76,16 @@ impl Run {
     }
 
     /// Checks what an attempt brings at its end before any of it becomes visible.
-    fn check_all<'p>(
+    fn check_all(
         &self,
         cx: &Cx<'_>,
         seq: u32,
         function: FunctionIx,
-        puts: impl Iterator<Item = &'p Put> + Clone,
+        puts: &[Box<Put>],
     ) -> Result<(), Failure> {
-        puts.clone().try_for_each(|put| self.check_put(cx, function, put))?;
+        puts.iter().try_for_each(|put| self.check_put(cx, function, put))?;
         match commits(cx, function) {
-            true => self.check_commit(cx, seq, &puts.collect::<Vec<_>>()),
+            true => self.check_commit(cx, seq, puts),
             false => Ok(()),
         }
     }

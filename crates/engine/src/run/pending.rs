@@ -5,7 +5,7 @@
 use crate::condition::Items;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_types::{Attempt, FunctionIx, Put};
+use sluice_types::{Attempt, FunctionIx, Puts};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct Pending {
     /// Slots of what it has put, over all attempts.
     pub(super) puts: SmallVec<[u32; 2]>,
     /// What this attempt has put and nobody sees before it succeeds.
-    pub(super) held: Vec<Put>,
+    pub(super) held: Puts,
 }
 
 /// Where a pending invocation is.

@@ -26,11 +26,11 @@ impl Run {
     pub(crate) fn client_put(&mut self, cx: &mut Cx<'_>, object: Object) -> Reply {
         if let Some(problem) = self.refusal(&object) {
             discard(&object.payload, cx.effects);
-            return Reply::Rejected(problem);
+            return Reply::Rejected(Box::new(problem));
         }
         match self.objects.present(Owner::Client, object.bucket, &object.key, &object.payload) {
             Present::Nothing => {
-                let at = self.objects.push(Slot::new(object, Owner::Client, None, true));
+                let at = self.objects.push(Slot::new(Box::new(object), Owner::Client, None, true));
                 self.show(cx, Placed::Whole(at));
                 self.settle(cx);
                 Reply::Accepted
@@ -43,11 +43,11 @@ impl Run {
             }
             Present::Differs | Present::Taken => {
                 discard(&object.payload, cx.effects);
-                Reply::Rejected(Problem::new(
+                Reply::Rejected(Box::new(Problem::new(
                     Code::OBJECT_CONFLICT,
                     "this key already holds another object of the run",
                     "objects are immutable: put under another key, or start another run",
-                ))
+                )))
             }
         }
     }
@@ -82,14 +82,14 @@ impl Run {
     /// Takes an object that a firing brings into the run, held once by that firing. Nobody finds it by its key: it
     /// comes from another run, or is an event.
     pub(super) fn adopt(&mut self, object: Object) -> u32 {
-        let at = self.objects.push(Slot::new(object, Owner::Firing, None, true));
+        let at = self.objects.push(Slot::new(Box::new(object), Owner::Firing, None, true));
         self.objects.hold(at, 1);
         at
     }
 
     /// An attempt puts an object while it runs.
     pub(crate) fn put_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
-        self.take_from(cx, seq, attempt, put, |run, cx, function, put| {
+        self.take_from(cx, seq, attempt, Box::new(put), |run, cx, function, put| {
             if commits(cx, function) {
                 run.pending.get_mut(seq).expect("it is current").held.push(put);
                 return Ok(Placed::Hidden);
@@ -104,8 +104,8 @@ impl Run {
         cx: &mut Cx<'_>,
         seq: u32,
         attempt: Attempt,
-        put: Put,
-        place: impl FnOnce(&mut Self, &mut Cx<'_>, FunctionIx, Put) -> Result<Placed, Failure>,
+        put: Box<Put>,
+        place: impl FnOnce(&mut Self, &mut Cx<'_>, FunctionIx, Box<Put>) -> Result<Placed, Failure>,
     ) {
         let current = self.pending.get(seq).filter(|pending| pending.is_current(attempt));
         let Some(function) = current.map(|pending| pending.function) else {
@@ -142,7 +142,7 @@ impl Run {
         cx: &mut Cx<'_>,
         seq: u32,
         function: FunctionIx,
-        put: Put,
+        put: Box<Put>,
     ) -> Result<Option<u32>, Failure> {
         let bucket = &cx.compiled.program.buckets[put.bucket.index()];
         let present = self.objects.present(Owner::Invocation(seq), put.bucket, &put.key, &put.payload);
@@ -152,12 +152,8 @@ impl Run {
         match present {
             Present::Nothing => {
                 let keep = put.bucket == Program::OUTPUT || bucket.keep;
-                Ok(Some(self.objects.push(Slot::new(
-                    put.into(),
-                    Owner::Invocation(seq),
-                    Some(function),
-                    keep,
-                ))))
+                let slot = Slot::new(put, Owner::Invocation(seq), Some(function), keep);
+                Ok(Some(self.objects.push(slot)))
             }
             Present::Same { .. } => Ok(None),
             Present::Differs => Err(unrepeatable(&put.key, &bucket.name)),
@@ -193,9 +189,9 @@ impl Run {
     }
 
     /// Whether all that an attempt held back can become visible: all of it does, or nothing.
-    pub(super) fn check_commit(&self, cx: &Cx<'_>, seq: u32, puts: &[&Put]) -> Result<(), Failure> {
+    pub(super) fn check_commit(&self, cx: &Cx<'_>, seq: u32, puts: &[Box<Put>]) -> Result<(), Failure> {
         let name = |put: &Put| &cx.compiled.program.buckets[put.bucket.index()].name;
-        let mut sorted: Vec<&Put> = puts.to_vec();
+        let mut sorted: Vec<&Put> = puts.iter().map(Box::as_ref).collect();
         sorted.sort_by(|a, b| (a.bucket, &a.key).cmp(&(b.bucket, &b.key)));
         for pair in sorted.windows(2) {
             let same_key = pair[0].bucket == pair[1].bucket && pair[0].key == pair[1].key;

@@ -125,13 +125,13 @@ impl Run {
         let in_output = |slot: &&Slot| {
             slot.object.bucket == Program::OUTPUT && !slot.released && !slot.object.payload.is_open()
         };
-        self.objects.slots().iter().filter(in_output).map(|slot| &slot.object)
+        self.objects.slots().iter().filter(in_output).map(|slot| &*slot.object)
     }
 
     /// The objects that clients put, with which an express run starts again.
     pub fn inputs(&self) -> impl Iterator<Item = &Object> {
         let by_client = |slot: &&Slot| slot.owner == Owner::Client && !slot.released;
-        self.objects.slots().iter().filter(by_client).map(|slot| &slot.object)
+        self.objects.slots().iter().filter(by_client).map(|slot| &*slot.object)
     }
 
     /// Whether nothing of this run waits for the runtime: it may be written to the store and evicted.
@@ -213,14 +213,14 @@ impl Run {
         }
     }
 
-    pub(super) fn invocation(&self, seq: u32, pending: &Pending) -> Invocation {
-        Invocation {
+    pub(super) fn invocation(&self, seq: u32, pending: &Pending) -> Box<Invocation> {
+        Box::new(Invocation {
             id: InvocationId { run: self.key, seq },
             attempt: pending.attempt,
             function: pending.function,
             arguments: self.arguments(&pending.items),
             group: pending.group.clone(),
-        }
+        })
     }
 
     /// Panics unless every object is held exactly as often as something will pass it on, and every component is as

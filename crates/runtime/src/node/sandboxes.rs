@@ -71,7 +71,7 @@ impl LocalSandboxes {
         let Call { invocation, app, version, run_id } = call;
         let (id, attempt) = (invocation.id, invocation.attempt);
         let run = sluice_sandbox::RunInfo { app, version, run_id, traceparent: None };
-        match self.pool.start(invocation, run, &mut objects.memory) {
+        match self.pool.start(*invocation, run, &mut objects.memory) {
             Ok(()) => self.in_pool += 1,
             Err(error) => {
                 let failure = Failure {

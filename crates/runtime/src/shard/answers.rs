@@ -27,16 +27,16 @@ impl Submitter {
     fn tell(self, reply: Reply) {
         // A receiver that has gone away wants no answer.
         match (self, reply) {
-            (Self::Deploy(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(problem))),
+            (Self::Deploy(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Deploy(view, answer), _) => drop(answer.send(Ok(view))),
-            (Self::Start(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(problem))),
+            (Self::Start(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Start(started, answer), _) => drop(answer.send(Ok(started))),
-            (Self::Put(answer), Reply::Rejected(problem)) => drop(answer.send(Err(problem))),
+            (Self::Put(answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Put(answer), Reply::Unchanged) => drop(answer.send(Ok(PutReply::Unchanged))),
             (Self::Put(answer), Reply::Accepted) => drop(answer.send(Ok(PutReply::Created))),
-            (Self::Done(answer), Reply::Rejected(problem)) => drop(answer.send(Err(problem))),
+            (Self::Done(answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Done(answer), _) => drop(answer.send(Ok(()))),
-            (Self::Events(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(problem))),
+            (Self::Events(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Events(reply, answer), _) => drop(answer.send(Ok(reply))),
         }
     }
@@ -75,7 +75,7 @@ impl Answers {
     /// The node fails: whoever waits is told so.
     pub fn refuse_all(&mut self, problem: &Problem) {
         for (_, submitter) in self.submitters.drain() {
-            submitter.tell(Reply::Rejected(problem.clone()));
+            submitter.tell(Reply::Rejected(Box::new(problem.clone())));
         }
         for waiter in self.waiters.drain().flat_map(|(_, waiters)| waiters) {
             drop(waiter.send(Err(problem.clone())));

@@ -40,7 +40,7 @@ impl<P: Ports> Shard<P> {
         let app = program.app.to_string();
         let reset_triggers = reset_triggers.into_iter().map(Arc::from).collect();
         let deploy = Deploy { app: key, version, program, bundle, reset_triggers };
-        let lsn = self.submit(InputKind::Deploy(deploy), Priority::NewWork)?;
+        let lsn = self.submit(InputKind::Deploy(Box::new(deploy)), Priority::NewWork)?;
         self.share_app(key);
         let deployed_ms = self.now_ms;
         tracing::info!(%app, version = version.0, "deployed");

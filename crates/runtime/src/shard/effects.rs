@@ -24,7 +24,7 @@ impl<P: Ports> Shard<P> {
                 self.answers.tell(lsn, reply);
             }
             Effect::Ended(run) => self.ended(run),
-            Effect::Deliver { from, app, version, object } => self.deliver(from, app, version, object),
+            Effect::Deliver { from, app, version, object } => self.deliver(from, app, version, *object),
             Effect::Consume { from, app, number } => {
                 if self.owes(from) {
                     // Refused only when the log is; the outbox asks again after recovery.
@@ -32,14 +32,14 @@ impl<P: Ports> Shard<P> {
                 }
             }
             Effect::Emit { from, app, event } => self.emit(from, app, event),
-            Effect::Launch { app, version, origin } => self.launch(app, version, origin),
+            Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
             Effect::Express(run) => self.start_express(run),
             Effect::Forgotten(_) => {}
         }
     }
 
     /// Hands an attempt of the durable or the express engine to the sandboxes.
-    pub(super) fn invoke(&mut self, mut invocation: Invocation) {
+    pub(super) fn invoke(&mut self, mut invocation: Box<Invocation>) {
         self.refresh(&mut invocation);
         let (id, attempt) = (invocation.id, invocation.attempt);
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return };
@@ -138,7 +138,7 @@ impl<P: Ports> Shard<P> {
             origin,
         };
         self.stats.runs_started += 1;
-        let _ = self.submit(InputKind::Start(start), Priority::Progress);
+        let _ = self.submit(InputKind::Start(Box::new(start)), Priority::Progress);
     }
 
     /// What a new run starts with belongs to it alone.

@@ -11,7 +11,7 @@ impl<P: Ports> Shard<P> {
     pub(super) fn start_express(&mut self, key: RunKey) {
         let Some(run) = self.durable.run(key).filter(|run| run.ended_ms().is_none()) else { return };
         let start = run.express_start();
-        self.apply_express(InputKind::Start(start));
+        self.apply_express(InputKind::Start(Box::new(start)));
     }
 
     /// Applies an input to the express engine and performs what it causes at once. Inputs that follow from that are
@@ -98,7 +98,7 @@ impl<P: Ports> Shard<P> {
                 }
             }
         }
-        let _ = self.submit(InputKind::ExpressEnded(ended), Priority::Progress);
+        let _ = self.submit(InputKind::ExpressEnded(Box::new(ended)), Priority::Progress);
     }
 
     fn release(&mut self, payload: &Payload) {

@@ -128,14 +128,14 @@ fn stored(payload: &Payload) -> Option<ObjectId> {
 
 /// The payloads in a report that lie outside the log.
 fn payloads(report: &mut Report) -> impl Iterator<Item = &mut Payload> {
-    let (puts, value) = match report {
-        Report::Put { put, .. } | Report::Closed { put, .. } => (std::slice::from_mut(put), None),
+    let (put, puts, value) = match report {
+        Report::Put { put, .. } | Report::Closed { put, .. } => (Some(put), &mut [][..], None),
         Report::Completed { outcome: Outcome::Succeeded { puts, value, .. }, .. } => {
-            (puts.as_mut_slice(), value.as_mut())
+            (None, puts.as_mut_slice(), value.as_mut())
         }
-        _ => (&mut [][..], None),
+        _ => (None, &mut [][..], None),
     };
-    let value = value.into_iter().map(|value| &mut value.payload);
-    let payloads = puts.iter_mut().map(|put| &mut put.payload).chain(value);
+    let puts = put.into_iter().chain(puts.iter_mut().map(|put| &mut **put));
+    let payloads = puts.map(|put| &mut put.payload).chain(value.map(|value| &mut value.payload));
     payloads.filter(|payload| !matches!(payload, Payload::Inline(_)))
 }

@@ -76,7 +76,7 @@ impl<P: Ports> Shard<P> {
             origin: Origin::Client,
         };
         let stored: Vec<_> = start.objects.iter().map(|object| object.payload.clone()).collect();
-        match self.submit(InputKind::Start(start), Priority::NewWork) {
+        match self.submit(InputKind::Start(Box::new(start)), Priority::NewWork) {
             Ok(lsn) => {
                 self.stats.runs_started += 1;
                 Ok((lsn, Started { run: id.to_string(), existing: false }))

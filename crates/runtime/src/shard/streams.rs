@@ -6,7 +6,7 @@ use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::{InputKind, Run};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Problem, Put, RunKey};
+use sluice_types::{Attempt, Invocation, InvocationId, Object, Outcome, Problem, Put, RunKey};
 
 impl<P: Ports> Shard<P> {
     pub(super) fn opened(&mut self, invocation: InvocationId, attempt: Attempt, put: Put) {
@@ -51,7 +51,7 @@ impl<P: Ports> Shard<P> {
         let slot = self.executed(invocation.id.run).and_then(|run| run.object(object.bucket, &object.key));
         // It is released when nobody is to read it any more: then this attempt is about to be stopped.
         if let Some(slot) = slot.filter(|slot| !slot.released) {
-            *object = slot.object.clone();
+            *object = Object::clone(&slot.object);
         }
     }
 

@@ -379,7 +379,7 @@ impl SimSandboxes {
             let (r#type, message, stack) = (format!("{kind:?}"), "on purpose".to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
-        let puts = reaction.late.iter().map(|put| self.put(&flight.program, put.clone())).collect();
+        let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
             ReturnValue { content_type: ContentType::Bytes, payload }

@@ -16,7 +16,7 @@ impl World {
         let version = self.version().map_or(Version(1), |version| Version(version.0 + 1));
         let reset_triggers = reset.iter().map(|name| (*name).into()).collect();
         let (app, program) = (Self::APP, program.clone());
-        self.submit(InputKind::Deploy(Deploy { app, version, program, bundle: 0, reset_triggers }));
+        self.submit(InputKind::Deploy(Box::new(Deploy { app, version, program, bundle: 0, reset_triggers })));
         self.replies.last().expect("a deploy is answered").clone()
     }
 
@@ -42,7 +42,7 @@ impl World {
         start.objects =
             objects.iter().map(|(bucket, key, text)| self.object(&program, bucket, key, text)).collect();
         let run = start.run;
-        self.submit(InputKind::Start(start));
+        self.submit(InputKind::Start(Box::new(start)));
         run
     }
 

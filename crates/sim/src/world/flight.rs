@@ -119,7 +119,7 @@ impl World {
             let (r#type, message, stack) = (format!("{kind:?}"), "on purpose".to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
-        let puts = reaction.late.iter().filter_map(|put| self.put(id, put.clone())).collect();
+        let puts = reaction.late.iter().filter_map(|put| self.put(id, put.clone())).map(Box::new).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
             ReturnValue { content_type: ContentType::Bytes, payload }

@@ -139,7 +139,7 @@ impl World {
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Invoke(invocation) => self.take_off(invocation),
+            Effect::Invoke(invocation) => self.take_off(*invocation),
             Effect::Stop { invocation, attempt } => self.stop(invocation, attempt),
             Effect::Release(id) => {
                 let user = self.flights.iter().find(|(_, flight)| flight.uses(id));
@@ -201,7 +201,7 @@ impl World {
                 // What is owed no more may be released already: asked before the bytes are copied.
                 let owed = self.engine.run(from.run).is_some_and(|run| run.owes(from));
                 if owed {
-                    let object = Object { payload: self.ledger.copy(&object.payload), ..object };
+                    let object = Object { payload: self.ledger.copy(&object.payload), ..*object };
                     self.submit(InputKind::Deliver { app, version, from, object });
                 }
             }
@@ -216,7 +216,7 @@ impl World {
                     acknowledges,
                 });
             }
-            Effect::Launch { app, version, origin } => self.launch(app, version, origin),
+            Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
             Effect::Consume { from, app, number } => {
                 if self.engine.run(from.run).is_some_and(|run| run.owes(from)) {
                     self.submit(InputKind::Consumed { app, number, from });
@@ -241,7 +241,7 @@ impl World {
         };
         let origin = Origin::Firing { trigger, number, arguments, group, ordinal };
         let start = self.new_start(app, version, origin);
-        self.submit(InputKind::Start(start));
+        self.submit(InputKind::Start(Box::new(start)));
     }
 
     fn new_start(&mut self, app: AppKey, version: Version, origin: Origin) -> Start {

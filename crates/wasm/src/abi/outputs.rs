@@ -4,6 +4,7 @@ use super::{MODULE, content_type};
 use crate::failure::Fault;
 use crate::guest::Guest;
 use crate::memory;
+use crate::output::shared;
 use bytes::Bytes;
 use sluice_types::invocation::Emission;
 use sluice_types::limits::{KEY_BYTES_MAX, NAME_BYTES_MAX};
@@ -77,14 +78,14 @@ fn buffer(
         return Err(Fault::too_long("a key", key.len(), KEY_BYTES_MAX));
     }
     let value = memory::read(memory, value_ptr, value_len)?;
-    let put = Put {
+    let put = Box::new(Put {
         bucket,
         key: key.into(),
         content_type: content_type(number)?,
-        payload: Payload::Inline(Bytes::copy_from_slice(value)),
+        payload: Payload::Inline(shared(value)),
         group: guest.call().output.group.clone(),
         meta: None,
-    };
+    });
     let bytes_max = guest.output_bytes_max();
     guest.call_mut().output.put(put, bytes_max)?;
     Ok(u32::from(guest.gate.is_cancelled()))
@@ -104,7 +105,7 @@ fn put_group(mut caller: Caller<'_, Guest>, ptr: u32, len: u32) -> Answer<()> {
 /// Sets the return value.
 fn ret(mut caller: Caller<'_, Guest>, ptr: u32, len: u32, number: u32) -> Answer<()> {
     let (memory, guest) = memory::split(&mut caller)?;
-    let bytes = Bytes::copy_from_slice(memory::read(memory, ptr, len)?);
+    let bytes = shared(memory::read(memory, ptr, len)?);
     let bytes_max = guest.output_bytes_max();
     Ok(guest.call_mut().output.set_value(bytes, content_type(number)?, bytes_max)?)
 }

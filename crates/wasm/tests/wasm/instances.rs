@@ -94,13 +94,13 @@ fn an_idle_instance_makes_room_for_another_function() {
         .wasm
         .load(other, format!("(module {PRELUDE} {COUNTER})").as_bytes(), &stage.program)
         .expect("it loads");
-    let invocation = sluice_types::Invocation {
+    let invocation = Box::new(sluice_types::Invocation {
         id: crate::stage::id(50),
         attempt: sluice_types::Attempt(1),
         function: FunctionIx(0),
         arguments: Arguments::List(vec![object("in", b"")]),
         group: None,
-    };
+    });
     let run = sluice_wasm::RunInfo { app: AppKey(1), version: Version(2), run_id: "run_8".into() };
     let shelf = crate::stage::Shelf::default();
     let step = stage.wasm.start(0, invocation, run, &shelf, &mut stage.shelf);

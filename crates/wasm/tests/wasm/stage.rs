@@ -108,13 +108,13 @@ impl Stage {
     /// Starts a call with these arguments.
     pub fn start(&mut self, arguments: Arguments) -> Step {
         self.seq += 1;
-        let invocation = Invocation {
+        let invocation = Box::new(Invocation {
             id: id(self.seq),
             attempt: Attempt(3),
             function: FunctionIx(0),
             arguments,
             group: Some("blue".into()),
-        };
+        });
         let run = RunInfo { app: AppKey(1), version: Version(1), run_id: "run_7".into() };
         let inputs = Shelf(self.shelf.0.clone());
         self.wasm.start(self.now_ms, invocation, run, &inputs, &mut self.shelf)
@@ -200,7 +200,7 @@ pub fn object(key: &str, bytes: &[u8]) -> Object {
 /// The puts of a success.
 pub fn puts(outcome: Outcome) -> Vec<Put> {
     match outcome {
-        Outcome::Succeeded { puts, .. } => puts.into_vec(),
+        Outcome::Succeeded { puts, .. } => puts.into_iter().map(|put| *put).collect(),
         other => panic!("the call did not succeed: {other:?}"),
     }
 }
