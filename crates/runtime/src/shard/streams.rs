@@ -6,7 +6,7 @@ use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::{InputKind, Run};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Attempt, Invocation, InvocationId, Object, Outcome, Put, RunKey};
+use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Put, RunKey};
 
 impl<P: Ports> Shard<P> {
     pub(super) fn opened(&mut self, invocation: InvocationId, attempt: Attempt, put: Put) {
@@ -46,7 +46,7 @@ impl<P: Ports> Shard<P> {
             && let Some(slot) =
                 self.executed(invocation.id.run).and_then(|run| run.object(object.bucket, &object.key))
         {
-            *object = Object::clone(&slot.object);
+            *object = slot.object.clone();
         }
     }
 
