@@ -23,6 +23,7 @@ mod inputs;
 mod listening;
 pub mod objects;
 pub mod run;
+pub mod slots;
 pub mod snapshot;
 mod steps;
 mod timers;

@@ -7,6 +7,7 @@
 //! * a payload is released exactly once, and only when nothing can need it again (`sluice-sim`'s ledger).
 
 use crate::effect::Effect;
+use crate::slots::Slots;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use sluice_types::{BucketIx, FunctionIx, Object, ObjectId, Payload};
@@ -26,9 +27,8 @@ pub enum Owner {
 /// An object and its bookkeeping.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slot {
-    /// The object; after release its payload holds only length and digest. In a box of its own, which comes from who
-    /// put it: the table stays small where it grows.
-    pub object: Box<Object>,
+    /// The object; after release its payload holds only length and digest.
+    pub object: Object,
     /// Who put it.
     pub owner: Owner,
     /// The function that put it, for `join` and `group`.
@@ -43,7 +43,7 @@ pub struct Slot {
 
 impl Slot {
     /// A slot that nothing holds yet.
-    pub(crate) fn new(object: Box<Object>, owner: Owner, function: Option<FunctionIx>, keep: bool) -> Self {
+    pub(crate) fn new(object: Object, owner: Owner, function: Option<FunctionIx>, keep: bool) -> Self {
         Self { object, owner, function, uses: 0, keep, released: false }
     }
 }
@@ -67,7 +67,7 @@ pub enum Present {
 /// Slots, found by position or by (bucket, key).
 #[derive(Clone, Debug, Default)]
 pub struct ObjectTable {
-    slots: Vec<Slot>,
+    slots: Slots,
     /// Positions by (bucket, key), each with its hash, so that growing looks at no key.
     index: HashTable<(u64, u32)>,
 }
@@ -90,7 +90,7 @@ impl ObjectTable {
     }
 
     /// All slots, by position.
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &Slots {
         &self.slots
     }
 
@@ -133,7 +133,7 @@ impl ObjectTable {
     }
 
     /// An opened object is whole.
-    pub fn close(&mut self, at: u32, object: Box<Object>) {
+    pub fn close(&mut self, at: u32, object: Object) {
         let slot = &mut self.slots[at as usize];
         assert!(slot.object.payload.is_open() && !slot.released, "an object is closed once");
         slot.object = object;
@@ -219,7 +219,7 @@ impl Serialize for ObjectTable {
 
 impl<'de> Deserialize<'de> for ObjectTable {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let slots = Vec::<Slot>::deserialize(deserializer)?;
+        let slots = Slots::deserialize(deserializer)?;
         let mut index = HashTable::with_capacity(slots.len());
         for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing) {
             let hash = hash(slot.object.bucket, &slot.object.key);

@@ -52,6 +52,7 @@ pub(crate) enum End {
 
 impl Call {
     /// Resolves what lies outside the log. `used` is a call that is over: its memory is taken again.
+    #[allow(clippy::boxed_local, reason = "it is taken out of its box here and nowhere on its way")]
     pub fn new(
         used: Option<Box<Self>>,
         invocation: Box<Invocation>,

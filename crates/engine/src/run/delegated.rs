@@ -101,7 +101,7 @@ impl Run {
         for object in ended.outputs {
             // What a client put into `output` is here already, with the same payload.
             if self.objects.find(object.bucket, &object.key).is_none() {
-                self.objects.push(Slot::new(Box::new(object), Owner::Invocation(0), None, true));
+                self.objects.push(Slot::new(object, Owner::Invocation(0), None, true));
             }
         }
         self.tallies = ended.tallies;

@@ -6,7 +6,7 @@ use crate::condition::{Firing, Items, event_object};
 use crate::effect::Effect;
 use crate::objects::Owner;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Action, Attempt, EventPack, FunctionIx, Object, Puts, TriggerIx};
+use sluice_types::{Action, Attempt, EventPack, FunctionIx, Puts, TriggerIx};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ impl Run {
     }
 
     pub(super) fn arguments(&self, items: &Items) -> Arguments {
-        let object = |at: &u32| Object::clone(&self.objects.slot(*at).object);
+        let object = |at: &u32| self.objects.slot(*at).object.clone();
         match items {
             Items::One(at) => Arguments::One(object(at)),
             Items::List(list) => Arguments::List(list.iter().map(object).collect()),

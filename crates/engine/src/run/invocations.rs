@@ -55,7 +55,7 @@ impl Run {
         }
         let mut rest = brought.into_iter();
         while let Some(put) = rest.next() {
-            match self.place(cx, seq, pending.function, put) {
+            match self.place(cx, seq, pending.function, *put) {
                 Ok(None) => {}
                 Ok(Some(at)) => {
                     pending.puts.push(at);

@@ -47,7 +47,7 @@ impl Run {
         let from = OutboxId { run: self.key, seq };
         match outgoing {
             Outgoing::Object(slot) => {
-                let object = self.objects.slot(*slot).object.clone();
+                let object = Box::new(self.objects.slot(*slot).object.clone());
                 Effect::Deliver { from, app: self.app, version: self.version, object }
             }
             Outgoing::Consumed(number) => Effect::Consume { from, app: self.app, number: *number },

@@ -30,7 +30,7 @@ impl Run {
         }
         match self.objects.present(Owner::Client, object.bucket, &object.key, &object.payload) {
             Present::Nothing => {
-                let at = self.objects.push(Slot::new(Box::new(object), Owner::Client, None, true));
+                let at = self.objects.push(Slot::new(object, Owner::Client, None, true));
                 self.show(cx, Placed::Whole(at));
                 self.settle(cx);
                 Reply::Accepted
@@ -82,16 +82,16 @@ impl Run {
     /// Takes an object that a firing brings into the run, held once by that firing. Nobody finds it by its key: it
     /// comes from another run, or is an event.
     pub(super) fn adopt(&mut self, object: Object) -> u32 {
-        let at = self.objects.push(Slot::new(Box::new(object), Owner::Firing, None, true));
+        let at = self.objects.push(Slot::new(object, Owner::Firing, None, true));
         self.objects.hold(at, 1);
         at
     }
 
     /// An attempt puts an object while it runs.
     pub(crate) fn put_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
-        self.take_from(cx, seq, attempt, Box::new(put), |run, cx, function, put| {
+        self.take_from(cx, seq, attempt, put, |run, cx, function, put| {
             if commits(cx, function) {
-                run.pending.get_mut(seq).expect("it is current").held.push(put);
+                run.pending.get_mut(seq).expect("it is current").held.push(Box::new(put));
                 return Ok(Placed::Hidden);
             }
             Ok(run.place(cx, seq, function, put)?.map_or(Placed::Hidden, Placed::Whole))
@@ -104,8 +104,8 @@ impl Run {
         cx: &mut Cx<'_>,
         seq: u32,
         attempt: Attempt,
-        put: Box<Put>,
-        place: impl FnOnce(&mut Self, &mut Cx<'_>, FunctionIx, Box<Put>) -> Result<Placed, Failure>,
+        put: Put,
+        place: impl FnOnce(&mut Self, &mut Cx<'_>, FunctionIx, Put) -> Result<Placed, Failure>,
     ) {
         let current = self.pending.get(seq).filter(|pending| pending.is_current(attempt));
         let Some(function) = current.map(|pending| pending.function) else {
@@ -142,7 +142,7 @@ impl Run {
         cx: &mut Cx<'_>,
         seq: u32,
         function: FunctionIx,
-        put: Box<Put>,
+        put: Put,
     ) -> Result<Option<u32>, Failure> {
         let bucket = &cx.compiled.program.buckets[put.bucket.index()];
         let present = self.objects.present(Owner::Invocation(seq), put.bucket, &put.key, &put.payload);

@@ -13,7 +13,7 @@ use sluice_types::{Attempt, Failure, FailureKind, Put};
 impl Run {
     /// An attempt opens an object. Of one that it has opened or put before nothing is to be seen.
     pub(crate) fn open_by(&mut self, cx: &mut Cx<'_>, seq: u32, attempt: Attempt, put: Put) {
-        self.take_from(cx, seq, attempt, Box::new(put), |run, cx, function, put| {
+        self.take_from(cx, seq, attempt, put, |run, cx, function, put| {
             let found = run.objects.find(put.bucket, &put.key).map(|at| run.objects.slot(at).owner);
             if commits(cx, function) || found == Some(Owner::Invocation(seq)) {
                 return Ok(Placed::Hidden);
@@ -29,7 +29,7 @@ impl Run {
             slot.owner == Owner::Invocation(seq) && slot.object.payload.is_open()
         });
         let Some(at) = opened else { return self.put_by(cx, seq, attempt, put) };
-        self.take_from(cx, seq, attempt, Box::new(put), |run, _, _, put| {
+        self.take_from(cx, seq, attempt, put, |run, _, _, put| {
             run.objects.close(at, put);
             Ok(Placed::Closed(at))
         });
@@ -37,7 +37,7 @@ impl Run {
 
     /// Whether an attempt that succeeded has closed what it opened.
     pub(super) fn check_closed(&self, pending: &Pending) -> Result<(), Failure> {
-        let mut slots = pending.puts.iter().map(|at| &*self.objects.slot(*at).object);
+        let mut slots = pending.puts.iter().map(|at| &self.objects.slot(*at).object);
         slots.find(|object| object.payload.is_open()).map_or(Ok(()), |object| {
             let message =
                 format!("the function ended without closing the object {:?} that it opened", object.key);

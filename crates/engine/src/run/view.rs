@@ -6,6 +6,7 @@ use crate::condition::Items;
 use crate::effect::Effect;
 use crate::input::OutboxId;
 use crate::objects::{Owner, Slot};
+use crate::slots::Slots;
 use crate::snapshot::Awaited;
 use crate::timers::{Entity, TimerId};
 use sluice_types::{
@@ -111,7 +112,7 @@ impl Run {
     }
 
     /// All objects with their bookkeeping, in order of arrival.
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &Slots {
         self.objects.slots()
     }
 
@@ -125,13 +126,13 @@ impl Run {
         let in_output = |slot: &&Slot| {
             slot.object.bucket == Program::OUTPUT && !slot.released && !slot.object.payload.is_open()
         };
-        self.objects.slots().iter().filter(in_output).map(|slot| &*slot.object)
+        self.objects.slots().iter().filter(in_output).map(|slot| &slot.object)
     }
 
     /// The objects that clients put, with which an express run starts again.
     pub fn inputs(&self) -> impl Iterator<Item = &Object> {
         let by_client = |slot: &&Slot| slot.owner == Owner::Client && !slot.released;
-        self.objects.slots().iter().filter(by_client).map(|slot| &*slot.object)
+        self.objects.slots().iter().filter(by_client).map(|slot| &slot.object)
     }
 
     /// Whether nothing of this run waits for the runtime: it may be written to the store and evicted.
