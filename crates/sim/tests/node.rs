@@ -24,6 +24,9 @@ fn clean_seeds_pass() {
     for condition in conditions.into_iter().chain(["event", "cron", "all", "any"]) {
         assert!(summary.coverage.conditions.contains_key(condition), "no {condition} fired");
     }
+    for check in ["runs forgotten in time", "objects of forgotten runs"] {
+        assert!(summary.coverage.checks.get(check).is_some_and(|count| *count > 0), "no {check}");
+    }
 }
 
 /// Each in a test of its own, so that they run at the same time.

@@ -5,7 +5,7 @@ use crate::ports::Ports;
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
 use sluice_storage::store::Ended;
-use sluice_types::Problem;
+use sluice_types::{Problem, RunKey};
 
 /// Runs forgotten in one turn.
 const FORGOTTEN_PER_TURN_MAX: usize = 64;
@@ -28,6 +28,11 @@ impl Retention {
 }
 
 impl<P: Ports> Shard<P> {
+    /// Whether a run is forgotten that the store still has.
+    pub fn is_forgotten(&self, run: RunKey) -> bool {
+        self.gone.contains(&run)
+    }
+
     /// Forgets some of the runs whose time is over.
     pub(super) fn forget_expired(&mut self, now_ms: u64) {
         let Some(retention_ms) = self.options.retention_ms else { return };

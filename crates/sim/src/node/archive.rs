@@ -6,7 +6,7 @@ use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
 use sluice_engine::{Engine, Input, InputKind, Origin, OutboxId};
 use sluice_storage::log::Log;
-use sluice_types::{AppKey, BucketIx, EventView, Lsn, RunKey, TriggerIx};
+use sluice_types::{AppKey, BucketIx, EventView, Lsn, ObjectId, Payload, RunKey, TriggerIx};
 use std::collections::BTreeSet;
 
 /// What must be in the log at most once.
@@ -25,9 +25,13 @@ enum Cause {
 pub(super) struct Archive {
     /// The engine that applied all of it.
     pub truth: Engine,
+    /// Objects of runs that were forgotten.
+    pub let_go: Vec<ObjectId>,
     /// Fingerprints of the records from lsn 1 on.
     records: Vec<u128>,
     causes: BTreeSet<Cause>,
+    /// Ids of the runs that were forgotten.
+    forgotten: BTreeSet<String>,
     last_ms: u64,
 }
 
@@ -38,7 +42,14 @@ fn lost(message: String) -> Violation {
 impl Archive {
     pub fn new() -> Self {
         let truth = Engine::durable(Box::new(Plain));
-        Self { truth, records: Vec::new(), causes: BTreeSet::new(), last_ms: 0 }
+        Self {
+            truth,
+            let_go: Vec::new(),
+            records: Vec::new(),
+            causes: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+            last_ms: 0,
+        }
     }
 
     /// Records so far.
@@ -110,7 +121,29 @@ impl Archive {
         }
         self.last_ms = input.now_ms;
         self.check_causes(lsn, &input.kind, scene)?;
+        if let InputKind::Forget { run } = input.kind {
+            self.forget(lsn, run, input.now_ms, scene)?;
+        }
         self.truth.apply(lsn, input, &mut Vec::new());
+        Ok(())
+    }
+
+    /// A run is about to be forgotten, and not too early. Its id may be used again.
+    fn forget(&mut self, lsn: Lsn, run: RunKey, now_ms: u64, scene: &Scene) -> Result<(), Violation> {
+        let Some(run) = self.truth.run(run).filter(|run| run.is_idle()) else { return Ok(()) };
+        let kept_ms = run.ended_ms().map(|ended_ms| now_ms.saturating_sub(ended_ms));
+        if kept_ms < scene.retention_ms {
+            return Err(lost(format!("record {lsn} forgets {} {kept_ms:?} ms after its end", run.id())));
+        }
+        scene.cover(|coverage| coverage.check("runs forgotten in time", 1));
+        self.let_go.extend(run.slots().iter().filter(|slot| !slot.released).filter_map(|slot| {
+            match slot.object.payload {
+                Payload::Stored { id, .. } => Some(id),
+                _ => None,
+            }
+        }));
+        self.causes.remove(&Cause::RunId(run.id().to_string()));
+        self.forgotten.insert(run.id().to_string());
         Ok(())
     }
 
@@ -152,6 +185,11 @@ impl Archive {
             }
         }
         Ok(())
+    }
+
+    /// Whether a run of that id was forgotten.
+    pub fn has_forgotten(&self, id: &str) -> bool {
+        self.forgotten.contains(id)
     }
 
     /// Whether an event is in the log.

@@ -65,6 +65,8 @@ pub(super) struct Told {
     pub sealed: bool,
     pub cancelled: bool,
     pub event: bool,
+    /// That there is no such run, when ended runs are forgotten.
+    pub unknown: bool,
     /// Status and outputs, by key.
     pub ended: Option<(Status, BTreeMap<String, Bytes>)>,
 }
@@ -248,6 +250,10 @@ impl Client {
             Ending::Gone => self.not_before_ms = scene.now_ms() + PATIENCE_MS,
             Ending::Refused(problem) if is_passing(problem.code) => {
                 self.not_before_ms = scene.now_ms() + PATIENCE_MS
+            }
+            Ending::Refused(problem) if problem.code == Code::UNKNOWN_RUN && scene.retention_ms.is_some() => {
+                self.told.unknown = true;
+                self.left.clear();
             }
             Ending::Refused(problem) => {
                 let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);

@@ -1,6 +1,7 @@
 //! What all runs came to, against the naive model and the oracle.
 
 use super::apps::SimApp;
+use super::archive::Archive;
 use super::clients::Client;
 use super::examination::{bytes, outputs};
 use super::scene::Scene;
@@ -15,16 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Judges every run.
 pub(super) fn judge(
-    truth: &Engine,
+    archive: &Archive,
     apps: &[SimApp],
     clients: &[Client],
     scene: &Scene,
 ) -> Result<(), Violation> {
+    let truth = &archive.truth;
     for run in truth.runs() {
         run.check();
         counts(run, scene)?;
     }
-    for client in clients.iter().filter(|client| client.is_run()) {
+    let is_kept = |client: &&Client| client.is_run() && !archive.has_forgotten(&client.id);
+    for client in clients.iter().filter(is_kept) {
         let key = truth.find(Engine::fingerprint("default", &client.id));
         let run = key.and_then(|key| truth.run(key)).expect("every run was started, and is there");
         let app =

@@ -11,7 +11,7 @@ use sluice_engine::run::lines_of;
 use sluice_engine::{Engine, Run, Status};
 use sluice_runtime::Shard;
 use sluice_storage::store::ListQuery;
-use sluice_types::{Payload, RunKey};
+use sluice_types::{ObjectId, Payload, RunKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything there is in a shard, in one engine.
@@ -25,7 +25,8 @@ pub(super) fn whole(shard: &SimShard) -> Result<Engine, Violation> {
     }
     let everything = ListQuery { limit: usize::MAX, ..ListQuery::default() };
     let stored = shard.store().list(everything).map_err(|error| unreadable(error.to_string()))?;
-    let keys: BTreeSet<RunKey> = shard.engine().runs().map(Run::key).chain(stored).collect();
+    let kept = stored.into_iter().filter(|run| !shard.is_forgotten(*run));
+    let keys: BTreeSet<RunKey> = shard.engine().runs().map(Run::key).chain(kept).collect();
     for key in keys {
         if let Some(blob) = blob(shard, key).map_err(|error| unreadable(error.to_string()))? {
             whole.load_run(&blob).map_err(|error| unreadable(error.to_string()))?;
@@ -124,10 +125,13 @@ pub(super) fn nothing_lost(
             }
             continue;
         }
-        if !told.started {
+        if !told.started || archive.has_forgotten(&client.id) {
             continue;
         }
         let Some(run) = find(whole, &client.id) else { return lost("the run") };
+        if told.unknown && run.status() == Status::Running {
+            return lost("that the run was known when it was said not to be");
+        }
         let is_there = |at: &usize| {
             let (bucket, key, text) = &client.inputs[*at];
             let bucket = run.program().bucket(bucket).expect("it was put there");
@@ -170,6 +174,18 @@ pub(super) fn outputs(scene: &Scene, run: &Run) -> BTreeMap<String, Bytes> {
         (object.key.to_string(), bytes(scene, &object.payload).unwrap_or_default())
     };
     run.outputs().map(output).collect()
+}
+
+/// What only forgotten runs named is gone, but for what a loss of power brought back.
+pub(super) fn nothing_is_left(archive: &Archive, scene: &Scene) -> Result<(), Violation> {
+    scene.cover(|coverage| coverage.check("objects of forgotten runs", archive.let_go.len()));
+    let vault = scene.vault.borrow();
+    let is_left = |id: &&ObjectId| vault.bytes(**id).is_some() && !vault.undone.contains(id);
+    let left = archive.let_go.iter().find(is_left);
+    match left {
+        Some(id) => Err(Violation::new(Checker::Objects, format!("{id} of a forgotten run is still there"))),
+        None => Ok(()),
+    }
 }
 
 /// What the state names is on disk.

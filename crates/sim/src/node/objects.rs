@@ -28,6 +28,8 @@ pub(super) struct Vault {
     /// What functions have written to the end and the shard has not closed yet; more than once where an attempt from
     /// before a crash goes on beside its copy.
     pub written: BTreeMap<Written, Vec<Bytes>>,
+    /// Objects that came back when a loss of power undid their removal.
+    pub undone: BTreeSet<ObjectId>,
     /// Objects on their way to disk.
     pub saving: Vec<ObjectId>,
     /// Whether a log is being replayed: then releases are repeated.
@@ -59,6 +61,7 @@ impl Vault {
         for (id, bytes) in std::mem::take(&mut self.removed) {
             if !self.live.contains_key(&id) && undone() {
                 self.live.insert(id, Kept { bytes, on_disk: true });
+                self.undone.insert(id);
             }
         }
         self.written.clear();

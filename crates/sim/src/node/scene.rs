@@ -17,10 +17,17 @@ use std::rc::Rc;
 /// When simulated time begins, in milliseconds since the Unix epoch.
 const BEGINNING_MS: u64 = 1_000_000;
 
+/// In one of so many seeds ended runs are forgotten after a while.
+const FORGETTING_SEEDS: u64 = 4;
+/// The shortest such while, in milliseconds.
+const RETENTION_MS_MIN: u64 = 200;
+
 /// The world of one simulation.
 pub(super) struct Scene {
     pub mutant: Option<Mutant>,
     pub trace: bool,
+    /// How long ended runs are kept; `None` for ever.
+    pub retention_ms: Option<u64>,
     /// Faults have stopped.
     pub calm: Cell<bool>,
     pub log_disk: MemDisk,
@@ -43,6 +50,7 @@ impl Scene {
         Rc::new(Self {
             mutant,
             trace,
+            retention_ms: (seed % FORGETTING_SEEDS == 1).then(|| RETENTION_MS_MIN + 100 * (seed % 31)),
             calm: Cell::new(false),
             log_disk: MemDisk::new(),
             store_disk: MemDisk::new(),

@@ -110,7 +110,8 @@ impl Simulation {
             checkpoint_bytes: self.checkpoint_bytes,
             checkpoint_ms: CHECKPOINT_MS,
             loaded_runs_max: 10,
-            retention_ms: None,
+            // At the end all that is there is judged.
+            retention_ms: scene.retention_ms.filter(|_| !scene.calm.get()),
             give_back: || {},
         };
         let opened = Opened {

@@ -3,7 +3,7 @@
 use super::{LAST_TURNS_MAX, Simulation, Verdict};
 use crate::node::clients::Client;
 use crate::node::ending;
-use crate::node::examination::same_histories;
+use crate::node::examination::{nothing_is_left, same_histories};
 use crate::node::faults::Fault;
 use crate::node::verdict::{Checker, Violation};
 
@@ -56,6 +56,7 @@ impl Simulation {
         self.examine()?;
         self.crash(Fault::TotalLoss)?;
         same_histories(self.shard.as_ref().expect("it was just opened"), &self.archive, &self.scene)?;
-        ending::judge(&self.archive.truth, &self.apps, &self.clients, &self.scene)
+        nothing_is_left(&self.archive, &self.scene)?;
+        ending::judge(&self.archive, &self.apps, &self.clients, &self.scene)
     }
 }
