@@ -35,6 +35,15 @@ impl Run {
         });
     }
 
+    /// Whether an invocation was started on an object that is still being written.
+    pub fn reads_open(&self, seq: u32) -> bool {
+        let mut reads = false;
+        if let Some(pending) = self.pending.get(seq) {
+            pending.items.each(&mut |at| reads |= self.objects.slot(at).object.payload.is_open());
+        }
+        reads
+    }
+
     /// Whether an attempt that succeeded has closed what it opened.
     pub(super) fn check_closed(&self, pending: &Pending) -> Result<(), Failure> {
         let mut slots = pending.puts.iter().map(|at| &self.objects.slot(*at).object);

@@ -15,6 +15,10 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Saves {
     objects: BTreeMap<ObjectId, InvocationId>,
     lines: FxHashMap<InvocationId, VecDeque<Report>>,
+    /// Those that have ended before the record that ends what they read.
+    readers: Vec<InvocationId>,
+    /// Whether anything was opened in this life of the shard.
+    pub opened: bool,
     /// Those whose objects found no space on the disk.
     starved: Vec<InvocationId>,
     /// When these are tried again.
@@ -48,6 +52,12 @@ impl<P: Ports> Shard<P> {
     /// objects of durable runs are on disk. Gives the report back when that is so; else it waits, or its attempt has
     /// failed.
     pub(super) fn keep(&mut self, mut report: Report) -> Option<Report> {
+        if self.saves.opened && self.ends_too_early(&report) {
+            let (of, _) = invocation(&report)?;
+            self.saves.readers.push(of);
+            self.saves.lines.entry(of).or_default().push_front(report);
+            return None;
+        }
         if payloads(&mut report).next().is_none() {
             return Some(report);
         }
@@ -72,6 +82,19 @@ impl<P: Ports> Shard<P> {
             }
         }
         None
+    }
+
+    /// A reader's end must not be in the log before the end of what it has read, which may still be on its way to disk.
+    fn ends_too_early(&self, report: &Report) -> bool {
+        let Report::Completed { invocation, outcome: Outcome::Succeeded { .. }, .. } = report else {
+            return false;
+        };
+        self.durable.run(invocation.run).is_some_and(|run| run.reads_open(invocation.seq))
+    }
+
+    /// Something was closed, or an attempt was stopped: readers that waited for it have ended.
+    pub(super) fn release_readers(&mut self) {
+        std::mem::take(&mut self.saves.readers).into_iter().for_each(|of| self.go_on(of, None));
     }
 
     /// Goes on with the reports whose objects are on disk now. On a full disk they wait: what was accepted is not lost.

@@ -13,6 +13,7 @@ impl<P: Ports> Shard<P> {
         if self.executed(invocation.run).is_none_or(|run| run.ended_ms().is_some()) {
             return self.objects.abandon(invocation.run);
         }
+        self.saves.opened = true;
         self.take_stream(invocation, InputKind::Opened { invocation, attempt, put });
     }
 
@@ -39,6 +40,7 @@ impl<P: Ports> Shard<P> {
             let object = object.object.clone();
             self.sandboxes.closed(app, invocation.run, &object, &mut self.objects);
         }
+        self.release_readers();
     }
 
     /// What an attempt is called with, as it is now: an object that was open when the engine asked for the attempt may
