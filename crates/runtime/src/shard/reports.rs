@@ -25,8 +25,16 @@ impl<P: Ports> Shard<P> {
         }
     }
 
+    /// Takes in a report, unless it has to wait. Nearly none has, and those are not even moved.
     pub(super) fn report(&mut self, report: Report) {
-        let Some(report) = self.saves.queue(report).and_then(|report| self.keep(report)) else { return };
+        if !self.saves.concern(&report) {
+            self.take_in_report(report);
+        } else if let Some(report) = self.saves.queue(report).and_then(|report| self.keep(report)) {
+            self.take_in_report(report);
+        }
+    }
+
+    fn take_in_report(&mut self, report: Report) {
         match report {
             Report::Started { invocation, attempt } => self.flights.started(invocation, attempt),
             Report::Log { invocation, attempt, stream, bytes } => {

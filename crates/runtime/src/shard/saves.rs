@@ -29,6 +29,21 @@ pub(super) struct Saves {
 const AGAIN_MS: u64 = 500;
 
 impl Saves {
+    /// Whether a report may have to wait: it brings something that is not in it, or others wait already.
+    pub fn concern(&self, report: &Report) -> bool {
+        let is_outside = |payload: &Payload| !matches!(payload, Payload::Inline(_));
+        let brings = match report {
+            Report::Put { put, .. } => is_outside(&put.payload),
+            Report::Completed { outcome: Outcome::Succeeded { puts, value, .. }, .. } => {
+                puts.iter().any(|put| is_outside(&put.payload))
+                    || value.as_ref().is_some_and(|value| is_outside(&value.payload))
+            }
+            Report::Closed { .. } => true,
+            _ => false,
+        };
+        brings || self.opened || !self.lines.is_empty()
+    }
+
     /// Lets a report wait if an earlier one of its invocation does; gives it back if not.
     pub fn queue(&mut self, report: Report) -> Option<Report> {
         if self.lines.is_empty() {
