@@ -1,0 +1,7 @@
+//! JSON values that are cheap to pass on, and the languages that compute on them.
+//!
+//! It knows no clock, no randomness and no IO: what an expression may ask of the world is handed in.
+
+mod value;
+
+pub use value::{Map, ParseError, Value};
