@@ -129,6 +129,12 @@ impl Engine {
                 self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
                 self.with_app(lsn, now_ms, app, effects, |app, _| app.consumed(number));
             }
+            InputKind::Document { app, name, bytes, expected } => {
+                self.with_app(lsn, now_ms, app, effects, |app, cx| {
+                    let reply = app.document_written(cx, name, bytes, expected);
+                    cx.effects.push(Effect::Reply(reply));
+                });
+            }
         }
     }
 
@@ -156,6 +162,7 @@ impl Engine {
             InputKind::Deploy(_)
             | InputKind::Start(_)
             | InputKind::AppPut { .. }
+            | InputKind::Document { .. }
             | InputKind::Cron { .. } => Vec::new(),
         };
         let mut needs: Vec<Need> = Vec::new();

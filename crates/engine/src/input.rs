@@ -3,6 +3,7 @@
 //! Time, ids and randomness are chosen by the runtime and arrive in here, so that replay computes the same state.
 //! Each kind is applied by the file of its name in `inputs/`.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
@@ -153,6 +154,17 @@ pub enum InputKind {
         attempt: Attempt,
         /// The object, whole.
         put: Put,
+    },
+    /// A document of an app is written or removed.
+    Document {
+        /// The app.
+        app: AppKey,
+        /// The document.
+        name: Arc<str>,
+        /// What it says from now on; `None` removes it.
+        bytes: Option<Bytes>,
+        /// The revision that it must have: 0 for a document that must not be there, `None` for whichever.
+        expected: Option<u64>,
     },
 }
 

@@ -174,6 +174,28 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A document that a front end keeps about an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentView {
+    /// The app.
+    pub app: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Changes with every write; never 0.
+    pub revision: u64,
+    /// What it says.
+    pub bytes: Bytes,
+}
+
+/// Which documents to read.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentsRequest {
+    /// Only those of this app.
+    pub app: Option<String>,
+    /// Only those whose names begin so.
+    pub prefix: String,
+}
+
 /// What became of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PutReply {

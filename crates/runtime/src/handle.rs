@@ -3,8 +3,8 @@
 //! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
 
 use crate::api::{
-    AppView, DeployRequest, EventsReply, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView,
-    PutReply, RunView, StartRequest, Started,
+    AppView, DeployRequest, DocumentView, DocumentsRequest, EventsReply, HistoryView, ListRequest, LogLine,
+    NewObject, NodeStats, ObjectView, PutReply, RunView, StartRequest, Started,
 };
 use bytes::Bytes;
 use sluice_types::{Code, EventPack, Problem, Program};
@@ -23,17 +23,48 @@ pub enum Command {
     Apps(Answer<Vec<AppView>>),
     App(String, Answer<(AppView, Arc<Program>, Bytes)>),
     Start(Box<StartRequest>, Answer<Started>),
-    Put { run: Option<String>, app: String, object: NewObject, answer: Answer<PutReply> },
+    Put {
+        run: Option<String>,
+        app: String,
+        object: NewObject,
+        answer: Answer<PutReply>,
+    },
     Seal(String, Answer<()>),
-    Cancel { run: String, reason: String, answer: Answer<()> },
+    Cancel {
+        run: String,
+        reason: String,
+        answer: Answer<()>,
+    },
     Retry(String, Answer<Started>),
     Run(String, Answer<RunView>),
     Wait(String, Answer<RunView>),
     List(ListRequest, Answer<Vec<RunView>>),
-    History { run: String, after: u64, limit: usize, answer: Answer<Vec<HistoryView>> },
-    Logs { run: String, answer: Answer<Vec<LogLine>> },
-    Object { run: Option<String>, app: String, bucket: String, key: String, answer: Answer<ObjectView> },
+    History {
+        run: String,
+        after: u64,
+        limit: usize,
+        answer: Answer<Vec<HistoryView>>,
+    },
+    Logs {
+        run: String,
+        answer: Answer<Vec<LogLine>>,
+    },
+    Object {
+        run: Option<String>,
+        app: String,
+        bucket: String,
+        key: String,
+        answer: Answer<ObjectView>,
+    },
     Events(EventPack, Answer<EventsReply>),
+    WriteDocument {
+        app: String,
+        name: String,
+        bytes: Option<Bytes>,
+        expected: Option<u64>,
+        answer: Answer<u64>,
+    },
+    Documents(DocumentsRequest, Answer<Vec<DocumentView>>),
     Stats(Answer<NodeStats>),
     Shutdown,
 }
@@ -58,6 +89,8 @@ impl Command {
             Self::Logs { answer, .. } => no(answer, problem),
             Self::Object { answer, .. } => no(answer, problem),
             Self::Events(_, answer) => no(answer, problem),
+            Self::WriteDocument { answer, .. } => no(answer, problem),
+            Self::Documents(_, answer) => no(answer, problem),
             Self::Stats(answer) => no(answer, problem),
             Self::Shutdown => {}
         }
@@ -180,6 +213,24 @@ impl NodeHandle {
     pub async fn events(&self, events: impl Into<EventPack>) -> Result<EventsReply, Problem> {
         let events = events.into();
         self.ask(|answer| Command::Events(events, answer)).await
+    }
+
+    /// Writes a document about an app, or removes it. `expected` is the revision that it must have: 0 for a document that
+    /// must not be there, `None` for whichever. Answers with the new revision once it is durable.
+    pub async fn set_document(
+        &self,
+        app: &str,
+        name: &str,
+        bytes: Option<Bytes>,
+        expected: Option<u64>,
+    ) -> Result<u64, Problem> {
+        let (app, name) = (app.to_owned(), name.to_owned());
+        self.ask(|answer| Command::WriteDocument { app, name, bytes, expected, answer }).await
+    }
+
+    /// Documents about apps, by app and name.
+    pub async fn documents(&self, request: DocumentsRequest) -> Result<Vec<DocumentView>, Problem> {
+        self.ask(|answer| Command::Documents(request, answer)).await
     }
 
     /// Numbers about the node.

@@ -14,6 +14,10 @@ pub const PROGRAM_ITEMS_MAX: usize = 10_000;
 pub const REQUEST_OBJECTS_MAX: usize = 100_000;
 /// Largest HTTP request body, in bytes. Larger objects go up one by one, streamed.
 pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most documents that front ends keep about one app.
+pub const APP_DOCUMENTS_MAX: usize = 10_000;
+/// Largest document about an app, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most events in one batch.
 pub const EVENT_BATCH_MAX: usize = 1_000;
 /// Most live objects in one run.

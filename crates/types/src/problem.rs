@@ -145,6 +145,8 @@ codes! {
     PROGRAM_MISSING = 18;
     /// An event lacks an attribute or has a malformed one.
     EVENT_INVALID = 19;
+    /// A document of an app was changed by somebody else in between.
+    DOCUMENT_CONFLICT = 20;
 
     // 100-199: a run failed.
     /// A function raised, trapped or exited with an error, and is out of attempts.

@@ -8,8 +8,11 @@
 //! * a firing stays in the outbox until the run that it starts is logged.
 
 mod deploy;
+mod documents;
 mod firing;
 mod items;
+
+pub use documents::Document;
 
 use crate::compiled::Compiled;
 use crate::condition::State;
@@ -56,6 +59,7 @@ pub struct App {
     /// Events of firings whose runs have not ended, by the number of the firing.
     retained: BTreeMap<u64, Arc<EventList>>,
     next_firing: u64,
+    documents: BTreeMap<Arc<str>, Document>,
     applied: Lsn,
     #[serde(skip)]
     pub(crate) dirty: bool,
@@ -81,6 +85,7 @@ impl App {
             outbox: BTreeMap::new(),
             retained: BTreeMap::new(),
             next_firing: 0,
+            documents: BTreeMap::new(),
             applied: Lsn(0),
             dirty: false,
         }

@@ -20,6 +20,7 @@ pub(super) enum Submitter {
     Start(Started, Answer<Started>),
     Put(Answer<PutReply>),
     Done(Answer<()>),
+    Document(u64, Answer<u64>),
     Events(EventsReply, Answer<EventsReply>),
 }
 
@@ -36,6 +37,8 @@ impl Submitter {
             (Self::Put(answer), Reply::Accepted) => drop(answer.send(Ok(PutReply::Created))),
             (Self::Done(answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Done(answer), _) => drop(answer.send(Ok(()))),
+            (Self::Document(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
+            (Self::Document(revision, answer), _) => drop(answer.send(Ok(revision))),
             (Self::Events(_, answer), Reply::Rejected(problem)) => drop(answer.send(Err(*problem))),
             (Self::Events(reply, answer), _) => drop(answer.send(Ok(reply))),
         }

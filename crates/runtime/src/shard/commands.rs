@@ -22,6 +22,9 @@ impl<P: Ports> Shard<P> {
             Command::Cancel { run, reason, answer } => {
                 self.change(&run, answer, |run| InputKind::Cancel { run, reason });
             }
+            Command::WriteDocument { app, name, bytes, expected, answer } => {
+                self.write_document(&app, &name, bytes, expected, answer);
+            }
             Command::Events(events, answer) => self.events(events, answer),
             query => self.query(query),
         }

@@ -15,6 +15,7 @@ mod apps;
 mod checkpoint;
 mod chunks;
 mod commands;
+mod documents;
 mod effects;
 mod events;
 mod express;
@@ -44,9 +45,9 @@ use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
-pub const ENGINE_VERSION: u16 = 1;
+pub const ENGINE_VERSION: u16 = 2;
 /// Version of the notation of inputs, in every record.
-pub const RECORD_FORMAT: u8 = 1;
+pub const RECORD_FORMAT: u8 = 2;
 
 /// Bytes of log files filled in one go while the shard is idle.
 const PREPARE_BYTES: u64 = 256 * 1024;
@@ -377,6 +378,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Deploy(_)
         | InputKind::Events { .. }
         | InputKind::Cron { .. }
+        | InputKind::Document { .. }
         | InputKind::Timers => None,
     }
 }

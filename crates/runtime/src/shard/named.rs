@@ -43,6 +43,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         | InputKind::Reincarnate { .. }
         | InputKind::Quarantine { .. }
         | InputKind::Forget { .. }
-        | InputKind::Consumed { .. } => {}
+        | InputKind::Consumed { .. }
+        | InputKind::Document { .. } => {}
     }
 }

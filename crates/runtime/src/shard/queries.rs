@@ -45,6 +45,10 @@ impl<P: Ports> Shard<P> {
                 };
                 self.tell(answer, view);
             }
+            Command::Documents(request, answer) => {
+                let documents = self.documents(&request);
+                self.tell(answer, Ok(documents));
+            }
             Command::Stats(answer) => {
                 let stats = self.stats();
                 // Numbers are no consequence of anything accepted: they need not be durable.

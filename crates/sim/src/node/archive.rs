@@ -213,6 +213,7 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Deliver { .. } => "deliver",
         InputKind::AppPut { .. } => "app-put",
         InputKind::Consumed { .. } => "consumed",
+        InputKind::Document { .. } => "document",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",
         InputKind::ExpressEnded(_) => "express-ended",
