@@ -64,6 +64,7 @@ impl<'a> Lowering<'a> {
             buckets: self.lower_buckets(),
             functions: definition.functions.iter().map(|(name, f)| self.function(name, f)).collect(),
             triggers: self.triggers(),
+            workflows: Vec::new(),
         }
     }
 

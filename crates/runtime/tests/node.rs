@@ -62,6 +62,7 @@ fn app(first: &str, durability: Durability) -> DeployRequest {
             trigger("echo", Condition::Each(from(2)), 0),
             trigger("count", Condition::Join { from: from(3), of: FunctionIx(0) }, 1),
         ],
+        workflows: Vec::new(),
     };
     let files = [("echo.wat", first), ("count.wat", COUNT)];
     DeployRequest {

@@ -160,6 +160,7 @@ impl Bench {
             buckets: vec![bucket("input"), bucket("output")],
             functions,
             triggers: Vec::new(),
+            workflows: Vec::new(),
         };
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/python").canonicalize()?;
         let options = Options { core, ..Options::new(Arc::new(Host::new(worker)), sdk, dir.path()) };

@@ -44,6 +44,9 @@ number_id!(
     /// Index of a trigger in its trigger program.
     TriggerIx(u16), "trigger_");
 number_id!(
+    /// Index of a workflow in its trigger program.
+    WorkflowIx(u16), "workflow_");
+number_id!(
     /// An object whose bytes live outside the log (shared memory, blob segment). Chosen by the runtime.
     ObjectId(u64), "obj_");
 number_id!(

@@ -20,6 +20,7 @@ pub use expr::{EvalError, Evaluator, Expr};
 pub use graph::{DataGraph, Node};
 pub use id::{
     AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TriggerIx, Version,
+    WorkflowIx,
 };
 pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, Puts, ReturnValue};
 pub use object::{ContentType, Object, Payload};
@@ -27,5 +28,5 @@ pub use pack::{EventHead, EventIndex, EventList, EventPack, EventPacker, EventVi
 pub use problem::{Code, Problem};
 pub use program::{
     Action, Bucket, Condition, Durability, Function, Gathering, Network, Program, Resources, RetryPolicy,
-    Runtime, Scope, Source, Trigger, Visibility,
+    Runtime, Scope, Source, Steps, Trigger, Visibility, Workflow,
 };

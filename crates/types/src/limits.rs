@@ -18,6 +18,8 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const APP_DOCUMENTS_MAX: usize = 10_000;
 /// Largest document about an app, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Largest value that a task hands to a workflow, in bytes of JSON.
+pub const WORKFLOW_VALUE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most events in one batch.
 pub const EVENT_BATCH_MAX: usize = 1_000;
 /// Most live objects in one run.

@@ -147,6 +147,8 @@ codes! {
     EVENT_INVALID = 19;
     /// A document of an app was changed by somebody else in between.
     DOCUMENT_CONFLICT = 20;
+    /// A task of a workflow is not under way: it never was, has ended, or timed out.
+    UNKNOWN_TASK = 21;
 
     // 100-199: a run failed.
     /// A function raised, trapped or exited with an error, and is out of attempts.
@@ -181,6 +183,10 @@ codes! {
     RUN_QUARANTINED = 114;
     /// A run exceeded a named limit.
     RUN_LIMIT = 115;
+    /// A workflow failed; the cause has its error.
+    WORKFLOW_FAILED = 116;
+    /// A workflow took longer than its timeout.
+    WORKFLOW_TIMED_OUT = 117;
 
     // 200-299: the server or the machine.
     /// The server cannot be reached.

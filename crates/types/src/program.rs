@@ -2,7 +2,7 @@
 
 use crate::event::EventPattern;
 use crate::expr::Expr;
-use crate::id::{BucketIx, FunctionIx};
+use crate::id::{BucketIx, FunctionIx, WorkflowIx};
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ pub struct Program {
     pub functions: Vec<Function>,
     /// The triggers.
     pub triggers: Vec<Trigger>,
+    /// The workflows.
+    pub workflows: Vec<Workflow>,
 }
 
 impl Program {
@@ -40,6 +42,11 @@ impl Program {
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<FunctionIx> {
         self.functions.iter().position(|f| &*f.name == name).map(|i| FunctionIx(i as u16))
+    }
+
+    /// The workflow of that name.
+    pub fn workflow(&self, name: &str) -> Option<WorkflowIx> {
+        self.workflows.iter().position(|w| &*w.name == name).map(|i| WorkflowIx(i as u16))
     }
 
     /// Whether a trigger takes objects while they are still being written: one by one, whatever they hold, for
@@ -62,6 +69,28 @@ impl Program {
             |trigger: &&Trigger| trigger.condition.source().is_some_and(|from| from.bucket == bucket);
         self.triggers.iter().filter(watches).any(|trigger| self.is_early(trigger))
     }
+}
+
+/// A definition of steps that a run may be started with. As long as it is under way, the run's inputs are not all
+/// there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workflow {
+    /// Its name, and the key of its output in [`Program::OUTPUT`].
+    pub name: Arc<str>,
+    /// What it does.
+    pub steps: Steps,
+}
+
+/// The notation of a workflow's steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Steps {
+    /// A state machine in the Amazon States Language.
+    States {
+        /// The definition, checked when the program was lowered.
+        definition: Arc<str>,
+        /// Whether the limits that AWS documents for values and histories hold.
+        aws_limits: bool,
+    },
 }
 
 /// What a crash leaves of a run.

@@ -111,6 +111,7 @@ impl Stage {
             buckets: vec![bucket("input"), bucket("output"), bucket("parts")],
             functions,
             triggers: Vec::new(),
+            workflows: Vec::new(),
         };
         let program = Arc::new(program);
         pool.add_app(APP, VERSION, Arc::clone(&program), &bundle);
