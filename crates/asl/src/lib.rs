@@ -2,3 +2,17 @@
 //!
 //! Pure and deterministic: time and randomness come in, what is asked of the world goes out as data.
 //! Source of the semantics: <https://states-language.net/spec.html> and the AWS Step Functions developer guide.
+
+mod expression;
+mod fault;
+pub mod machine;
+mod scope;
+mod template;
+mod variables;
+
+pub use expression::Expression;
+pub use fault::Fault;
+pub use machine::Machine;
+pub use scope::Scope;
+pub use template::Template;
+pub use variables::Variables;

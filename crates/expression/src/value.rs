@@ -133,7 +133,9 @@ impl Value {
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Int(int) => Some(*int),
-            Self::Float(float) if float.fract() == 0.0 && float.abs() < i64::MAX as f64 => Some(*float as i64),
+            Self::Float(float) if float.fract() == 0.0 && float.abs() < i64::MAX as f64 => {
+                Some(*float as i64)
+            }
             _ => None,
         }
     }
@@ -186,7 +188,9 @@ impl PartialEq for Value {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int(a), Self::Int(b)) => a == b,
-            (Self::Int(int), Self::Float(float)) | (Self::Float(float), Self::Int(int)) => *int as f64 == *float,
+            (Self::Int(int), Self::Float(float)) | (Self::Float(float), Self::Int(int)) => {
+                *int as f64 == *float
+            }
             (Self::Float(a), Self::Float(b)) => a == b,
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Array(a), Self::Array(b)) => Arc::ptr_eq(a, b) || a == b,
