@@ -1,5 +1,7 @@
 //! One expression of a state, in either query language.
 
+use crate::intrinsic::Intrinsic;
+use crate::jsonata::Jsonata;
 use crate::{Fault, Scope};
 use sluice_expression::Value;
 use sluice_expression::path::Path;
@@ -9,6 +11,10 @@ use sluice_expression::path::Path;
 pub enum Expression {
     /// A path: `$.a`, `$$.Execution.Id`, `$name.a`.
     Path(Path),
+    /// An intrinsic function: `States.Format('{}', $.a)`.
+    Intrinsic(Intrinsic),
+    /// JSONata, written between `{%` and `%}`.
+    Jsonata(Jsonata),
 }
 
 impl Expression {
@@ -16,6 +22,8 @@ impl Expression {
     pub fn source(&self) -> &str {
         match self {
             Self::Path(path) => path.source(),
+            Self::Intrinsic(intrinsic) => intrinsic.source(),
+            Self::Jsonata(expression) => expression.source(),
         }
     }
 
@@ -35,6 +43,8 @@ impl Expression {
                     scope.root(path.root()).unwrap_or(scope.input),
                 ))
             }),
+            Self::Intrinsic(intrinsic) => intrinsic.evaluate(scope),
+            Self::Jsonata(expression) => expression.evaluate(scope, field),
         }
     }
 }

@@ -18,7 +18,9 @@ pub(super) fn explain(parts: &Parts, root: &Value) -> Missing {
         let is_last = position + 1 == parts.steps.len();
         let next = match (step, at) {
             (Step::Child(name), Value::Object(fields)) => fields.get(name),
-            (Step::Child(_) | Step::Children(_), _) => return no_object(step, &walked, at),
+            (Step::Child(_) | Step::Children(_), _) => {
+                return Missing(format!("Property {} not found in path {walked}", fragment(step)));
+            }
             (Step::Index(index), Value::Array(items)) => item(items, *index),
             (Step::Index(_), Value::Null) => return Missing(format!("The path {walked} is null")),
             (Step::Index(_), _) => {
@@ -39,23 +41,6 @@ pub(super) fn explain(parts: &Parts, root: &Value) -> Missing {
         walked.push_str(&fragment(step));
     }
     Missing(format!("No results for path: {}", canonical(parts)))
-}
-
-fn no_object(step: &Step, walked: &str, at: &Value) -> Missing {
-    let found = match at {
-        Value::Null => "null",
-        Value::Bool(_) => "java.lang.Boolean",
-        Value::Int(_) => "java.lang.Integer",
-        Value::Float(_) => "java.lang.Double",
-        Value::String(_) => "java.lang.String",
-        Value::Array(_) => "java.util.ArrayList",
-        Value::Object(_) => "java.util.LinkedHashMap",
-    };
-    Missing(format!(
-        "Expected to find an object with property {} in path {walked} but found '{found}'. This is not a json \
-         object according to the JsonProvider: 'com.jayway.jsonpath.spi.json.JacksonJsonProvider'.",
-        fragment(step)
-    ))
 }
 
 fn canonical(parts: &Parts) -> String {
