@@ -2,7 +2,9 @@
 //!
 //! Each state is a trigger: it fires when a token arrives at it, and its action moves the token on.
 
+use crate::{Expression, Template};
 use sluice_expression::Value;
+use sluice_expression::path::{Path, ReferencePath};
 use std::sync::Arc;
 
 /// A whole definition.

@@ -2,6 +2,10 @@
 //!
 //! It knows no clock, no randomness and no IO: what an expression may ask of the world is handed in.
 
+pub mod digest;
+pub mod path;
 mod value;
+mod world;
 
 pub use value::{Map, ParseError, Value};
+pub use world::{World, uuid};

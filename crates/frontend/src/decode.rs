@@ -1,8 +1,8 @@
 //! Typed values from a [`Node`]: a serde deserializer whose errors know the place and what was meant.
 
 use crate::node::{Entry, Node, Position, Value};
-use crate::suggest::did_you_mean;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use sluice_types::did_you_mean;
 use std::fmt;
 
 /// A value that is not what its place takes.

@@ -13,7 +13,6 @@ pub mod graph;
 pub mod lower;
 pub mod manifest;
 pub mod schema;
-pub mod suggest;
 
 mod decode;
 mod node;
@@ -28,4 +27,4 @@ pub use lower::{lower, warnings};
 pub use manifest::manifest_json;
 pub use node::Position;
 pub use schema::MANIFEST_SCHEMA;
-pub use suggest::did_you_mean;
+pub use sluice_types::did_you_mean;

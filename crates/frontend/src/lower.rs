@@ -12,8 +12,8 @@ pub use warning::warnings;
 
 use crate::definition::Definition;
 use crate::diagnostic::Diagnostic;
-use crate::suggest::did_you_mean;
 use name::Names;
+use sluice_types::did_you_mean;
 use sluice_types::{Bucket, BucketIx, Code, FunctionIx, Program, limits};
 
 /// Names of the buckets that every app has.

@@ -14,6 +14,7 @@ pub mod pack;
 pub mod pattern;
 pub mod problem;
 pub mod program;
+pub mod suggest;
 
 pub use event::{Event, EventPattern};
 pub use expr::{EvalError, Evaluator, Expr};
@@ -30,3 +31,4 @@ pub use program::{
     Action, Bucket, Condition, Durability, Function, Gathering, Network, Program, Resources, RetryPolicy,
     Runtime, Scope, Source, Steps, Trigger, Visibility, Workflow,
 };
+pub use suggest::did_you_mean;

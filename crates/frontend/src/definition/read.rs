@@ -4,10 +4,10 @@ use super::{Bucket, Definition, Function, Places, Trigger};
 use crate::decode::{Mismatch, decode};
 use crate::diagnostic::Diagnostic;
 use crate::node::{Entry, Node, Position, Value};
-use crate::suggest::did_you_mean;
 use crate::yaml;
 use serde::de::DeserializeOwned;
 use sluice_types::Code;
+use sluice_types::did_you_mean;
 use std::collections::BTreeMap;
 
 const SECTIONS: [&str; 7] = ["app", "durability", "network", "buckets", "functions", "triggers", "source"];

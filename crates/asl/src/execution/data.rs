@@ -1,0 +1,269 @@
+//! How data flows through a state: from its raw input to the input of its work, from the result to its output.
+
+use super::Execution;
+use super::chance::Moment;
+use super::failure::{DATA_LIMIT_EXCEEDED, Failure};
+use super::frames::{Doing, Frame};
+use super::history::HistoryKind;
+use super::settings::PAYLOAD_BYTES_MAX;
+use super::turn::{Flow, Turn};
+use crate::machine::{Next, QueryLanguage, State};
+use crate::{Fault, Scope, Template};
+use sluice_expression::path::{Path, ReferencePath, Root};
+use sluice_expression::{Map, Value};
+use std::sync::Arc;
+
+/// What an expression sees of its state, besides context and variables.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    /// `$`, or `$states.input`.
+    pub input: &'a Value,
+    /// `$states.result`.
+    pub result: Option<&'a Value>,
+    /// `$states.errorOutput`.
+    pub error_output: Option<&'a Value>,
+    /// `$$.Task.Token`.
+    pub token: Option<&'a Arc<str>>,
+}
+
+impl<'a> View<'a> {
+    pub fn of(input: &'a Value) -> Self {
+        Self { input, result: None, error_output: None, token: None }
+    }
+}
+
+impl Execution {
+    /// Lets an expression of a state be evaluated.
+    pub(super) fn see<R>(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        view: View<'_>,
+        turn: &Turn<'_>,
+        evaluate: impl FnOnce(&mut Scope<'_>) -> Result<R, Fault>,
+    ) -> Result<R, Failure> {
+        let context = self.context(frame, state, view.token);
+        let mut world = Moment { now_ms: turn.now_ms, chance: &mut self.chance };
+        let mut scope = Scope {
+            input: view.input,
+            context: &context,
+            variables: &frame.variables,
+            result: view.result,
+            error_output: view.error_output,
+            world: &mut world,
+        };
+        Ok(evaluate(&mut scope)?)
+    }
+
+    /// The value of a template of a state.
+    pub(super) fn evaluate(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        template: &Template,
+        field: &str,
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        match template {
+            Template::Fixed(value) => Ok(value.clone()),
+            computed => self.see(frame, state, view, turn, |scope| computed.evaluate(scope, field)),
+        }
+    }
+
+    fn find(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        path: Option<&Path>,
+        input: Value,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        match path {
+            None => Ok(Value::object(Map::default())),
+            Some(path) if path.is_root() && *path.root() == Root::Data => Ok(input),
+            Some(path) => self.see(frame, state, View::of(&input), turn, |scope| scope.find(path)),
+        }
+    }
+
+    /// The input after `InputPath`.
+    pub(super) fn effective_input(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        match state.query {
+            QueryLanguage::Jsonata => Ok(frame.input.clone()),
+            QueryLanguage::JsonPath => {
+                self.find(frame, state, state.input_path.as_ref(), frame.input.clone(), turn)
+            }
+        }
+    }
+
+    /// `Parameters` or `Arguments`; without them, the effective input.
+    pub(super) fn arguments(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        let field = match state.query {
+            QueryLanguage::JsonPath => "Parameters",
+            QueryLanguage::Jsonata => "Arguments",
+        };
+        match &state.arguments {
+            None => Ok(view.input.clone()),
+            Some(template) => self.evaluate(frame, state, template, field, view, turn),
+        }
+    }
+
+    /// Leaves a state whose work has this result.
+    pub(super) fn complete(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        result: Value,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        let next = state.next.unwrap_or(Next::End);
+        let (output, assigned) = match state.query {
+            QueryLanguage::JsonPath => {
+                let assigned =
+                    self.assigned(frame, state, state.assign.as_ref(), View::of(&result), turn)?;
+                let result = match &state.result_selector {
+                    None => result,
+                    Some(selector) => {
+                        self.evaluate(frame, state, selector, "ResultSelector", View::of(&result), turn)?
+                    }
+                };
+                let combined = place(state.result_path.as_ref(), &frame.input, &result)?;
+                (self.find(frame, state, state.output_path.as_ref(), combined, turn)?, assigned)
+            }
+            QueryLanguage::Jsonata => {
+                let input = frame.input.clone();
+                let view = View { result: Some(&result), ..View::of(&input) };
+                let output = match &state.output {
+                    None => result.clone(),
+                    Some(template) => self.evaluate(frame, state, template, "Output", view, turn)?,
+                };
+                (output, self.assigned(frame, state, state.assign.as_ref(), view, turn)?)
+            }
+        };
+        self.leave(frame, state, output, assigned, next, turn)
+    }
+
+    /// Leaves a state that has no result: its output is made of its effective input.
+    pub(super) fn pass_on(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        effective: Value,
+        rule: Onward<'_>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        let assigned = self.assigned(frame, state, rule.assign, View::of(&effective), turn)?;
+        let output = match (state.query, rule.output) {
+            (QueryLanguage::JsonPath, _) => {
+                self.find(frame, state, state.output_path.as_ref(), effective, turn)?
+            }
+            (QueryLanguage::Jsonata, None) => effective,
+            (QueryLanguage::Jsonata, Some(template)) => {
+                self.evaluate(frame, state, template, "Output", View::of(&effective), turn)?
+            }
+        };
+        self.leave(frame, state, output, assigned, rule.next, turn)
+    }
+
+    /// The variables that an `Assign` sets.
+    pub(super) fn assigned(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        assign: Option<&Template>,
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Value>, Failure> {
+        assign.map(|assign| self.evaluate(frame, state, assign, "Assign", view, turn)).transpose()
+    }
+
+    /// Leaves a state: sets its variables, records its output and moves the frame on.
+    pub(super) fn leave(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        output: Value,
+        assigned: Option<Value>,
+        next: Next,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        self.check_size(&output, &state.name)?;
+        for (name, value) in assigned.iter().filter_map(Value::as_object).flatten() {
+            frame.variables.set(name.clone(), value.clone());
+        }
+        let kind = state.kind.state_type();
+        self.follow(frame, turn, || HistoryKind::StateExited {
+            kind,
+            name: state.name.clone(),
+            output: output.clone(),
+            assigned,
+        });
+        frame.attempts.clear();
+        frame.doing = Doing::Ready;
+        match next {
+            Next::End => Ok(Flow::End(output)),
+            Next::State(next) => {
+                frame.state = next;
+                frame.input = output;
+                Ok(Flow::Next)
+            }
+        }
+    }
+
+    /// Whether a payload is within AWS's limit, where that holds.
+    pub(super) fn check_size(&self, payload: &Value, of: &str) -> Result<(), Fault> {
+        if !self.settings.aws_limits || payload.json_bytes() <= PAYLOAD_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Fault::new(DATA_LIMIT_EXCEEDED, too_large(of)))
+    }
+}
+
+/// The way out of a state that has no result.
+#[derive(Clone, Copy)]
+pub(super) struct Onward<'a> {
+    pub output: Option<&'a Template>,
+    pub assign: Option<&'a Template>,
+    pub next: Next,
+}
+
+impl<'a> Onward<'a> {
+    /// That of the state itself.
+    pub fn of(state: &'a State) -> Self {
+        Self {
+            output: state.output.as_ref(),
+            assign: state.assign.as_ref(),
+            next: state.next.unwrap_or(Next::End),
+        }
+    }
+}
+
+/// What AWS says of a payload that is too large.
+pub(super) fn too_large(of: &str) -> String {
+    format!(
+        "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
+    )
+}
+
+/// A result where `ResultPath` puts it; `null` discards it.
+pub(super) fn place(path: Option<&ReferencePath>, input: &Value, result: &Value) -> Result<Value, Failure> {
+    match path {
+        None => Ok(input.clone()),
+        Some(path) if path.is_root() => Ok(result.clone()),
+        Some(path) => path.place(input, result.clone()).map_err(|misplaced| {
+            let cause = format!("{misplaced} to input {input}");
+            Fault::new("States.ResultPathMatchFailure", cause).into()
+        }),
+    }
+}

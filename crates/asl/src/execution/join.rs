@@ -1,0 +1,179 @@
+//! Children of a `Parallel` or `Map`, and the wait for all of them.
+//!
+//! Invariants:
+//! * `open` is the number of [`Slot::Open`] whose frame runs; a halted frame keeps its slot, for a redrive.
+//! * All slots of a `Parallel` are there from the start; those of a `Map` are added as its iterations start.
+
+use super::Execution;
+use super::failure::Failure;
+use super::frames::{Doing, Frame, FrameIx};
+use super::history::{HistoryKind, JoinStep};
+use super::iterations::Iterations;
+use super::turn::{Flow, Turn};
+use crate::machine::{Kind, State};
+use serde::{Deserialize, Serialize};
+use sluice_expression::Value;
+
+/// Children and their results.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Join {
+    /// By branch or iteration.
+    pub slots: Vec<Slot>,
+    /// Number of children that run.
+    pub open: u32,
+    /// The event that the next iteration follows.
+    pub follows: u64,
+    /// Of a `Map`.
+    pub iterations: Option<Box<Iterations>>,
+}
+
+/// One child.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Slot {
+    /// It runs, or is halted.
+    Open(FrameIx),
+    /// It succeeded.
+    Done(Value),
+    /// It failed, which its distributed `Map` tolerates so far; with the record of it.
+    Failed(FrameIx, Value),
+}
+
+impl Frame {
+    /// The join of a frame at a `Parallel` or `Map`.
+    pub fn join(&mut self) -> Option<&mut Join> {
+        match &mut self.doing {
+            Doing::Joining(join) | Doing::Halted(Some(join)) => Some(join),
+            Doing::Working(working) => working.join.as_deref_mut(),
+            _ => None,
+        }
+    }
+}
+
+impl Execution {
+    /// A branch or iteration has ended with this output.
+    pub(super) fn child_succeeded(
+        &mut self,
+        parent: FrameIx,
+        child: &Frame,
+        output: Value,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut frame = self.frames.take(parent).expect("a parent is in while its child runs");
+        let state = self.state_of(&frame, turn.machine);
+        let output = match &state.kind {
+            Kind::Map(map) => self.iteration_succeeded(&mut frame, state, map, child, output, turn),
+            _ => {
+                frame.trail.last = child.trail.last;
+                output
+            }
+        };
+        let join = frame.join().expect("a frame with children joins them");
+        join.slots[child.index as usize] = Slot::Done(output);
+        join.open -= 1;
+        let flow = self.fill(&mut frame, parent, turn);
+        self.go(frame, parent, flow, turn);
+    }
+
+    /// A branch or iteration has failed; it is halted.
+    pub(super) fn child_failed(
+        &mut self,
+        parent: FrameIx,
+        child: FrameIx,
+        failure: Failure,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut frame = self.frames.take(parent).expect("a parent is in while its child runs");
+        let child_frame = self.frames.take(child).expect("a failed frame was put back");
+        let state = self.state_of(&frame, turn.machine);
+        frame.join().expect("a frame with children joins them").open -= 1;
+        let failure = match &state.kind {
+            Kind::Map(map) => self.iteration_failed(&mut frame, state, map, (&child_frame, child), failure, turn),
+            _ => {
+                frame.trail.last = child_frame.trail.of_error();
+                Some(failure)
+            }
+        };
+        self.frames.put(child, child_frame);
+        let flow = match failure {
+            None => self.fill(&mut frame, parent, turn),
+            Some(failure) => {
+                self.halt_children(&mut frame, true, turn);
+                self.fail_state(&mut frame, parent, state, failure.of_child(), turn)
+            }
+        };
+        self.go(frame, parent, flow, turn);
+    }
+
+    /// Starts children that may start; when all have ended, goes on.
+    pub(super) fn fill(&mut self, frame: &mut Frame, ix: FrameIx, turn: &mut Turn<'_>) -> Flow {
+        let state = self.state_of(frame, turn.machine);
+        if let Kind::Map(map) = &state.kind
+            && let Err(failure) = self.start_iterations(frame, ix, state, map, turn)
+        {
+            self.halt_children(frame, true, turn);
+            return self.fail_map(frame, ix, state, failure, turn);
+        }
+        match frame.join() {
+            Some(join) if join.is_complete() => {
+                let flow = self.joined(frame, ix, state, turn);
+                flow.unwrap_or_else(|failure| self.fail_state(frame, ix, state, failure, turn))
+            }
+            _ => Flow::Wait,
+        }
+    }
+
+    /// All children have ended.
+    fn joined(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        state: &State,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        if let Kind::Map(map) = &state.kind
+            && self.write_results(frame, ix, state, map, turn)?
+        {
+            return Ok(Flow::Wait);
+        }
+        let result = match &state.kind {
+            Kind::Map(map) => self.map_result(frame, map, turn),
+            _ => Value::array(frame.join().map(Join::take_results).unwrap_or_default()),
+        };
+        self.finish_join(frame, state, result, turn)
+    }
+
+    /// Leaves a `Parallel` or `Map` whose children have succeeded.
+    pub(super) fn finish_join(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        result: Value,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        let kind = state.kind.state_type();
+        self.note(frame, frame.trail.last, turn, || HistoryKind::Children { kind, step: JoinStep::Succeeded });
+        self.drop_children(frame, turn);
+        self.complete(frame, state, result, turn)
+    }
+
+    /// The state at which a frame is.
+    pub(super) fn state_of<'m>(&self, frame: &Frame, machine: &'m crate::Machine) -> &'m State {
+        &self.block(frame, machine).states[frame.state.0 as usize]
+    }
+}
+
+impl Join {
+    fn is_complete(&self) -> bool {
+        self.open == 0 && self.iterations.as_ref().is_none_or(|iterations| iterations.is_exhausted())
+    }
+
+    /// The results, in order; failures as their records.
+    pub fn take_results(&mut self) -> Vec<Value> {
+        let results = self.slots.iter_mut().map(|slot| match slot {
+            Slot::Done(result) => std::mem::take(result),
+            Slot::Failed(_, record) => record.clone(),
+            Slot::Open(_) => unreachable!("all children have ended"),
+        });
+        results.collect()
+    }
+}

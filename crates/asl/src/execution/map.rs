@@ -1,0 +1,189 @@
+//! `Map`: a block for every item.
+
+use super::data::View;
+use super::failure::{Failure, RUNTIME};
+use super::frames::{Doing, Frame, FrameIx};
+use super::history::{HistoryKind, JoinStep, StateType};
+use super::iterations::Iterations;
+use super::join::Join;
+use super::task::Purpose;
+use super::turn::{Flow, Turn};
+use super::{Execution, TaskRequest, Work};
+use crate::machine::{ItemReader, Items, Map, MapMode, QueryLanguage, State};
+use sluice_expression::Value;
+
+/// `Source` of items that are part of the state's data.
+const STATE_DATA: &str = "STATE_DATA";
+
+impl Execution {
+    /// Begins a `Map`.
+    pub(super) fn start_map(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        state: &State,
+        map: &Map,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        let effective = self.effective_input(frame, state, turn)?;
+        if let Some(reader) = &map.reader {
+            return self.read_items(frame, ix, state, map, reader, &effective, turn);
+        }
+        let items = self.items(frame, state, map, &effective, turn)?;
+        let source = (map.mode != MapMode::Inline).then(|| STATE_DATA.into());
+        let iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
+        self.map_started(frame, u64::from(iterations.length()), turn);
+        self.iterate(frame, ix, state, map, iterations, turn)
+    }
+
+    fn map_started(&mut self, frame: &mut Frame, length: u64, turn: &mut Turn<'_>) {
+        let step = JoinStep::Started { length: Some(length) };
+        self.follow(frame, turn, || HistoryKind::Children { kind: StateType::Map, step });
+    }
+
+    fn iterate(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        state: &State,
+        map: &Map,
+        mut iterations: Iterations,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        if map.mode != MapMode::Inline && iterations.run.is_none() {
+            iterations.run = Some(self.start_map_run(frame, state, map, turn)?);
+        }
+        if let Some(run) = iterations.run {
+            self.count_items(run, iterations.length());
+            self.map_runs[run as usize].max_concurrency = iterations.max_concurrency;
+        }
+        let iterations = Some(Box::new(iterations));
+        let follows = frame.trail.last;
+        frame.doing = Doing::Joining(Box::new(Join { slots: Vec::new(), open: 0, follows, iterations }));
+        Ok(self.fill(frame, ix, turn))
+    }
+
+    fn items(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        map: &Map,
+        effective: &Value,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        let view = View::of(effective);
+        let items = match &map.items {
+            None => effective.clone(),
+            Some(Items::Path(path)) => self.see(frame, state, view, turn, |scope| scope.find(path))?,
+            Some(Items::Template(template)) => self.evaluate(frame, state, template, "Items", view, turn)?,
+        };
+        match &items {
+            Value::Array(_) => Ok(items),
+            Value::Object(_) if state.query == QueryLanguage::Jsonata || map.mode != MapMode::Inline => Ok(items),
+            _ => Err(no_items(state, map, &items)),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn iterations(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        map: &Map,
+        effective: Value,
+        items: Value,
+        source: Option<std::sync::Arc<str>>,
+        turn: &Turn<'_>,
+    ) -> Result<Iterations, Failure> {
+        let view = View::of(&effective);
+        let max_concurrency = self.whole(frame, state, &map.max_concurrency, ("MaxConcurrency", 0), view, turn)?;
+        let batch = map.batcher.as_ref();
+        let batch = batch.map(|batcher| self.batch(frame, state, batcher, view, turn)).transpose()?;
+        Ok(Iterations { items, source, next: 0, max_concurrency, run: None, batch, effective })
+    }
+
+    /// Has the items of a distributed `Map` read.
+    #[allow(clippy::too_many_arguments)]
+    fn read_items(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        state: &State,
+        map: &Map,
+        reader: &ItemReader,
+        effective: &Value,
+        turn: &mut Turn<'_>,
+    ) -> Result<Flow, Failure> {
+        let view = View::of(effective);
+        let field = match state.query {
+            QueryLanguage::JsonPath => "Parameters",
+            QueryLanguage::Jsonata => "Arguments",
+        };
+        let arguments = match &reader.arguments {
+            Some(template) => self.evaluate(frame, state, template, field, view, turn)?,
+            None => Value::object(Default::default()),
+        };
+        let mut config = reader.config.as_object().cloned().unwrap_or_default();
+        if let Some(input_type) = &reader.input_type {
+            config.insert("InputType".into(), Value::String(input_type.clone()));
+        }
+        if let Some(max_items) = &reader.max_items {
+            let max_items = self.whole(frame, state, max_items, ("MaxItems", 0), view, turn)?;
+            config.insert("MaxItems".into(), Value::Int(max_items as i64));
+        }
+        self.map_started(frame, 0, turn);
+        let run = self.start_map_run(frame, state, map, turn)?;
+        let work =
+            Work::ReadItems { resource: reader.resource.clone(), config: Value::object(config), arguments };
+        let task = self.next_task(ix);
+        let request = TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
+        self.request(frame, ix, request, Purpose::Items { run }, turn);
+        Ok(Flow::Wait)
+    }
+
+    /// The items of a distributed `Map` have been read.
+    pub(super) fn items_read(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        (run, items): (u32, Value),
+        turn: &mut Turn<'_>,
+    ) -> Flow {
+        let state = self.state_of(frame, turn.machine);
+        let crate::machine::Kind::Map(map) = &state.kind else { unreachable!("items belong to a Map") };
+        let flow = self.effective_input(frame, state, turn).and_then(|effective| {
+            let source = map.reader.as_ref().map(|reader| reader.resource.clone());
+            let mut iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
+            iterations.run = Some(run);
+            self.iterate(frame, ix, state, map, iterations, turn)
+        });
+        flow.unwrap_or_else(|failure| self.fail_map(frame, ix, state, failure, turn))
+    }
+}
+
+/// The items are neither an array nor, where that is allowed, an object.
+fn no_items(state: &State, map: &Map, items: &Value) -> Failure {
+    match (&map.items, state.query) {
+        (Some(Items::Template(crate::Template::Computed(expression))), QueryLanguage::Jsonata) => {
+            let source = expression.source();
+            let cause = format!(
+                "The JSONata expression '{source}' specified for the field 'Items' returned an unexpected result type. \
+                 Expected 'array' or 'object', but was '{}' for value: {items}",
+                items.type_name(),
+            );
+            Failure::query("Items", cause)
+        }
+        (_, QueryLanguage::Jsonata) => {
+            let cause = format!("The field 'Items' must be an array or an object, but was '{}'", items.type_name());
+            Failure::query("Items", cause)
+        }
+        (items, QueryLanguage::JsonPath) => {
+            let path = match items {
+                Some(Items::Path(path)) => path.source(),
+                _ => "$",
+            };
+            let cause = format!("Reference path \"{path}\" must point to array.");
+            crate::Fault::new(RUNTIME, cause).into()
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What an execution is told when it starts, and how it stands.
+
+use sluice_expression::Value;
+use std::sync::Arc;
+
+/// What an execution is told when it starts.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Settings {
+    /// ARN of the execution.
+    pub id: Arc<str>,
+    /// Name of the execution.
+    pub name: Arc<str>,
+    /// ARN of the role it runs as.
+    pub role: Arc<str>,
+    /// ARN of the state machine.
+    pub machine_id: Arc<str>,
+    /// Name of the state machine.
+    pub machine_name: Arc<str>,
+    /// When it was started, in milliseconds since 1970.
+    pub start_ms: u64,
+    /// All randomness of the execution comes from it.
+    pub seed: u64,
+    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`] and [`HISTORY_EVENTS_MAX`].
+    pub aws_limits: bool,
+    /// Whether it gives history events; express executions do without.
+    pub records_history: bool,
+    /// What task tokens start with.
+    pub token_prefix: Arc<str>,
+}
+
+/// Largest input or result of a state under AWS's limits, in bytes of JSON.
+pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Most events in a history under AWS's limits.
+pub const HISTORY_EVENTS_MAX: u64 = 25_000;
+
+/// How an execution stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Status {
+    /// It goes on.
+    #[default]
+    Running,
+    /// It ended with this output.
+    Succeeded {
+        /// Of the last state.
+        output: Value,
+    },
+    /// It ended with an error that nothing caught.
+    Failed {
+        /// Its name, if it has one.
+        error: Option<Arc<str>>,
+        /// What happened, if that was said.
+        cause: Option<Arc<str>>,
+    },
+    /// It ran longer than `TimeoutSeconds` of the machine.
+    TimedOut {
+        /// Its name, if it has one.
+        error: Option<Arc<str>>,
+        /// What happened, if that was said.
+        cause: Option<Arc<str>>,
+    },
+    /// It was stopped.
+    Aborted {
+        /// As given by who stopped it.
+        error: Option<Arc<str>>,
+        /// As given by who stopped it.
+        cause: Option<Arc<str>>,
+    },
+}
+
+impl Status {
+    /// Whether it goes on.
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Running)
+    }
+
+    /// What AWS calls it: `RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded { .. } => "SUCCEEDED",
+            Self::Failed { .. } => "FAILED",
+            Self::TimedOut { .. } => "TIMED_OUT",
+            Self::Aborted { .. } => "ABORTED",
+        }
+    }
+}
