@@ -4,6 +4,7 @@
 //! Source of the semantics: <https://states-language.net/spec.html> and the AWS Step Functions developer guide.
 
 mod choice;
+pub mod execution;
 mod expression;
 mod fault;
 pub mod intrinsic;
