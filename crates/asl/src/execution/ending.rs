@@ -105,7 +105,7 @@ impl Execution {
     }
 
     /// Forgets the children of a frame, which have all ended or are halted.
-    pub(super) fn drop_children(&mut self, frame: &mut Frame, turn: &mut Turn<'_>) {
+    pub(super) fn drop_children(&mut self, frame: &mut Frame) {
         let doing = std::mem::replace(&mut frame.doing, Doing::Ready);
         let join = match doing {
             Doing::Joining(join) | Doing::Halted(Some(join)) => Some(join),
