@@ -46,6 +46,7 @@ impl Run {
             rest.chain(value.iter().map(|value| &value.payload)).for_each(|bytes| discard(bytes, cx.effects));
             return self.failed(cx, seq, pending, failure);
         }
+        let (answer, value) = if pending.task.is_some() { (value, None) } else { (None, value) };
         let returned = value.map(|value| self.returned(cx, &pending, value));
         let mut brought = std::mem::take(&mut pending.held);
         brought.extend(puts.into_iter().chain(returned.map(Box::new)));
@@ -73,6 +74,9 @@ impl Run {
             self.emit_by(cx, seq, number, emission);
         }
         self.done(cx, &pending);
+        if let Some(task) = pending.task {
+            self.task_done(cx, task, answer);
+        }
     }
 
     /// Checks what an attempt brings at its end before any of it becomes visible.

@@ -14,6 +14,7 @@ mod world;
 pub use sandboxes::LocalSandboxes;
 
 use crate::bundles::Bundles;
+use crate::callees::CalleesRef;
 use crate::handle::NodeHandle;
 use crate::ports::{Ports, Sandboxes as _};
 use crate::shard::{Opened, Shard, ShardOptions};
@@ -68,6 +69,8 @@ pub struct NodeConfig {
     pub retention_ms: Option<u64>,
     /// Gives free memory back to the system, if the allocator of the program can be told to.
     pub give_back: fn(),
+    /// Finds what does the work of workflows' tasks.
+    pub callees: CalleesRef,
     /// The core that the shard's thread stays on, and workers that run alone beside it; `None` leaves it to the kernel.
     pub core: Option<usize>,
 }
@@ -92,6 +95,7 @@ impl NodeConfig {
             loaded_runs_max: 8_192,
             retention_ms: Some(sluice_types::limits::RETENTION_MS_DEFAULT),
             give_back: || {},
+            callees: CalleesRef::default(),
             core: None,
         }
     }
@@ -177,6 +181,7 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         namespace: Arc::from("default"),
         bundles: Bundles::new(dir.path().join("bundles")),
         evaluator: || Box::new(CelEvaluator::default()),
+        callees: config.callees.0.clone(),
         cron: sluice_frontend::cron::next_after,
         checkpoint_bytes: config.checkpoint_bytes,
         checkpoint_ms: config.checkpoint_ms,

@@ -34,6 +34,9 @@ impl<P: Ports> Shard<P> {
             }
             Effect::Emit { from, app, event } => self.emit(from, app, event),
             Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
+            Effect::Task { from, caller, request } => self.perform_task(from, caller, request),
+            Effect::Return { from, to } => self.give_back_task(from, to),
+            Effect::CancelChild(run) => self.cancel_child(run),
             Effect::Express(run) => self.start_express(run),
             Effect::Forgotten(_) => {}
         }
@@ -137,6 +140,7 @@ impl<P: Ports> Shard<P> {
             seed: self.world.random(),
             incarnation: 0,
             origin,
+            workflow: None,
         };
         self.stats.runs_started += 1;
         let _ = self.submit(InputKind::Start(Box::new(start)), Priority::Progress);

@@ -51,10 +51,15 @@ impl<P: Ports> Shard<P> {
                     self.perform(lsn, Effect::Emit { from, app, event });
                     self.acknowledge_express(from);
                 }
+                Effect::Task { .. } | Effect::CancelChild(_) => self.perform(lsn, effect),
                 // The durable engine says it of its own run.
                 Effect::Consume { from, .. } => self.acknowledge_express(from),
                 // Replies were given by the durable engine; the express engine has no apps of its own that fire.
-                Effect::Reply(_) | Effect::Launch { .. } | Effect::Express(_) | Effect::Forgotten(_) => {}
+                Effect::Reply(_)
+                | Effect::Return { .. }
+                | Effect::Launch { .. }
+                | Effect::Express(_)
+                | Effect::Forgotten(_) => {}
             }
         }
         self.effects = effects;

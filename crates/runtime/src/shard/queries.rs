@@ -21,6 +21,10 @@ impl<P: Ports> Shard<P> {
                 let app = self.app_view(&name);
                 self.tell(answer, app);
             }
+            Command::Program { app, version, answer } => {
+                let program = self.program(&app, version);
+                self.tell(answer, program);
+            }
             Command::Run(run, answer) => {
                 let view = self.known(&run).and_then(|key| self.view(key, true));
                 self.tell(answer, view);
@@ -48,6 +52,10 @@ impl<P: Ports> Shard<P> {
             Command::Documents(request, answer) => {
                 let documents = self.documents(&request);
                 self.tell(answer, Ok(documents));
+            }
+            Command::WorkflowHistory(request, answer) => {
+                let page = self.workflow_history(&request);
+                self.tell(answer, page);
             }
             Command::Stats(answer) => {
                 let stats = self.stats();

@@ -66,6 +66,7 @@ impl<P: Ports> Shard<P> {
             world: opened.world,
             background: opened.background,
             held: Default::default(),
+            activities: Default::default(),
             answers: Default::default(),
             flights: Default::default(),
             saves: Default::default(),

@@ -5,7 +5,9 @@ use crate::api::LogLine;
 use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
-use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put, Visibility};
+use sluice_types::{
+    Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put, Visibility, limits,
+};
 
 impl<P: Ports> Shard<P> {
     /// Takes in what happened in the sandboxes. Attempts that end at once report while others are taken in: a chain
@@ -26,11 +28,30 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Takes in a report, unless it has to wait. Nearly none has, and those are not even moved.
-    pub(super) fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, mut report: Report) {
+        self.bring_in(&mut report);
         if !self.saves.concern(&report) {
             self.take_in_report(report);
         } else if let Some(report) = self.saves.queue(report).and_then(|report| self.keep(report)) {
             self.take_in_report(report);
+        }
+    }
+
+    /// What a workflow's task returns goes with the record, so that the workflow can look at it.
+    fn bring_in(&mut self, report: &mut Report) {
+        let Report::Completed { invocation, outcome, .. } = report else { return };
+        let Outcome::Succeeded { value: Some(value), .. } = outcome else { return };
+        let Payload::Stored { id, len, .. } = value.payload else { return };
+        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        if len > limits::WORKFLOW_VALUE_BYTES_MAX
+            || !run.is_some_and(|run| run.answers_to_workflow(invocation.seq))
+        {
+            return;
+        }
+        // What cannot be read stays as it is, and the workflow says that it cannot be handed over.
+        if let Ok(bytes) = self.objects.read(&value.payload) {
+            value.payload = Payload::Inline(bytes::Bytes::copy_from_slice(&bytes));
+            self.objects.release(id);
         }
     }
 

@@ -260,6 +260,7 @@ impl World {
             seed: self.rng.bits(),
             incarnation: 0,
             origin,
+            workflow: None,
         }
     }
 
