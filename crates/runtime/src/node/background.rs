@@ -1,7 +1,7 @@
 //! Slow work on threads of its own, which ring the bell when it has ended.
 
-use super::bell::Queue;
 use super::affinity::leave_core;
+use super::bell::Queue;
 use crate::ports::{Background, Work};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,8 +70,8 @@ impl Drop for Threads {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bell::Bell;
     use super::super::affinity::{allowed_cores, stay_on};
+    use super::super::bell::Bell;
     use super::*;
 
     #[test]

@@ -89,6 +89,10 @@ impl<P: Ports> Shard<P> {
             Ok(())
         });
         match (kept, unsaved) {
+            (Err(problem), _) if problem.code == Code::DISK_FULL => {
+                self.saves.lines.entry(of).or_default().push_front(report);
+                self.starve(of);
+            }
             (Err(problem), _) => self.fail_attempt(of, attempt, &problem),
             (Ok(()), None) => return Some(report),
             (Ok(()), Some(id)) => {
@@ -118,16 +122,19 @@ impl<P: Ports> Shard<P> {
             let Some(of) = self.saves.objects.remove(&id) else { continue };
             match saved {
                 Ok(()) => self.go_on(of, None),
-                Err(problem) if problem.code == Code::DISK_FULL => {
-                    self.saves.starved.push(of);
-                    self.saves.again_ms = self.now_ms.saturating_add(AGAIN_MS);
-                }
+                Err(problem) if problem.code == Code::DISK_FULL => self.starve(of),
                 Err(problem) => self.go_on(of, Some(&problem)),
             }
         }
         if self.saves.next_deadline().is_some_and(|due_ms| due_ms <= self.now()) {
             std::mem::take(&mut self.saves.starved).into_iter().for_each(|of| self.go_on(of, None));
         }
+    }
+
+    /// There is no space on the disk for what an invocation brings.
+    fn starve(&mut self, of: InvocationId) {
+        self.saves.starved.push(of);
+        self.saves.again_ms = self.now_ms.saturating_add(AGAIN_MS);
     }
 
     /// Takes in what waits of an invocation, again from its first report, unless that has failed.
