@@ -40,7 +40,7 @@ pub struct Saved {
 }
 
 impl Saving {
-    /// Writes the file, unless it is there, and makes it durable.
+    /// Writes the file, unless it is there, and makes it durable. Whether that worked, [`Memory::saved`] tells.
     pub fn run(self) -> Saved {
         let Self { id, len, disk, source } = self;
         let write = || {
@@ -73,6 +73,9 @@ impl Saved {
 impl Memory {
     /// Begins to put an object on disk so that it survives a crash of the machine; `None` when it is there. Its bytes
     /// stay where they are until [`Self::saved`].
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], or [`Error::Memory`] when the kernel refuses another descriptor.
     pub fn save(&mut self, id: ObjectId) -> Result<Option<Saving>, Error> {
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;
         let source = match (object.on_disk, object.place) {
@@ -87,6 +90,9 @@ impl Memory {
     }
 
     /// Takes what came of saving an object; the XXH3-128 of what is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the object could not be saved; [`Error::Unknown`].
     pub fn saved(&mut self, saved: Saved) -> Result<u128, Error> {
         let Saved { id, written, .. } = saved;
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;

@@ -53,7 +53,6 @@ impl Pool {
     /// wait for a worker start with the whole of it.
     pub fn closed(&mut self, id: AppId, run: RunKey, object: &Object, memory: &mut Memory) {
         let name = name_of(run, object);
-        memory.forget_closed(&name);
         for seat in self.seats.values_mut() {
             seat.wake_readers(|reading| *reading == name);
         }
