@@ -5,7 +5,7 @@ use super::saver::Saver;
 use crate::ports::Objects;
 use bytes::Bytes;
 use sluice_objects::{Error, Memory, Options, StreamName};
-use sluice_types::{AppKey, ObjectId, Payload, Problem, Put, RunKey};
+use sluice_types::{AppKey, BucketIx, ObjectId, Payload, Problem, Put, RunKey};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,6 +87,10 @@ impl Objects for NodeMemory {
         put.payload =
             self.memory.close_stream(app, &name, put.payload.len()).map_err(|error| problem(&error))?;
         Ok(())
+    }
+
+    fn let_go(&mut self, run: RunKey, bucket: BucketIx, key: &Arc<str>) {
+        self.memory.drop_stream(&StreamName { run, bucket, key: key.clone() });
     }
 
     fn abandon(&mut self, run: RunKey) {

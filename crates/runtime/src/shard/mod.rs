@@ -89,6 +89,7 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     saves: saves::Saves,
+    streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,

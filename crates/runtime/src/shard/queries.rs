@@ -6,6 +6,7 @@ use crate::api::{ListRequest, NodeStats, ObjectView, RunView};
 use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::Status;
+use sluice_engine::objects::Owner;
 use sluice_storage::store::ListQuery;
 use sluice_types::{Code, Problem, RunKey};
 use std::collections::BTreeSet;
@@ -113,12 +114,8 @@ impl<P: Ports> Shard<P> {
             ));
         }
         if slot.object.payload.is_open() {
-            let message = format!("object {key:?} of bucket {bucket:?} is still being written");
-            return Err(Problem::new(
-                Code::UNKNOWN_OBJECT,
-                message,
-                "ask again when the function that opened it has closed it",
-            ));
+            let is_written = matches!(slot.owner, Owner::Invocation(seq) if run.function_of(seq).is_some());
+            return Err(unfinished_object(bucket, key, is_written));
         }
         let bucket = run.program().buckets[place.index()].name.clone();
         let object = &slot.object;
@@ -144,6 +141,16 @@ impl<P: Ports> Shard<P> {
             ..self.stats.clone()
         }
     }
+}
+
+fn unfinished_object(bucket: &str, key: &str, is_written: bool) -> Problem {
+    let (what, fix) = match is_written {
+        true => ("is still being written", "ask again when the function that opened it has closed it"),
+        false => {
+            ("was never finished", "look at the run's history for why the function that opened it stopped")
+        }
+    };
+    Problem::new(Code::UNKNOWN_OBJECT, format!("object {key:?} of bucket {bucket:?} {what}"), fix)
 }
 
 fn missing_object(bucket: &str, key: &str) -> Problem {

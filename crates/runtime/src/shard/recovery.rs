@@ -69,6 +69,7 @@ impl<P: Ports> Shard<P> {
             answers: Default::default(),
             flights: Default::default(),
             saves: Default::default(),
+            streams: Default::default(),
             reports: Vec::new(),
             effects: Vec::new(),
             cron: Default::default(),
