@@ -217,6 +217,57 @@ def read(part):
 }
 
 #[test]
+fn a_call_has_so_many_objects_open_and_no_more() {
+    let run = run("
+@app.function(on=items.each(), into=parts, retries=3)
+def write(item, ctx):
+    return [ctx.open(parts, f'{n}') for n in range(129)]
+
+@app.function(on=parts.each())
+def read(part):
+    return part.stream().read()
+");
+    assert_eq!(run["status"], "failed", "{run}");
+    let message = run["error"]["message"].as_str().unwrap();
+    assert!(message.contains("at most 128 objects open"), "{message}");
+    assert_eq!(run["functions"][0]["retried"], 0, "{run}");
+}
+
+#[test]
+fn what_was_shown_must_be_repeated_when_it_could_not_be_kept() {
+    let folder = Folder::with(&[(
+        "app.py",
+        &format!(
+            "{HEAD}
+@app.function(on=items.each(), into=parts, retries={{'max': 5, 'initial': 0}})
+def write(item, ctx):
+    with ctx.open(parts, 'p') as out:
+        out.write(bytes([ctx.attempt]) * 100_000)
+
+@app.function(on=parts.each())
+def read(part):
+    return len(part.stream().read())
+"
+        ),
+    )]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    // Files where the directories of objects would be.
+    for low_byte in 0..=u8::MAX {
+        std::fs::write(folder.path().join(format!("data/objects/objects/{low_byte:02x}")), "").unwrap();
+    }
+    let body = json!({"id": "r", "objects": {"items": {"a": 1}}}).to_string();
+    let run = server.ask("POST", "/v1/apps/streams/runs?wait=60s", body.as_bytes()).json(200);
+    assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("SLU0106")), "{run}");
+    assert_eq!(run["functions"][0]["retried"], 1, "{run}");
+    let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200).to_string();
+    assert!(history.contains("could not be kept"), "{history}");
+    let part = server.ask("GET", "/v1/apps/streams/buckets/parts/p?run=r", b"");
+    assert!(String::from_utf8_lossy(&part.body).contains("was never finished"), "{part:?}");
+    server.stop();
+}
+
+#[test]
 fn readers_leave_workers_to_those_that_they_wait_for() {
     let run = run("
 @app.function(on=items.each(), into=parts, retries={'max': 1, 'initial': '300ms'})
