@@ -29,7 +29,7 @@ mod starts;
 mod streams;
 mod views;
 
-pub use checkpoint::{ROOT, Root};
+pub use checkpoint::{ROOT, Root, UNNAMED};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;

@@ -105,6 +105,10 @@ impl<P: Ports> Shard<P> {
         let run = executed.expect("a known run is loaded");
         let place = run.program().bucket(bucket).ok_or_else(|| unknown_bucket(run.program(), bucket))?;
         let Some(slot) = run.object(place, key) else { return Err(missing_object(bucket, key)) };
+        if slot.object.payload.is_open() {
+            let is_written = matches!(slot.owner, Owner::Invocation(seq) if run.function_of(seq).is_some());
+            return Err(unfinished_object(bucket, key, is_written));
+        }
         if slot.released {
             let message = format!("object {key:?} of bucket {bucket:?} was released after its last use");
             return Err(Problem::new(
@@ -112,10 +116,6 @@ impl<P: Ports> Shard<P> {
                 message,
                 "declare the bucket keep=True to keep objects",
             ));
-        }
-        if slot.object.payload.is_open() {
-            let is_written = matches!(slot.owner, Owner::Invocation(seq) if run.function_of(seq).is_some());
-            return Err(unfinished_object(bucket, key, is_written));
         }
         let bucket = run.program().buckets[place.index()].name.clone();
         let object = &slot.object;

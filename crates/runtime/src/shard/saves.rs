@@ -56,6 +56,11 @@ impl Saves {
         None
     }
 
+    /// Objects that no record names yet and that may be on disk: what they wait for may not be.
+    pub fn unnamed(&mut self) -> impl Iterator<Item = ObjectId> {
+        self.lines.values_mut().flatten().flat_map(objects)
+    }
+
     /// When those that found no space on the disk are tried again, in milliseconds since the Unix epoch.
     pub fn next_deadline(&self) -> Option<u64> {
         (!self.starved.is_empty()).then_some(self.again_ms)
