@@ -176,3 +176,31 @@ fn payloads(report: &mut Report) -> impl Iterator<Item = &mut Payload> {
     let payloads = puts.map(|put| &mut put.payload).chain(value.map(|value| &mut value.payload));
     payloads.filter(|payload| !matches!(payload, Payload::Inline(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_types::{BucketIx, ContentType, Put};
+
+    #[test]
+    fn what_waits_is_unnamed() {
+        let of = InvocationId::default();
+        let put = |payload| Report::Put {
+            invocation: of,
+            attempt: Attempt(1),
+            put: Put {
+                bucket: BucketIx(2),
+                key: "k".into(),
+                content_type: ContentType::Bytes,
+                payload,
+                group: None,
+                meta: None,
+            },
+        };
+        let stored = |id| put(Payload::Stored { id: ObjectId(id), len: 1 << 20, digest: None });
+        let mut saves = Saves::default();
+        saves.wait(of, stored(7));
+        assert!(saves.queue(put(Payload::Inline("x".into()))).is_none() && saves.queue(stored(9)).is_none());
+        assert_eq!(saves.unnamed().collect::<Vec<_>>(), [ObjectId(7), ObjectId(9)]);
+    }
+}
