@@ -4,7 +4,7 @@
 use crate::input::{Caller, Origin, OutboxId};
 use sluice_asl::execution::TaskRequest;
 use sluice_types::{
-    AppKey, Attempt, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version,
+    AppKey, Attempt, BucketIx, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version,
 };
 use std::sync::Arc;
 
@@ -22,6 +22,15 @@ pub enum Effect {
     },
     /// The bytes of this object are no longer needed.
     Release(ObjectId),
+    /// An opened object will never be finished: nobody needs what was written of it.
+    Abandon {
+        /// The run.
+        run: RunKey,
+        /// The bucket.
+        bucket: BucketIx,
+        /// The key.
+        key: Arc<str>,
+    },
     /// Tell whoever submitted the input.
     Reply(Reply),
     /// A run ended; tell whoever waits for it.

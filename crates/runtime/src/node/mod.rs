@@ -4,6 +4,7 @@
 //! shard fails (a sync failed, applying a record panicked) it is opened again from disk, and callers get an answer
 //! that says so.
 
+mod affinity;
 mod background;
 mod bell;
 mod memory;
@@ -11,6 +12,7 @@ mod sandboxes;
 mod saver;
 mod world;
 
+pub use affinity::{allowed_cores, last_core};
 pub use sandboxes::LocalSandboxes;
 
 use crate::bundles::Bundles;
@@ -18,6 +20,7 @@ use crate::callees::CalleesRef;
 use crate::handle::NodeHandle;
 use crate::ports::{Ports, Sandboxes as _};
 use crate::shard::{Opened, Shard, ShardOptions};
+use affinity::stay_on;
 use background::Threads;
 use bell::{Bell, Queue};
 use memory::NodeMemory;
@@ -262,22 +265,6 @@ fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealP
             }
         }
     }
-}
-
-/// The last core that this thread may use; `None` when it may use only one, where there is nothing to choose.
-pub fn last_core() -> Option<usize> {
-    let allowed = rustix::thread::sched_getaffinity(None).ok()?;
-    let cores: Vec<usize> =
-        (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
-    cores.last().copied().filter(|_| cores.len() > 1)
-}
-
-/// Keeps this thread on one core: a warm hand-over to a worker there costs no wake-up of another core.
-fn stay_on(core: usize) {
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
-    // Where it is not allowed (a restricted set of cores) the kernel's choice is as good.
-    let _ = rustix::thread::sched_setaffinity(None, &set);
 }
 
 /// How long the shard may sleep.

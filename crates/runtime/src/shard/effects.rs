@@ -18,6 +18,7 @@ impl<P: Ports> Shard<P> {
                 self.release_readers();
             }
             Effect::Release(id) => self.objects.release(id),
+            Effect::Abandon { run, bucket, key } => self.objects.let_go(run, bucket, &key),
             Effect::Reply(reply) => {
                 if reply == Reply::Accepted && std::mem::take(&mut self.stats.refusing) {
                     tracing::info!("new work is accepted again");

@@ -38,7 +38,9 @@ impl<P: Ports> Shard<P> {
         self.express.apply(lsn, input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) => self.perform(lsn, effect),
+                Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) | Effect::Abandon { .. } => {
+                    self.perform(lsn, effect);
+                }
                 Effect::Ended(run) => self.express_ended(run),
                 Effect::Deliver { from, app, version, mut object } => {
                     match self.objects.persist(&mut object.payload) {

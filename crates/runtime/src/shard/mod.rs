@@ -33,7 +33,7 @@ mod streams;
 mod views;
 mod workflows;
 
-pub use checkpoint::{ROOT, Root};
+pub use checkpoint::{ROOT, Root, UNNAMED};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -96,6 +96,7 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     saves: saves::Saves,
+    streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,
