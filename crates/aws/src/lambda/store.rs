@@ -8,7 +8,7 @@ use super::reference::Reference;
 use sluice_runtime::api::DocumentsRequest;
 
 /// Name of the document.
-const DOCUMENT: &str = "aws.lambda.function";
+pub(super) const DOCUMENT: &str = "aws.lambda.function";
 
 /// A record as it was read.
 #[derive(Clone, Debug, Default)]
