@@ -102,7 +102,14 @@ impl FromStr for Core {
         match text {
             "any" => Ok(Self::Any),
             "last" => Ok(Self::Last),
-            number => number.parse().map(Self::Number).map_err(|_| "a number, `last` or `any`".into()),
+            number => {
+                let number = number.parse().map_err(|_| "a number, `last` or `any`")?;
+                let cores = sluice_runtime::node::allowed_cores();
+                match cores.contains(&number) {
+                    true => Ok(Self::Number(number)),
+                    false => Err(format!("this process may use the cores {cores:?}")),
+                }
+            }
         }
     }
 }
