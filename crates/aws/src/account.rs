@@ -22,9 +22,9 @@ impl Account {
     /// The account of that region and id, if both are well formed.
     pub fn new(region: &str, id: &str) -> Option<Self> {
         let is_region = region.split('-').count() >= 3
-            && region
-                .split('-')
-                .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+            && region.split('-').all(|part| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            });
         let is_id = id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
         (is_region && is_id).then(|| Self { region: region.into(), id: id.into() })
     }
@@ -44,7 +44,12 @@ mod tests {
         for (region, id) in [("eu-central-1", "123456789012"), ("us-gov-west-1", "000000000000")] {
             assert!(Account::new(region, id).is_some(), "{region} {id}");
         }
-        for (region, id) in [("", "123456789012"), ("eu", "123456789012"), ("eu-central-1", "12345678901"), ("EU-a-1", "123456789012")] {
+        for (region, id) in [
+            ("", "123456789012"),
+            ("eu", "123456789012"),
+            ("eu-central-1", "12345678901"),
+            ("EU-a-1", "123456789012"),
+        ] {
             assert!(Account::new(region, id).is_none(), "{region} {id}");
         }
     }

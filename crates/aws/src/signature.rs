@@ -39,7 +39,9 @@ pub enum Error {
     #[error("Missing Authentication Token")]
     Missing,
     /// The `Authorization` header is not one of Signature Version 4.
-    #[error("Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and a date.")]
+    #[error(
+        "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and a date."
+    )]
     Incomplete,
     /// The access key is not known.
     #[error("The security token included in the request is invalid.")]
@@ -124,7 +126,8 @@ impl<'a> Claim<'a> {
     fn parse(header: &'a str) -> Option<Self> {
         let fields = header.strip_prefix(ALGORITHM)?;
         let field = |name: &str| {
-            let mut found = fields.split(',').filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+            let mut found =
+                fields.split(',').filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
             found.next()
         };
         let mut scope = field("Credential")?.rsplitn(5, '/');
@@ -224,7 +227,10 @@ mod tests {
             ("host", "iam.amazonaws.com"),
             ("x-amz-date", "20150830T123600Z"),
         ];
-        pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, \
@@ -232,7 +238,13 @@ mod tests {
          Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7";
     const SIGNED_MS: u64 = 1_440_938_160_000;
 
-    fn checked(headers: &HeaderMap, secret: &str, query: &str, body: &[u8], now_ms: u64) -> Result<(), Error> {
+    fn checked(
+        headers: &HeaderMap,
+        secret: &str,
+        query: &str,
+        body: &[u8],
+        now_ms: u64,
+    ) -> Result<(), Error> {
         let credentials =
             Credentials { access_key_id: "AKIDEXAMPLE".into(), secret_access_key: secret.into() };
         let request = Signed { method: &Method::GET, path: "/", query, headers, body };
@@ -253,7 +265,10 @@ mod tests {
     fn whatever_was_changed_is_found() {
         let headers = example(AUTHORIZATION);
         assert_eq!(checked(&headers, "another", QUERY, b"", SIGNED_MS), Err(Error::Mismatch));
-        assert_eq!(checked(&headers, SECRET, "Action=DeleteUser&Version=2010-05-08", b"", SIGNED_MS), Err(Error::Mismatch));
+        assert_eq!(
+            checked(&headers, SECRET, "Action=DeleteUser&Version=2010-05-08", b"", SIGNED_MS),
+            Err(Error::Mismatch)
+        );
         assert_eq!(checked(&headers, SECRET, QUERY, b"x", SIGNED_MS), Err(Error::Mismatch));
         assert_eq!(checked(&headers, SECRET, QUERY, b"", SIGNED_MS + SKEW_MS_MAX + 1), Err(Error::Expired));
         let mut changed = headers.clone();
@@ -265,7 +280,11 @@ mod tests {
     fn what_is_not_signed_is_refused() {
         assert_eq!(checked(&HeaderMap::new(), SECRET, QUERY, b"", SIGNED_MS), Err(Error::Missing));
         for broken in ["Bearer x", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE", ""] {
-            assert_eq!(checked(&example(broken), SECRET, QUERY, b"", SIGNED_MS), Err(Error::Incomplete), "{broken}");
+            assert_eq!(
+                checked(&example(broken), SECRET, QUERY, b"", SIGNED_MS),
+                Err(Error::Incomplete),
+                "{broken}"
+            );
         }
         let other = AUTHORIZATION.replace("AKIDEXAMPLE", "AKIDOTHER");
         assert_eq!(checked(&example(other.leak()), SECRET, QUERY, b"", SIGNED_MS), Err(Error::UnknownKey));

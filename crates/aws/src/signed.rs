@@ -19,7 +19,8 @@ pub async fn check(State(credentials): State<Credentials>, request: Request, nex
     let Ok(body) = to_bytes(body, SIGNED_BYTES_MAX).await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, "the request is too large").into_response();
     };
-    let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+    let now_ms =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     let signed = Signed {
         method: &parts.method,
         path: parts.uri.path(),

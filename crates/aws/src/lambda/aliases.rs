@@ -89,7 +89,8 @@ impl Lambda {
     /// `ListAliases`, perhaps only those of a version.
     pub(super) async fn list_aliases(&self, reference: &Reference, of: Option<&str>) -> Answer<Vec<Value>> {
         let function = self.find(reference).await?;
-        let aliases = function.aliases.iter().filter(|(_, alias)| of.is_none_or(|of| of == alias.version.text()));
+        let aliases =
+            function.aliases.iter().filter(|(_, alias)| of.is_none_or(|of| of == alias.version.text()));
         Ok(aliases.map(|(name, alias)| views::alias(&self.account, &function.name, name, alias)).collect())
     }
 
@@ -144,7 +145,8 @@ impl Change {
             }
         }
         if shifted.is_some_and(|shifted| alias.version == Qualified::Latest || shifted == alias.version) {
-            let message = "An alias that shares its invocations points to two published versions that differ.";
+            let message =
+                "An alias that shares its invocations points to two published versions that differ.";
             return Err(Failure::invalid(message));
         }
         alias.revision = uuid::Uuid::new_v4().to_string();
@@ -157,17 +159,24 @@ impl Routing {
         let mut weights = self.additional_version_weights.into_iter();
         let Some((version, share)) = weights.next() else { return Ok(None) };
         if weights.next().is_some() {
-            return Err(Failure::invalid("Number of items in AdditionalVersionWeights cannot be greater than 1"));
+            return Err(Failure::invalid(
+                "Number of items in AdditionalVersionWeights cannot be greater than 1",
+            ));
         }
         let version = version.parse().map_err(|_| {
-            let pattern = "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]+]";
+            let pattern =
+                "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]+]";
             Failure::constraint("routingConfig.additionalVersionWeights", &version, pattern)
         })?;
         match (0.0..=1.0).contains(&share) {
             true => Ok(Some((version, share))),
             false => {
                 let constraint = "Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0]";
-                Err(Failure::constraint("routingConfig.additionalVersionWeights", &share.to_string(), constraint))
+                Err(Failure::constraint(
+                    "routingConfig.additionalVersionWeights",
+                    &share.to_string(),
+                    constraint,
+                ))
             }
         }
     }

@@ -103,7 +103,12 @@ impl Invocation {
 }
 
 /// What a version of a function was lowered to.
-pub fn program(account: &Account, function: &str, version: Qualified, configuration: &Configuration) -> Program {
+pub fn program(
+    account: &Account,
+    function: &str,
+    version: Qualified,
+    configuration: &Configuration,
+) -> Program {
     let bucket = |name: &str| Bucket { name: name.into(), keep: false };
     let code = Function {
         timeout_ms: configuration.timeout_s * 1000,

@@ -36,7 +36,8 @@ impl Code {
     pub fn read(fields: &mut Fields) -> Answer<Option<Self>> {
         for elsewhere in ["S3Bucket", "S3Key", "S3ObjectVersion", "S3ObjectStorageMode", "ImageUri"] {
             if fields.take::<Value>(elsewhere)?.is_some() {
-                let message = format!("`{elsewhere}` is not supported by this endpoint; send the code as ZipFile");
+                let message =
+                    format!("`{elsewhere}` is not supported by this endpoint; send the code as ZipFile");
                 return Err(Failure::invalid(message));
             }
         }

@@ -94,7 +94,8 @@ fn frames(stack: &str) -> Vec<String> {
 /// How a runtime ended that was to answer.
 fn exit(cause: Option<&Cause>) -> String {
     let message = cause.map_or("", |cause| &cause.message);
-    let status = message.split_once("exit status ").map(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()));
+    let status =
+        message.split_once("exit status ").map(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()));
     match status.and_then(|mut digits| digits.next()) {
         Some("0") => "Runtime exited without providing a reason".to_owned(),
         Some(status) => format!("Runtime exited with error: exit status {status}"),
@@ -120,8 +121,12 @@ mod tests {
     fn an_exception_has_its_frames() {
         let stack = "  File \"/var/task/a.py\", line 2, in f\n    g()\n  File \"/var/task/a.py\", line 5, in g\n    raise X\n";
         let failed = error(Code::FUNCTION_FAILED, Some(("X", "no", stack)));
-        let frames = ["  File \"/var/task/a.py\", line 2, in f\n    g()\n", "  File \"/var/task/a.py\", line 5, in g\n    raise X\n"];
-        let payload = json!({"errorMessage": "no", "errorType": "X", "requestId": "id", "stackTrace": frames});
+        let frames = [
+            "  File \"/var/task/a.py\", line 2, in f\n    g()\n",
+            "  File \"/var/task/a.py\", line 5, in g\n    raise X\n",
+        ];
+        let payload =
+            json!({"errorMessage": "no", "errorType": "X", "requestId": "id", "stackTrace": frames});
         assert_eq!(failed.payload, payload);
         assert_eq!((failed.r#type.as_str(), failed.message.as_str()), ("X", "no"));
     }
@@ -139,8 +144,14 @@ mod tests {
         let message = "RequestId: id Error: Task timed out after 3.00 seconds";
         assert_eq!(timed_out, json!({"errorType": "Sandbox.Timedout", "errorMessage": message}));
         for (said, expected) in [
-            ("the worker ended with exit status 7 during the call", "Runtime exited with error: exit status 7"),
-            ("the worker ended with exit status 0 during the call", "Runtime exited without providing a reason"),
+            (
+                "the worker ended with exit status 7 during the call",
+                "Runtime exited with error: exit status 7",
+            ),
+            (
+                "the worker ended with exit status 0 during the call",
+                "Runtime exited without providing a reason",
+            ),
             ("the worker was killed by SIGKILL", "Runtime exited with error: signal: killed"),
         ] {
             let failed = error(Code::WORKER_CRASHED, Some(("WorkerCrashed", said, "")));

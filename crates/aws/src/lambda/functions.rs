@@ -24,7 +24,9 @@ impl Lambda {
         let tags = tags::read(&mut fields)?;
         let mut configuration = Settings::read(&mut fields)?.create()?;
         if let Some(kind) = fields.take::<String>("PackageType")?.filter(|kind| kind != "Zip") {
-            return Err(Failure::invalid(format!("The package type {kind} is not supported by this endpoint")));
+            return Err(Failure::invalid(format!(
+                "The package type {kind} is not supported by this endpoint"
+            )));
         }
         let mut location: Fields = Fields::of(fields.need("Code")?);
         let code = Code::read(&mut location)?;
@@ -189,7 +191,8 @@ impl Lambda {
         files: BTreeMap<String, Bytes>,
     ) -> Answer<()> {
         let program = app::program(&self.account, function, version, configuration).into();
-        let definition = json!({ "lambda": views::configuration(&self.account, function, configuration, true) });
+        let definition =
+            json!({ "lambda": views::configuration(&self.account, function, configuration, true) });
         let definition = definition.to_string().into();
         self.node.deploy(DeployRequest { program, definition, files, reset_triggers: Vec::new() }).await?;
         Ok(())

@@ -158,7 +158,12 @@ fn event(body: Bytes, bytes_max: usize) -> Answer<Bytes> {
 }
 
 fn client_context(text: &str) -> Answer<Box<RawValue>> {
-    let refused = || Failure::new(Kind::InvalidRequestContent, "Client context must be a valid Base64-encoded JSON object.");
+    let refused = || {
+        Failure::new(
+            Kind::InvalidRequestContent,
+            "Client context must be a valid Base64-encoded JSON object.",
+        )
+    };
     if text.len() > CLIENT_CONTEXT_BYTES_MAX {
         return Err(refused());
     }

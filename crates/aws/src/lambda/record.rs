@@ -92,8 +92,9 @@ pub enum Qualified {
 impl Record {
     /// Reads what [`Record::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Answer<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Failure::new(Kind::Service, format!("a stored function cannot be read: {error}")))
+        serde_json::from_slice(bytes).map_err(|error| {
+            Failure::new(Kind::Service, format!("a stored function cannot be read: {error}"))
+        })
     }
 
     /// As it is stored.

@@ -58,7 +58,8 @@ impl Reference {
             return Ok(self);
         };
         if self.qualifier.as_ref().is_some_and(|named| *named != query) {
-            let message = "The derived qualifier from the function name does not match the specified qualifier.";
+            let message =
+                "The derived qualifier from the function name does not match the specified qualifier.";
             return Err(Failure::invalid(message));
         }
         self.qualifier = Some(query);
@@ -116,8 +117,12 @@ pub fn arn(account: &Account, name: &str) -> String {
 fn strip_arn(text: &str) -> Option<&str> {
     if let Some(rest) = text.strip_prefix("arn:") {
         let mut parts = rest.splitn(5, ':');
-        let (_partition, service, _region, account) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        return parts.next()?.strip_prefix("function:").filter(|_| service == "lambda" && is_account(account));
+        let (_partition, service, _region, account) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        return parts
+            .next()?
+            .strip_prefix("function:")
+            .filter(|_| service == "lambda" && is_account(account));
     }
     match text.split_once(":function:") {
         Some((account, rest)) => is_account(account).then_some(rest),
@@ -156,7 +161,15 @@ mod tests {
     fn what_is_no_name_is_refused() {
         let long = "x".repeat(65);
         for text in [
-            "", "a b", "ü", "f:", "f:a b", "a:b:c", "../f", "f/g", &long,
+            "",
+            "a b",
+            "ü",
+            "f:",
+            "f:a b",
+            "a:b:c",
+            "../f",
+            "f/g",
+            &long,
             "arn:aws:states:us-east-1:123456789012:function:f",
             "arn:aws:lambda:us-east-1:1234:function:f",
             "arn:aws:lambda:us-east-1:123456789012:layer:f",

@@ -26,7 +26,9 @@ pub fn is_lambda(path: &str) -> bool {
 
 /// Every route.
 pub fn router(lambda: Lambda) -> Router {
-    let routes = DATES.iter().fold(Router::new(), |router, date| router.route(&format!("/{date}/{{*rest}}"), any(answer)));
+    let routes = DATES
+        .iter()
+        .fold(Router::new(), |router, date| router.route(&format!("/{date}/{{*rest}}"), any(answer)));
     routes.with_state(lambda)
 }
 
@@ -58,7 +60,8 @@ impl Asked {
             let decoded = percent_decode_str(text).decode_utf8();
             decoded.map(String::from).map_err(|_| Failure::invalid("the path or query is not UTF-8"))
         };
-        let path = parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect::<Answer<_>>()?;
+        let path =
+            parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect::<Answer<_>>()?;
         let pairs = parts.uri.query().unwrap_or("").split('&').filter(|pair| !pair.is_empty());
         let query = pairs
             .map(|pair| {
@@ -67,7 +70,8 @@ impl Asked {
             })
             .collect::<Answer<_>>()?;
         let body = to_bytes(body, REQUEST_BYTES_MAX).await.map_err(|_| {
-            let message = format!("Request must be smaller than {REQUEST_BYTES_MAX} bytes for this operation");
+            let message =
+                format!("Request must be smaller than {REQUEST_BYTES_MAX} bytes for this operation");
             Failure::new(Kind::RequestEntityTooLarge, message)
         })?;
         Ok(Self { method: parts.method, path, query, headers: parts.headers, body })
@@ -139,7 +143,8 @@ impl Asked {
             Method::GET => found(lambda.list_tags(&reference).await?),
             Method::POST => gone(lambda.tag(&reference, &self.body).await?),
             Method::DELETE => {
-                let keys = self.query.iter().filter(|(name, _)| name == "tagKeys").map(|(_, key)| key.clone());
+                let keys =
+                    self.query.iter().filter(|(name, _)| name == "tagKeys").map(|(_, key)| key.clone());
                 gone(lambda.untag(&reference, &keys.collect::<Vec<_>>()).await?)
             }
             _ => Err(self.unknown()),

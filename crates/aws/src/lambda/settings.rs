@@ -4,8 +4,8 @@ use super::app::{RESERVED_VARIABLES, is_provided};
 use super::failure::{Answer, Failure};
 use super::fields::Fields;
 use super::limits::{
-    DESCRIPTION_CHARS_MAX, ENVIRONMENT_BYTES_MAX, HANDLER_BYTES_MAX, MEMORY_MIB, STORAGE_MIB, TIMEOUT_S_DEFAULT,
-    TIMEOUT_S_MAX,
+    DESCRIPTION_CHARS_MAX, ENVIRONMENT_BYTES_MAX, HANDLER_BYTES_MAX, MEMORY_MIB, STORAGE_MIB,
+    TIMEOUT_S_DEFAULT, TIMEOUT_S_MAX,
 };
 use super::record::Configuration;
 use super::reference::LATEST;
@@ -68,7 +68,9 @@ impl Settings {
 
     fn check(&self) -> Answer<()> {
         if let Some(runtime) = self.runtime.as_deref().filter(|runtime| is_provided(runtime).is_none()) {
-            let message = format!("The runtime parameter of {runtime} is not supported by this endpoint; use python3.* or provided.*");
+            let message = format!(
+                "The runtime parameter of {runtime} is not supported by this endpoint; use python3.* or provided.*"
+            );
             return Err(Failure::invalid(message));
         }
         if let Some(handler) = &self.handler {
@@ -93,7 +95,8 @@ impl Settings {
     pub fn create(mut self) -> Answer<Configuration> {
         let needed = |name: &str| Failure::constraint(name, "null", "Member must not be null");
         let role = self.role.take().ok_or_else(|| needed("role"))?;
-        let message = "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
+        let message =
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.";
         let (Some(runtime), Some(handler)) = (self.runtime.take(), self.handler.take()) else {
             return Err(Failure::invalid(message));
         };
@@ -220,7 +223,9 @@ mod tests {
         let configuration = created("").unwrap();
         assert_eq!((configuration.timeout_s, configuration.memory_mib), (3, 128));
         assert_eq!(configuration.shown["EphemeralStorage"]["Size"], 512);
-        let configuration = created(r#", "Timeout": 900, "MemorySize": 10240, "Environment": {"Variables": {"AB": "c"}}"#).unwrap();
+        let configuration =
+            created(r#", "Timeout": 900, "MemorySize": 10240, "Environment": {"Variables": {"AB": "c"}}"#)
+                .unwrap();
         assert_eq!((configuration.timeout_s, configuration.memory_mib), (900, 10_240));
         assert_eq!(configuration.environment["AB"], "c");
     }

@@ -26,9 +26,7 @@ impl Lambda {
         let request = DocumentsRequest { app, prefix: DOCUMENT.to_owned() };
         match self.node.documents(request).await?.pop() {
             None => Ok(Stored::default()),
-            Some(found) => {
-                Ok(Stored { record: Record::from_bytes(&found.bytes)?, revision: found.revision })
-            }
+            Some(found) => Ok(Stored { record: Record::from_bytes(&found.bytes)?, revision: found.revision }),
         }
     }
 

@@ -28,7 +28,9 @@ impl Lambda {
         check_revision(revision.as_deref(), &function.latest.revision)?;
         let actual = BASE64_STANDARD.encode(unhex(&function.latest.code_sha256).unwrap_or_default());
         if let Some(given) = sha256.filter(|given| *given != actual) {
-            let message = format!("CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({actual}). Please try again with the CodeSHA256 in $LATEST.");
+            let message = format!(
+                "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({actual}). Please try again with the CodeSHA256 in $LATEST."
+            );
             return Err(Failure::invalid(message));
         }
         let files = self.files(&reference.name, &function.latest).await?;

@@ -48,7 +48,13 @@ pub fn configuration(account: &Account, name: &str, of: &Configuration, qualifie
 }
 
 /// A function with where its code is.
-pub fn function(account: &Account, function: &Function, of: &Configuration, qualified: bool, location: &str) -> Value {
+pub fn function(
+    account: &Account,
+    function: &Function,
+    of: &Configuration,
+    qualified: bool,
+    location: &str,
+) -> Value {
     let mut view = json!({
         "Configuration": configuration(account, &function.name, of, qualified),
         "Code": {"RepositoryType": "S3", "Location": location},
