@@ -53,6 +53,7 @@ use ledgers::{Ledgers, OWN};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::OnceLock;
 use task::{Purpose, reported};
 use turn::{Flow, Turn};
 
@@ -78,10 +79,12 @@ pub struct Execution {
     redriven_ms: Option<u64>,
     /// Of the last end, or of the redrive after it.
     last_event: u64,
+    /// Whether the history takes no more events, so that the execution fails.
+    is_full: bool,
     /// The time of the last event, in milliseconds.
     now_ms: u64,
     #[serde(skip)]
-    fixed_context: Option<context::Fixed>,
+    fixed_context: OnceLock<context::Fixed>,
 }
 
 impl Execution {
@@ -102,8 +105,9 @@ impl Execution {
             redrives: 0,
             redriven_ms: None,
             last_event: 0,
+            is_full: false,
             now_ms,
-            fixed_context: None,
+            fixed_context: OnceLock::new(),
         };
         let turn = &mut Turn::new(machine, now_ms, out);
         execution.start_clock(turn);

@@ -1,10 +1,11 @@
 //! How executions end, how parts of them are cut short, and how they go on after a redrive.
 
-use super::failure::Failure;
+use super::failure::{Failure, RUNTIME};
 use super::frames::{Doing, Frame, FrameIx, Trail};
 use super::history::{ExecutionStep, HistoryKind, JoinStep, MapRunStep};
 use super::join::{Join, Slot};
 use super::map_run::MapRunStatus;
+use super::settings::HISTORY_EVENTS_MAX;
 use super::turn::Turn;
 use super::{Execution, Request, Status};
 use crate::machine::{Kind, MapMode};
@@ -18,8 +19,8 @@ impl Execution {
     /// The machine has come to its end.
     pub(super) fn succeed(&mut self, frame: &Frame, output: Value, turn: &mut Turn<'_>) {
         let step = ExecutionStep::Succeeded { output: output.clone() };
-        self.note(frame, frame.trail.last, turn, || HistoryKind::Execution(step));
         self.status = Status::Succeeded { output };
+        self.note(frame, frame.trail.last, turn, || HistoryKind::Execution(step));
     }
 
     /// Nothing caught an error; the frames stay halted, for a redrive.
@@ -33,11 +34,19 @@ impl Execution {
     /// Ends an execution that has not succeeded.
     pub(super) fn end(&mut self, previous: u64, step: ExecutionStep, status: Status, turn: &mut Turn<'_>) {
         self.halt(ROOT, false, turn);
+        self.status = status;
         if let Some(frame) = self.frames.take(ROOT) {
             self.last_event = self.note(&frame, previous, turn, || HistoryKind::Execution(step));
             self.frames.put(ROOT, frame);
         }
-        self.status = status;
+    }
+
+    /// The history can take no more than its end.
+    pub(super) fn overflow(&mut self, turn: &mut Turn<'_>) {
+        let error: Option<Arc<str>> = Some(RUNTIME.into());
+        let cause =
+            format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
+        self.fail(Failure::work(error, Some(cause.into())), turn);
     }
 
     /// `StopExecution`.
@@ -132,7 +141,7 @@ impl Execution {
         self.status = Status::Running;
         self.redrives += 1;
         self.redriven_ms = Some(turn.now_ms);
-        self.fixed_context = None;
+        self.fixed_context.take();
         self.start_clock(turn);
         let count = self.redrives;
         if let Some(frame) = self.frames.take(ROOT) {

@@ -41,8 +41,11 @@ impl Execution {
     /// Runs frames that are ready.
     pub(super) fn drive(&mut self, turn: &mut Turn<'_>) {
         while turn.steps > 0 && self.status.is_running() {
-            let Some(ix) = self.ready.pop_front() else { break };
+            let Some(ix) = self.ready.pop_front().filter(|_| !self.is_full) else { break };
             self.run(ix, turn);
+        }
+        if self.is_full && self.status.is_running() {
+            self.overflow(turn);
         }
         if !self.status.is_running() {
             self.ready.clear();
@@ -65,7 +68,7 @@ impl Execution {
         let block = self.block(&frame, turn.machine);
         loop {
             match flow {
-                Flow::Next if turn.steps == 0 => {
+                Flow::Next if turn.steps == 0 || self.is_full => {
                     frame.doing = Doing::Ready;
                     self.ready.push_front(ix);
                     break;
