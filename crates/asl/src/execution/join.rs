@@ -99,7 +99,7 @@ impl Execution {
         let flow = match failure {
             None => self.fill(&mut frame, parent, turn),
             Some(failure) => {
-                self.halt_children(&mut frame, true, turn);
+                self.halt_children(&mut frame, state, true, turn);
                 self.fail_state(&mut frame, parent, state, failure.of_child(), turn)
             }
         };
@@ -112,7 +112,7 @@ impl Execution {
         if let Kind::Map(map) = &state.kind
             && let Err(failure) = self.start_iterations(frame, ix, state, map, turn)
         {
-            self.halt_children(frame, true, turn);
+            self.halt_children(frame, state, true, turn);
             return self.fail_map(frame, ix, state, failure, turn);
         }
         match frame.join() {
@@ -159,11 +159,6 @@ impl Execution {
         });
         self.drop_children(frame);
         self.complete(frame, state, result, turn)
-    }
-
-    /// The state at which a frame is.
-    pub(super) fn state_of<'m>(&self, frame: &Frame, machine: &'m crate::Machine) -> &'m State {
-        &self.block(frame, machine).states[frame.state.0 as usize]
     }
 }
 

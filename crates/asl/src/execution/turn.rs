@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::{Execution, Output};
 use crate::Machine;
-use crate::machine::{Block, Kind};
+use crate::machine::{Block, Kind, State};
 use sluice_expression::Value;
 
 /// Most steps of one turn, each a state entered or a child started: about a millisecond.
@@ -35,6 +35,17 @@ pub(super) enum Flow {
     End(Value),
     /// Its block has failed.
     Fail(Failure),
+}
+
+impl State {
+    /// The block of a branch or iteration.
+    pub(super) fn child_block(&self, index: u32) -> &Block {
+        match &self.kind {
+            Kind::Parallel { branches } => &branches[index as usize],
+            Kind::Map(map) => &map.processor,
+            _ => unreachable!("children belong to a Parallel or Map"),
+        }
+    }
 }
 
 impl Execution {
@@ -93,11 +104,12 @@ impl Execution {
     pub(super) fn block<'m>(&self, frame: &Frame, machine: &'m Machine) -> &'m Block {
         let Some(parent) = frame.parent else { return &machine.body };
         let parent = self.frames.get(parent).expect("a parent is in while its child runs");
-        match &self.block(parent, machine).states[parent.state.0 as usize].kind {
-            Kind::Parallel { branches } => &branches[frame.index as usize],
-            Kind::Map(map) => &map.processor,
-            _ => unreachable!("children belong to a Parallel or Map"),
-        }
+        self.state_of(parent, machine).child_block(frame.index)
+    }
+
+    /// The state at which a frame is.
+    pub(super) fn state_of<'m>(&self, frame: &Frame, machine: &'m Machine) -> &'m State {
+        &self.block(frame, machine).states[frame.state.0 as usize]
     }
 
     fn block_succeeded(&mut self, frame: Box<Frame>, ix: FrameIx, output: Value, turn: &mut Turn<'_>) {
