@@ -192,6 +192,31 @@ impl Execution {
         }
     }
 
+    /// What it was told when it started.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its input.
+    pub fn input(&self) -> &Value {
+        &self.input
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// How often it was redriven.
+    pub fn redrives(&self) -> u32 {
+        self.redrives
+    }
+
+    /// When it was redriven last, in milliseconds since 1970.
+    pub fn redriven_ms(&self) -> Option<u64> {
+        self.redriven_ms
+    }
+
     fn start_clock(&mut self, turn: &Turn<'_>) {
         let seconds = turn.machine.timeout_seconds;
         self.ends_at_ms = seconds.map(|seconds| turn.now_ms.saturating_add(seconds.saturating_mul(1000)));

@@ -1,5 +1,6 @@
 //! Map runs: what becomes of the items of a distributed `Map`.
 
+use super::Execution;
 use super::data::View;
 use super::failure::Failure;
 use super::frames::{Frame, FrameIx};
@@ -8,7 +9,6 @@ use super::join::{Join, Slot};
 use super::ledgers::Child;
 use super::results::Outcome;
 use super::turn::{Flow, Turn};
-use super::{Execution, Status};
 use crate::machine::{Map, MapMode, State};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
@@ -346,11 +346,6 @@ impl Execution {
             }
             self.ready.push_back(ix);
         }
-    }
-
-    /// How the execution stands.
-    pub fn status(&self) -> &Status {
-        &self.status
     }
 
     /// Its map runs, in the order in which they began.

@@ -10,6 +10,8 @@ fn task(resource: &str, fields: &str) -> String {
     format!(r#"{{"StartAt":"T","States":{{"T":{task}{caught}}}}}"#)
 }
 
+/// What a catcher sees of a timeout.
+const TIMED_OUT: &str = r#"{"Error":"States.Timeout","Cause":""}"#;
 const CALLBACK: &str = "arn:aws:states:::sqs:sendMessage.waitForTaskToken";
 const ACTIVITY: &str = "arn:aws:states:us-east-1:111111111111:activity:a";
 
@@ -80,10 +82,7 @@ fn heartbeats_keep_a_task_alive_until_they_stop() {
     }
     assert_eq!(stage.execution.next_deadline(), Some(START_MS + 34_000));
     stage.run();
-    assert_eq!(
-        stage.execution.status(),
-        &Status::Succeeded { output: json(r#"{"Error":"States.Timeout"}"#) }
-    );
+    assert_eq!(stage.execution.status(), &Status::Succeeded { output: json(TIMED_OUT) });
     assert!(cancelled(&stage, task));
 }
 
@@ -96,10 +95,7 @@ fn a_task_times_out_and_what_comes_late_changes_nothing() {
     assert_eq!(stage.now_ms, START_MS + 5_000);
     let events = stage.history.len();
     stage.apply(Event::Succeeded { task, output: json("1") });
-    assert_eq!(
-        stage.execution.status(),
-        &Status::Succeeded { output: json(r#"{"Error":"States.Timeout"}"#) }
-    );
+    assert_eq!(stage.execution.status(), &Status::Succeeded { output: json(TIMED_OUT) });
     assert_eq!(stage.history.len(), events);
     assert_eq!(stage.types()[4], "LambdaFunctionTimedOut");
 }
