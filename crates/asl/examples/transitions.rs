@@ -76,7 +76,18 @@ fn measure(name: &str, definition: &str, input: &Value, states: usize) {
     }
 }
 
+/// Bytes of an execution that waits.
+fn size() {
+    let definition = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":60,"End":true}}}"#;
+    let (machine, _) = Machine::parse(definition).expect("the definition is valid");
+    let input = Value::parse(br#"{"order":17}"#).expect("it is JSON");
+    let execution = Execution::start(&machine, settings(true), input, 0, &mut Output::default());
+    let written = postcard::to_stdvec(&execution).expect("an execution can be written").len();
+    println!("waiting execution: {written} bytes written, {} bytes itself", size_of::<Execution>());
+}
+
 fn main() {
+    size();
     let input = Value::parse(br#"{"order":{"id":17,"items":["a","b"]},"note":"x"}"#).expect("it is JSON");
     measure("pass chain", &chain(), &input, CHAIN);
     let items = Value::array((0..ITEMS as i64).map(Value::Int).collect());

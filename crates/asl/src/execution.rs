@@ -45,11 +45,11 @@ pub use retry::RETRY_DELAY_MS_MAX;
 pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
 pub use turn::STEPS_PER_SLICE;
 
-use crate::{Machine, Variables};
+use crate::Machine;
 use chance::Chance;
-use failure::{Failure, TIMEOUT};
-use frames::{Doing, Frame, FrameIx, Frames, Trail};
-use ledgers::{Ledgers, OWN};
+use failure::{Failure, RUNTIME, TIMEOUT};
+use frames::{Doing, Frame, FrameIx, Frames};
+use ledgers::Ledgers;
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::collections::{BTreeSet, VecDeque};
@@ -111,20 +111,7 @@ impl Execution {
         };
         let turn = &mut Turn::new(machine, now_ms, out);
         execution.start_clock(turn);
-        let frame = Frame {
-            parent: None,
-            index: 0,
-            ledger: OWN,
-            item: None,
-            state: machine.body.start,
-            input,
-            variables: Variables::default(),
-            trail: Trail::default(),
-            entered_ms: now_ms,
-            attempts: Vec::new(),
-            doing: Doing::Ready,
-            deadline_ms: None,
-        };
+        let frame = Frame::at(machine.body.start, input, now_ms);
         let role = execution.settings.role.clone();
         execution.note(&frame, 0, turn, || {
             HistoryKind::Execution(ExecutionStep::Started { input: frame.input.clone(), role })
@@ -276,6 +263,9 @@ impl Execution {
             Event::Succeeded { output, .. } => return self.task_succeeded(frame, ix, output, turn),
             Event::SubmitFailed { error, cause, .. } => {
                 return self.task_not_submitted(frame, ix, reported(error, cause), turn);
+            }
+            Event::Failed { error, cause, .. } if *error == *RUNTIME => {
+                return self.end_task(frame, ix, Failure::runtime(&*cause), turn);
             }
             Event::Failed { error, cause, timed_out, .. } => {
                 let mut failure = reported(error, cause);

@@ -168,3 +168,28 @@ fn a_lambda_call_without_a_function_fails_as_on_aws() {
                 [The field 'FunctionName' is required but was missing]";
     assert!(cause.ends_with(said), "{cause}");
 }
+
+#[test]
+fn work_that_does_not_exist_fails_as_on_aws() {
+    let catch = r#","Catch":[{"ErrorEquals":["States.ALL"],"Next":"Caught"}]"#;
+    let mut stage = Stage::new(&task(ACTIVITY, catch), Value::Null, |_| Vec::new());
+    let task = only_request(&stage).task;
+    let (error, cause) = ("States.Runtime".into(), "The activity a does not exist.".into());
+    stage.apply(Event::Failed { task, error, cause, timed_out: false });
+    let Status::Failed { error: Some(error), cause: Some(cause) } = stage.execution.status() else {
+        panic!()
+    };
+    assert_eq!(&**error, "States.Runtime");
+    let said = "An error occurred while executing the state 'T' (entered at the event id #2). \
+                The activity a does not exist.";
+    assert_eq!(&**cause, said);
+}
+
+#[test]
+fn a_function_that_could_not_be_asked_for_says_so() {
+    let mut stage = Stage::new(&task("work", ""), Value::Null, |_| Vec::new());
+    let task = only_request(&stage).task;
+    stage.apply(Event::SubmitFailed { task, error: "Gone".into(), cause: "".into() });
+    assert_eq!(stage.types()[4..], ["LambdaFunctionScheduleFailed", "ExecutionFailed"]);
+    assert_eq!(stage.execution.status(), &Status::Failed { error: Some("Gone".into()), cause: None });
+}
