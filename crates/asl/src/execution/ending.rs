@@ -113,7 +113,7 @@ impl Execution {
     }
 
     fn abort_map_run(&mut self, frame: &mut Frame, turn: &mut Turn<'_>) {
-        let Some(run) = frame.join().and_then(|join| join.run()) else { return };
+        let Some(run) = frame.map_run() else { return };
         if self.map_runs[run as usize].status == MapRunStatus::Running {
             self.end_map_run(run, MapRunStatus::Aborted, turn.now_ms);
             self.note(frame, frame.trail.last, turn, || HistoryKind::MapRun(MapRunStep::Aborted));

@@ -319,8 +319,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Flow {
         let mut failure = self.explain(frame, state, failure, turn);
-        let run = frame.join().and_then(|join| join.iterations.as_ref()?.run);
-        if let Some(run) = run {
+        if let Some(run) = frame.map_run() {
             failure = self.fail_map_run(frame, run, failure, turn);
         }
         self.fail_state(frame, ix, state, failure.of_child(), turn)

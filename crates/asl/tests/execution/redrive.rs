@@ -99,3 +99,21 @@ fn what_succeeded_is_not_redriven() {
     stage.apply(Event::Redrive);
     assert_eq!(stage.execution.status(), &Status::Succeeded { output: json("1") });
 }
+
+#[test]
+fn a_map_that_was_stopped_while_it_read_reads_again() {
+    let definition = r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,
+        "ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"}},
+        "ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"EXPRESS"},
+            "StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}}}}"#;
+    let mut stage = Stage::new(definition, json("{}"), |task| {
+        vec![(1_000, Event::Succeeded { task: task.task, output: json("[1,2]") })]
+    });
+    stage.apply(Event::Stop { error: None, cause: None });
+    assert_eq!(stage.execution.map_runs()[0].status, MapRunStatus::Aborted);
+    stage.apply(Event::Redrive);
+    stage.run();
+    assert_eq!(stage.execution.status(), &Status::Succeeded { output: json("[1,2]") });
+    let status: Vec<_> = stage.execution.map_runs().iter().map(|run| run.status).collect();
+    assert_eq!(status, [MapRunStatus::Aborted, MapRunStatus::Succeeded]);
+}
