@@ -2,6 +2,9 @@
 //!
 //! It knows no clock, no randomness and no IO: what an expression may ask of the world is handed in.
 
+pub mod jsonata;
 mod value;
+mod world;
 
 pub use value::{Map, ParseError, Value};
+pub use world::World;
