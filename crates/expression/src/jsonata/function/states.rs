@@ -5,9 +5,7 @@ use super::super::evaluate::Evaluator;
 use super::super::item::Item;
 use super::numeric::unit;
 use super::{Args, Entry};
-use crate::Value;
-use sha2::Digest;
-use std::fmt::Write;
+use crate::{Value, digest};
 
 pub const FUNCTIONS: &[Entry] = &[
     ("partition", "<an:a>", 2, partition),
@@ -51,18 +49,8 @@ fn range(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
 fn hash(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     let (Some(text), Some(algorithm)) = (args.text(0), args.text(1)) else { return Ok(Item::Nothing) };
     evaluator.budget.steps(text.len() / 64)?;
-    let digest = match algorithm {
-        "MD5" => md5::Md5::digest(text).to_vec(),
-        "SHA-1" => sha1::Sha1::digest(text).to_vec(),
-        "SHA-256" => sha2::Sha256::digest(text).to_vec(),
-        "SHA-384" => sha2::Sha384::digest(text).to_vec(),
-        "SHA-512" => sha2::Sha512::digest(text).to_vec(),
-        _ => return Err(raise("T0410").value(args.get(1)).index(2)),
-    };
-    Ok(Item::text(digest.iter().fold(String::new(), |mut hex, byte| {
-        _ = write!(hex, "{byte:02x}");
-        hex
-    })))
+    let hex = digest::hex(algorithm, text.as_bytes());
+    hex.map(Item::text).ok_or_else(|| raise("T0410").value(args.get(1)).index(2))
 }
 
 /// The same number for the same seed.
@@ -84,16 +72,7 @@ fn scrambled(seed: u64) -> u64 {
 
 /// A version 4 UUID.
 fn uuid(evaluator: &mut Evaluator<'_>, _: &Args<'_>) -> Outcome {
-    let high = evaluator.world.random_u64() & !0xF000 | 0x4000;
-    let low = evaluator.world.random_u64() & !(0b11 << 62) | (0b10 << 62);
-    Ok(Item::text(format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xFFFF,
-        high & 0xFFFF,
-        low >> 48,
-        low & 0xFFFF_FFFF_FFFF
-    )))
+    Ok(Item::text(crate::uuid(evaluator.world)))
 }
 
 fn parse(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
