@@ -41,6 +41,11 @@ impl Jsonata {
         self.expression.variables()
     }
 
+    /// Fields that it names without a variable before them; there is nothing that they could be fields of.
+    pub fn bare_names(&self) -> Vec<Arc<str>> {
+        self.expression.input_names()
+    }
+
     /// Its value; `field` is where it stands.
     pub(crate) fn evaluate(&self, scope: &mut Scope<'_>, field: &dyn Fn() -> String) -> Result<Value, Fault> {
         let bindings = self.needs.iter().filter_map(|name| {

@@ -107,6 +107,11 @@ impl Expression {
     pub fn variables(&self) -> Vec<Reference> {
         references::free(&self.0.root)
     }
+
+    /// The fields of its input that it names outright, each once: `a` in `a.b + $c[d = 1]`.
+    pub fn input_names(&self) -> Vec<Arc<str>> {
+        references::input_names(&self.0.root)
+    }
 }
 
 fn compile(source: &str, dialect: Dialect) -> error::Outcome<ast::Node> {

@@ -30,6 +30,10 @@ impl Parser<'_> {
                 self.error(code::UNSUPPORTED_JSONATA_EXPRESSION, Some(place), at, why);
             }
         }
+        for name in expression.bare_names() {
+            let message = format!("Reference to '{name}' at the top level is not supported.");
+            self.error(code::UNSUPPORTED_JSONATA_EXPRESSION, Some(place), at, message);
+        }
         Some(Expression::Jsonata(expression))
     }
 }

@@ -419,6 +419,25 @@ fn jsonata_is_checked_where_it_stands() {
     ] {
         refuses(&one_jsonata(state), expected);
     }
+    let output =
+        |source: &str| one_jsonata(&format!(r#"{{"Type": "Succeed", "Output": "{{% {source} %}}"}}"#));
+    for source in
+        ["phone", "phone.home", "[1, phone]", "$sum(phone)", "phone[home]", "function($x) { phone }"]
+    {
+        let message = "Reference to 'phone' at the top level is not supported.";
+        refuses(&output(source), &format!("UNSUPPORTED_JSONATA_EXPRESSION: {message} at /States/A/Output"));
+    }
+    for source in [
+        "$x.phone",
+        "$x[phone]",
+        "$x.(phone)",
+        "{'phone': 1}.phone",
+        "$x{phone: home}",
+        "$x^(phone)",
+        "$x.phone[home].(a.b)",
+    ] {
+        accepts(&output(source));
+    }
     let machine = accepts(&one_jsonata(
         r#"{"Type": "Task", "Resource": "f", "End": true, "Output": "{% $states.result.x[$i] %}",
             "Assign": {"y": "{% ($z := 1; $z + $w) %}"}}"#,

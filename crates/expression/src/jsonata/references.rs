@@ -19,6 +19,30 @@ pub fn free(root: &Node) -> Vec<Reference> {
     search.found
 }
 
+/// The fields of the input that the expression names outright, each once: `a` in `a.b + $c[d = 1]`.
+pub fn input_names(root: &Node) -> Vec<Name> {
+    let mut found = Vec::new();
+    collect_input_names(root, &mut found);
+    found
+}
+
+fn collect_input_names(node: &Node, found: &mut Vec<Name>) {
+    match &node.kind {
+        Kind::Name(name) if !found.contains(name) => found.push(name.clone()),
+        // Steps after the first look at what the one before them found.
+        Kind::Path(path) => path.steps.iter().take(1).for_each(|step| collect_input_names(&step.node, found)),
+        Kind::Transform(_) => {}
+        _ => {
+            // Filters and groupings, which are visited first, look at the result of the node.
+            let mut results = node.filters.len() + node.group.as_ref().map_or(0, |group| 2 * group.pairs.len());
+            node.children(&mut |child| match results.checked_sub(1) {
+                Some(fewer) => results = fewer,
+                None => collect_input_names(child, found),
+            });
+        }
+    }
+}
+
 struct Search {
     /// Names bound so far in the scopes around.
     bound: Vec<Name>,
