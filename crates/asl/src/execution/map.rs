@@ -86,7 +86,6 @@ impl Execution {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn iterations(
         &mut self,
         frame: &Frame,
@@ -106,7 +105,6 @@ impl Execution {
     }
 
     /// Has the items of a distributed `Map` read.
-    #[allow(clippy::too_many_arguments)]
     fn read_items(
         &mut self,
         frame: &mut Frame,

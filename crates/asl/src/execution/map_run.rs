@@ -1,5 +1,6 @@
 //! Map runs: what becomes of the items of a distributed `Map`.
 
+use super::Execution;
 use super::data::View;
 use super::failure::Failure;
 use super::frames::{Frame, FrameIx};
@@ -8,7 +9,6 @@ use super::join::{Join, Slot};
 use super::ledgers::Child;
 use super::results::Outcome;
 use super::turn::{Flow, Turn};
-use super::{Execution, Status};
 use crate::machine::{Map, MapMode, State};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
@@ -319,8 +319,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Flow {
         let mut failure = self.explain(frame, state, failure, turn);
-        let run = frame.join().and_then(|join| join.iterations.as_ref()?.run);
-        if let Some(run) = run {
+        if let Some(run) = frame.map_run() {
             failure = self.fail_map_run(frame, run, failure, turn);
         }
         self.fail_state(frame, ix, state, failure.of_child(), turn)
@@ -346,11 +345,6 @@ impl Execution {
             }
             self.ready.push_back(ix);
         }
-    }
-
-    /// How the execution stands.
-    pub fn status(&self) -> &Status {
-        &self.status
     }
 
     /// Its map runs, in the order in which they began.
