@@ -1,7 +1,7 @@
-//! Transitions per second of the interpreter alone: a chain of `Pass` states, and a `Map` of `Pass` states.
+//! Transitions per second of the interpreter alone: a chain of `Pass` states, and a `Map` of `Pass` or `Task` states.
 
 use sluice_asl::Machine;
-use sluice_asl::execution::{Event, Execution, Output, Settings, Status};
+use sluice_asl::execution::{Event, Execution, Output, Request, Settings, Status};
 use sluice_expression::Value;
 use std::fmt::Write;
 use std::time::Instant;
@@ -24,10 +24,11 @@ fn chain() -> String {
     format!("{{\"StartAt\":\"S0\",\"States\":{{{states}}}}}")
 }
 
-fn map() -> String {
-    r#"{"StartAt":"M","States":{"M":{"Type":"Map","End":true,"ItemProcessor":{"StartAt":"P","States":{
-        "P":{"Type":"Pass","End":true}}}}}}"#
-        .to_owned()
+fn map(state: &str) -> String {
+    format!(
+        r#"{{"StartAt":"M","States":{{"M":{{"Type":"Map","End":true,"ItemProcessor":{{"StartAt":"S","States":{{
+        "S":{{{state},"End":true}}}}}}}}}}}}"#
+    )
 }
 
 fn settings(records_history: bool) -> Settings {
@@ -49,11 +50,16 @@ fn settings(records_history: bool) -> Settings {
 fn run(machine: &Machine, input: &Value, records_history: bool) -> usize {
     let mut out = Output::default();
     let mut execution = Execution::start(machine, settings(records_history), input.clone(), 0, &mut out);
-    let mut events = out.history.len();
-    while execution.next_deadline().is_some() {
-        out.history.clear();
-        execution.apply(machine, Event::Timer, 0, &mut out);
-        events += out.history.len();
+    let mut events = 0;
+    loop {
+        events += std::mem::take(&mut out.history).len();
+        let event = match out.requests.pop() {
+            Some(Request::Perform(task)) => Event::Succeeded { task: task.task, output: Value::Null },
+            Some(Request::Cancel(_)) => continue,
+            None if execution.next_deadline().is_some() => Event::Timer,
+            None => break,
+        };
+        execution.apply(machine, event, 0, &mut out);
     }
     assert!(matches!(execution.status(), Status::Succeeded { .. }));
     events
@@ -91,5 +97,6 @@ fn main() {
     let input = Value::parse(br#"{"order":{"id":17,"items":["a","b"]},"note":"x"}"#).expect("it is JSON");
     measure("pass chain", &chain(), &input, CHAIN);
     let items = Value::array((0..ITEMS as i64).map(Value::Int).collect());
-    measure("map", &map(), &items, ITEMS);
+    measure("map of Pass", &map(r#""Type":"Pass""#), &items, ITEMS);
+    measure("map of Task", &map(r#""Type":"Task","Resource":"work""#), &items, ITEMS);
 }

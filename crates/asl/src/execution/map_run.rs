@@ -76,6 +76,12 @@ pub struct Counts {
     pub results_written: u64,
 }
 
+/// How many failures are tolerated.
+pub(super) struct Tolerance {
+    count: Option<u64>,
+    percentage: Option<f64>,
+}
+
 impl MapRun {
     /// Whether more items failed than is tolerated.
     fn is_over_threshold(&self) -> bool {
@@ -106,23 +112,33 @@ impl MapRun {
 }
 
 impl Execution {
-    /// Opens the map run of a distributed `Map`.
-    pub(super) fn start_map_run(
+    /// How many failures a distributed `Map` tolerates.
+    pub(super) fn tolerance(
         &mut self,
-        frame: &mut Frame,
+        frame: &Frame,
         state: &State,
         map: &Map,
-        turn: &mut Turn<'_>,
-    ) -> Result<u32, Failure> {
-        let input = frame.input.clone();
-        let (count, percentage) = self.see(frame, state, View::of(&input), turn, |scope| {
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Tolerance, Failure> {
+        self.see(frame, state, view, turn, |scope| {
             let count = map.tolerated_failure_count.as_ref();
             let count = count.map(|count| count.value(scope, "ToleratedFailureCount")).transpose()?;
             let percentage = map.tolerated_failure_percentage.as_ref();
             let percentage =
                 percentage.map(|it| it.value(scope, "ToleratedFailurePercentage")).transpose()?;
-            Ok((count, percentage))
-        })?;
+            Ok(Tolerance { count, percentage })
+        })
+    }
+
+    /// Opens the map run of a distributed `Map`; gives its number.
+    pub(super) fn start_map_run(
+        &mut self,
+        frame: &mut Frame,
+        map: &Map,
+        tolerance: Tolerance,
+        turn: &mut Turn<'_>,
+    ) -> u32 {
         let arn = self.map_run_arn(map);
         self.map_runs.push(MapRun {
             arn: arn.clone(),
@@ -130,15 +146,15 @@ impl Execution {
             start_ms: turn.now_ms,
             stop_ms: None,
             max_concurrency: 0,
-            tolerated_failure_count: count,
-            tolerated_failure_percentage: percentage,
+            tolerated_failure_count: tolerance.count,
+            tolerated_failure_percentage: tolerance.percentage,
             items: Counts::default(),
             executions: Counts::default(),
             redrives: 0,
             redriven_ms: None,
         });
         self.follow(frame, turn, || HistoryKind::MapRun(MapRunStep::Started { arn }));
-        Ok(self.map_runs.len() as u32 - 1)
+        self.map_runs.len() as u32 - 1
     }
 
     fn map_run_arn(&mut self, map: &Map) -> Arc<str> {

@@ -6,6 +6,7 @@ mod comparison;
 mod corpus;
 mod distributed;
 mod joins;
+mod jsonata;
 mod limits;
 mod recorded;
 mod recovery;
