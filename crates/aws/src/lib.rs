@@ -1,11 +1,13 @@
-//! What a node looks like to programs made for AWS: the wire API of AWS Lambda, over [`sluice_runtime::NodeHandle`].
+//! What a node looks like to programs made for AWS: the wire APIs of AWS Lambda and AWS Step
+//! Functions, over [`sluice_runtime::NodeHandle`].
 //!
 //! [`router`] is mounted by the HTTP server beside its own routes; [`is_aws`] tells which requests are for it. A Lambda
-//! function is an app of its own ([`lambda`]). The crate deliberately does not know how functions are executed.
+//! function is an app of its own ([`lambda`]), a state machine one with a workflow ([`states`]). The crate deliberately does not know how functions are executed.
 
 pub mod account;
 pub mod lambda;
 pub mod signature;
+pub mod states;
 
 mod signed;
 
@@ -28,7 +30,8 @@ pub struct Settings {
 
 /// Every AWS route, behind the check of signatures.
 pub fn router(node: NodeHandle, settings: &Settings) -> Router {
-    let router = lambda::router(Lambda::new(node, settings.account.clone()));
+    let states = states::router(node.clone(), settings.account.clone());
+    let router = lambda::router(Lambda::new(node, settings.account.clone())).merge(states);
     match &settings.credentials {
         None => router,
         Some(credentials) => {
@@ -38,6 +41,6 @@ pub fn router(node: NodeHandle, settings: &Settings) -> Router {
 }
 
 /// Whether a request is for [`router`].
-pub fn is_aws(path: &str, _headers: &HeaderMap) -> bool {
-    lambda::is_lambda(path)
+pub fn is_aws(path: &str, headers: &HeaderMap) -> bool {
+    lambda::is_lambda(path) || states::is_states(path, headers)
 }

@@ -75,7 +75,7 @@ pub trait Callees: Send + Sync {
     /// What does the work of a task. The same task may be asked about again after a crash.
     fn resolve(&self, request: &TaskRequest, task: TaskRef, directory: &dyn Directory) -> Callee;
     /// What the end of a called run means for the task.
-    fn answer(&self, run: &RunView, form: u8) -> Result<Value, Fault>;
+    fn answer(&self, run: &RunView, form: u8, directory: &dyn Directory) -> Result<Value, Fault>;
     /// Does an errand beside the shard, and reports on it by [`crate::NodeHandle::report`].
     fn perform(&self, request: Arc<TaskRequest>, task: TaskRef);
 }
@@ -90,7 +90,7 @@ impl Callees for NoCallees {
         Callee::Refused(Fault { error: "States.TaskFailed".to_owned(), cause })
     }
 
-    fn answer(&self, _: &RunView, _: u8) -> Result<Value, Fault> {
+    fn answer(&self, _: &RunView, _: u8, _: &dyn Directory) -> Result<Value, Fault> {
         Ok(Value::Null)
     }
 

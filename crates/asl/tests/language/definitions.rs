@@ -498,17 +498,48 @@ fn anything() -> impl Strategy<Value = String> {
     })
 }
 
+/// Whoever is refused is told why.
+fn parses_or_says_why(definition: &str) {
+    for parsed in [Machine::parse(definition), Machine::parse_express(definition)] {
+        let is_error = |problem: &Diagnostic| problem.severity == Severity::Error;
+        match parsed {
+            Ok((_, warnings)) => assert!(!warnings.iter().any(is_error), "{definition}"),
+            Err(problems) => assert!(problems.iter().any(is_error), "{definition}"),
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_makes_the_parser_panic(state in anything(), text in "\\PC{0,60}") {
-        let _ = Machine::parse(&text);
-        let _ = Machine::parse(&state);
-        let _ = Machine::parse_express(&one(&state));
-        let _ = Machine::parse(&one_jsonata(&state));
+        parses_or_says_why(&text);
+        parses_or_says_why(&state);
+        parses_or_says_why(&one(&state));
         for kind in ["Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"] {
             let known = format!(r#"{{"Type": "{kind}", "Choices": [{state}], "Parameters": {state}, "Assign": {state},
                 "Catch": [{state}], "ItemProcessor": {state}, "Branches": [{state}], "Retry": [{state}]}}"#);
-            let _ = Machine::parse(&one(&known));
+            parses_or_says_why(&one(&known));
+            parses_or_says_why(&one_jsonata(&known));
         }
+    }
+
+    #[test]
+    fn a_field_of_any_shape_is_taken_or_refused_with_a_reason(
+        field in prop::sample::select(vec![
+            ("Pass", "Result"), ("Pass", "InputPath"), ("Pass", "ResultPath"), ("Pass", "Assign"), ("Pass", "Next"),
+            ("Task", "Resource"), ("Task", "TimeoutSeconds"), ("Task", "TimeoutSecondsPath"), ("Task", "Credentials"),
+            ("Task", "Retry"), ("Task", "Catch"), ("Task", "ResultSelector"), ("Wait", "Seconds"), ("Wait", "Timestamp"),
+            ("Wait", "SecondsPath"), ("Fail", "Error"), ("Fail", "CausePath"), ("Parallel", "Branches"),
+            ("Choice", "Choices"), ("Choice", "Default"), ("Map", "ItemProcessor"), ("Map", "ItemReader"),
+            ("Map", "ItemBatcher"), ("Map", "ResultWriter"), ("Map", "ItemsPath"), ("Map", "MaxConcurrency"),
+            ("Map", "Label"), ("Map", "ToleratedFailurePercentage"), ("Pass", "QueryLanguage"), ("Pass", "Comment"),
+        ]),
+        value in anything(),
+    ) {
+        let (kind, name) = field;
+        let state = |end: &str| format!(r#"{{"Type": "{kind}", "{name}": {value}{end}}}"#);
+        parses_or_says_why(&one(&state("")));
+        parses_or_says_why(&one(&state(r#", "End": true"#)));
+        parses_or_says_why(&one_jsonata(&state(r#", "End": true"#)));
     }
 }

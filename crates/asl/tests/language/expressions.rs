@@ -50,7 +50,8 @@ fn within<T>(input: &str, act: impl FnOnce(&mut Scope<'_>) -> T) -> T {
 
 fn parameters(template: &str, input: &str) -> Result<Value, Fault> {
     let state = state(&format!(r#"{{"Type": "Pass", "End": true, "Parameters": {template}}}"#));
-    within(input, |scope| state.arguments.unwrap().evaluate(scope, "Parameters"))
+    let template = state.arguments.expect("the state has parameters");
+    within(input, |scope| template.evaluate(scope, "Parameters"))
 }
 
 fn call(source: &str, input: &str) -> Result<Value, Fault> {

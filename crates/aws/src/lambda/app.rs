@@ -37,6 +37,15 @@ pub fn app_name(function: &str, version: Qualified) -> String {
     }
 }
 
+/// The function and version that an app is; the reverse of [`app_name`].
+pub fn version_of(app: &str) -> Option<(&str, Qualified)> {
+    let rest = app.strip_prefix(PREFIX)?;
+    match rest.split_once(':') {
+        None => Some((rest, Qualified::Latest)),
+        Some((function, version)) => Some((function, Qualified::Version(version.parse().ok()?))),
+    }
+}
+
 /// Whether a runtime brings its own program; `None` if it is not supported.
 pub fn is_provided(runtime: &str) -> Option<bool> {
     match runtime {

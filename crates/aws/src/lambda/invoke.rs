@@ -30,9 +30,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// What an invocation of a reference executes now, given the function's record. Of an alias with two versions, `draw`,
-    /// evenly drawn from 0 to 1, decides.
-    pub fn of(record: Record, reference: &Reference, account: &Account, draw: f64) -> Answer<Self> {
+    /// What an invocation of a reference executes now, given the function's record; of an alias with two versions one
+    /// is drawn.
+    pub fn of(record: Record, reference: &Reference, account: &Account) -> Answer<Self> {
+        // 53 random bits are a fraction.
+        let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
         let not_found = || reference.not_found(account);
         let function = record.function.ok_or_else(not_found)?;
         let version = function.resolve(reference.qualifier.as_ref(), draw).ok_or_else(not_found)?;
@@ -54,9 +56,7 @@ impl Lambda {
     /// The version that an invocation of a reference executes now; of an alias with two, one is drawn.
     pub async fn resolve(&self, reference: &Reference) -> Answer<Target> {
         let record = self.read(&reference.name).await?.record;
-        // 53 random bits are a fraction.
-        let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
-        Target::of(record, reference, &self.account, draw)
+        Target::of(record, reference, &self.account)
     }
 
     /// `Invoke`
@@ -108,7 +108,7 @@ impl Lambda {
         let started = self.node.start(invocation.start()).await?;
         let patience = Duration::from_secs(configuration.timeout_s) + QUEUE_PATIENCE;
         let run = self.node.wait(&started.run, patience).await?;
-        let Some(ending) = Ending::of(&run) else {
+        let Some(ending) = Ending::of(&run, configuration.timeout_s) else {
             return Err(Failure::new(Kind::Service, "no sandbox became free for the function in time"));
         };
         let version = target.version.text();

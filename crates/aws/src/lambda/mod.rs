@@ -11,6 +11,7 @@ pub mod invoke;
 pub mod limits;
 pub mod record;
 pub mod reference;
+pub mod task;
 
 mod aliases;
 mod archive;

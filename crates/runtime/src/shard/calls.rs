@@ -125,7 +125,7 @@ impl<P: Ports> Shard<P> {
             return;
         }
         let answer = match self.view(from.run, true) {
-            Ok(view) => self.options.callees.answer(&view, to.form),
+            Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
             Err(problem) => Err(Fault { error: "States.TaskFailed".to_owned(), cause: problem.message }),
         };
         let task = to.task;
