@@ -23,6 +23,7 @@ const EXECUTION: u8 = 2;
 const EXECUTION_JSON: u8 = 3;
 
 /// Finds what AWS's names stand for on this node.
+#[derive(Default)]
 pub struct AwsCallees {
     account: Account,
     door: OnceLock<(NodeHandle, tokio::runtime::Handle)>,
@@ -137,6 +138,12 @@ impl AwsCallees {
             "SUCCEEDED" => Ok(Value::fields(fields)),
             _ => Err(fault("States.TaskFailed", &Value::fields(fields).to_json())),
         }
+    }
+}
+
+impl std::fmt::Debug for AwsCallees {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "callees of {:?}", self.account)
     }
 }
 
