@@ -41,7 +41,8 @@ fn runtimes_of_their_own() {
 #[test]
 fn a_signature_takes_the_place_of_the_token() {
     let folder = Folder::with(&[]);
-    let mut command = folder.command(&["server", "--addr", "127.0.0.1:0", "--data", "data", "--token", "t0ken"]);
+    let mut command =
+        folder.command(&["server", "--addr", "127.0.0.1:0", "--data", "data", "--token", "t0ken"]);
     command.args(["--aws-access-key-id", "AKID", "--aws-secret-access-key", "s3cret"]);
     let server = Server::spawn(command);
     check(TESTS, "Signatures", &server, &folder);

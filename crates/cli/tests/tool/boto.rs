@@ -24,7 +24,10 @@ pub fn check(program: &str, class: &str, server: &Server, folder: &Folder) {
     let Some(python) = python() else { return };
     let program = repository().join("crates/cli/tests/aws").join(program).canonicalize().unwrap();
     let mut tests = Command::new(python);
-    tests.args([program.as_os_str(), class.as_ref()]).env("SLUICE_URL", &server.url).current_dir(folder.path());
+    tests
+        .args([program.as_os_str(), class.as_ref()])
+        .env("SLUICE_URL", &server.url)
+        .current_dir(folder.path());
     let output = tests.output().unwrap();
     let report = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !report.contains("Ran 0 tests"), "{report}");
