@@ -3,8 +3,8 @@
 use crate::exit::{Failure, Outcome};
 use crate::sdk;
 use http::{Request, Response};
-use sluice_runtime::{Node, NodeConfig};
 use sluice_runtime::callees::CalleesRef;
+use sluice_runtime::{Node, NodeConfig};
 use sluice_server::InProcess;
 use sluice_server::aws::Settings;
 use sluice_types::Code;
