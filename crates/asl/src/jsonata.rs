@@ -11,6 +11,10 @@ pub struct Jsonata {
 }
 
 impl Jsonata {
+    pub(crate) fn new(source: &str) -> Self {
+        Self { source: source.into() }
+    }
+
     /// The text between `{%` and `%}`.
     pub fn source(&self) -> &str {
         &self.source

@@ -4,11 +4,13 @@
 //! Source of the semantics: <https://states-language.net/spec.html> and the AWS Step Functions developer guide.
 
 mod choice;
+pub mod diagnostic;
 mod expression;
 mod fault;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod machine;
+pub mod parse;
 mod scope;
 pub mod setting;
 mod template;
@@ -16,6 +18,7 @@ pub mod timestamp;
 mod variables;
 mod wildcard;
 
+pub use diagnostic::{Diagnostic, Severity};
 pub use expression::Expression;
 pub use fault::Fault;
 pub use machine::Machine;

@@ -5,6 +5,7 @@
 use crate::{Expression, Template};
 use sluice_expression::Value;
 use sluice_expression::path::{Path, ReferencePath};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A whole definition.
@@ -16,6 +17,8 @@ pub struct Machine {
     pub timeout_seconds: Option<u64>,
     /// The top-level states.
     pub body: Block,
+    /// Variables that each state refers to, by its name; states that refer to none are left out.
+    pub variable_references: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 /// Position of a state in its block.

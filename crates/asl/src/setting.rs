@@ -9,6 +9,16 @@ use std::sync::Arc;
 /// Longest wait, in seconds (68 years): AWS counts them in 31 bits.
 pub const WAIT_SECONDS_MAX: u64 = i32::MAX as u64;
 
+impl<T: Copy> Setting<T> {
+    /// What is written down.
+    pub fn fixed(&self) -> Option<T> {
+        match self {
+            Self::Fixed(value) => Some(*value),
+            Self::Computed(_) => None,
+        }
+    }
+}
+
 impl Setting<u64> {
     /// The number, at least 0. `field` is its name without `Path`.
     pub fn value(&self, scope: &mut Scope<'_>, field: &str) -> Result<u64, Fault> {

@@ -1,0 +1,55 @@
+//! `Task` states.
+
+use super::fields::Fields;
+use super::query::Sees;
+use super::{Parser, SECONDS_MAX};
+use crate::diagnostic::code;
+use crate::machine::{QueryLanguage, Task};
+
+impl Parser<'_> {
+    pub(super) fn task(&mut self, fields: &Fields<'_>, query: QueryLanguage) -> Option<Task> {
+        self.require(fields, &["Resource"]);
+        let resource = self.text(fields, "Resource");
+        if let Some(resource) = &resource {
+            self.check_resource(fields, resource);
+        }
+        let timeout_seconds = self.integer_setting(fields, "TimeoutSeconds", 1..=SECONDS_MAX, query);
+        let heartbeat_seconds = self.integer_setting(fields, "HeartbeatSeconds", 1..=SECONDS_MAX, query);
+        if let (Some(timeout), Some(heartbeat)) = (
+            timeout_seconds.as_ref().and_then(|s| s.fixed()),
+            heartbeat_seconds.as_ref().and_then(|s| s.fixed()),
+        ) && heartbeat >= timeout
+        {
+            let message =
+                "The value for the field 'HeartbeatSeconds' must be less than that of 'TimeoutSeconds'";
+            self.schema(&fields.place.field("HeartbeatSeconds"), fields.at, message.into());
+        }
+        if let Some(node) = fields.get("Credentials")
+            && node.as_object().is_none()
+        {
+            self.mistyped(fields, "Credentials", node, "an object");
+        }
+        let credentials = self.template(fields, "Credentials", query, Sees::INPUT);
+        Some(Task { resource: resource?, timeout_seconds, heartbeat_seconds, credentials })
+    }
+
+    fn check_resource(&mut self, fields: &Fields<'_>, resource: &str) {
+        let at = fields.get("Resource").map_or(0, |node| node.at);
+        let place = fields.place.field("Resource");
+        if resource.is_empty() || resource.contains(char::is_whitespace) {
+            let message = format!("'{resource}' is neither an ARN nor the name of a function");
+            self.error(code::INVALID_RESOURCE, Some(&place), at, message);
+        }
+        if !self.express {
+            return;
+        }
+        let pattern =
+            [".waitForTaskToken", ".sync:2", ".sync"].into_iter().find(|end| resource.ends_with(end));
+        if let Some(pattern) = pattern {
+            let message = format!("Express state machine does not support '{pattern}' service integration ");
+            self.schema(&place, at, message);
+        } else if resource.contains(":activity:") {
+            self.schema(&place, at, "Express state machine does not support Activity ARN".into());
+        }
+    }
+}
