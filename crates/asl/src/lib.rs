@@ -5,6 +5,7 @@
 
 mod choice;
 pub mod diagnostic;
+pub mod execution;
 mod expression;
 mod fault;
 pub mod intrinsic;

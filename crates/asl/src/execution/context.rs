@@ -1,8 +1,8 @@
 //! The context object: `$$` and `$states.context`.
 
 use super::Execution;
+use super::clock;
 use super::frames::{Frame, Item};
-use super::timestamp;
 use crate::machine::{Kind, State};
 use sluice_expression::{Map, Value};
 use std::sync::Arc;
@@ -40,12 +40,12 @@ impl Execution {
         let mut execution = Map::default();
         execution.insert("Id".into(), Value::String(settings.id.clone()));
         execution.insert("Input".into(), self.input.clone());
-        execution.insert("StartTime".into(), Value::string(timestamp::format(settings.start_ms)));
+        execution.insert("StartTime".into(), Value::string(clock::rfc3339(settings.start_ms)));
         execution.insert("Name".into(), Value::String(settings.name.clone()));
         execution.insert("RoleArn".into(), Value::String(settings.role.clone()));
         execution.insert("RedriveCount".into(), Value::Int(i64::from(self.redrives)));
         if let Some(redriven_ms) = self.redriven_ms {
-            execution.insert("RedriveTime".into(), Value::string(timestamp::format(redriven_ms)));
+            execution.insert("RedriveTime".into(), Value::string(clock::rfc3339(redriven_ms)));
         }
         let machine = Value::fields([
             ("Id", Value::String(settings.machine_id.clone())),
@@ -62,7 +62,7 @@ impl Execution {
         let mut execution = own.as_object().cloned().unwrap_or_default();
         execution.insert("Id".into(), Value::String(child.arn.clone()));
         execution.insert("Input".into(), child.input.clone());
-        execution.insert("StartTime".into(), Value::string(timestamp::format(child.start_ms)));
+        execution.insert("StartTime".into(), Value::string(clock::rfc3339(child.start_ms)));
         execution.insert("Name".into(), Value::String(child.name.clone()));
         Some(Value::object(execution))
     }
@@ -71,7 +71,7 @@ impl Execution {
 fn state_context(frame: &Frame, state: &State) -> Value {
     let mut about = Map::default();
     about.insert("Name".into(), Value::String(state.name.clone()));
-    about.insert("EnteredTime".into(), Value::string(timestamp::format(frame.entered_ms)));
+    about.insert("EnteredTime".into(), Value::string(clock::rfc3339(frame.entered_ms)));
     if matches!(state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
         about.insert("RetryCount".into(), Value::Int(i64::from(frame.retries())));
     }

@@ -130,8 +130,7 @@ impl Execution {
         let next = state.next.unwrap_or(Next::End);
         let (output, assigned) = match state.query {
             QueryLanguage::JsonPath => {
-                let assigned =
-                    self.assigned(frame, state, state.assign.as_ref(), View::of(&result), turn)?;
+                let assigned = self.assigned(frame, state, state.assign.as_ref(), View::of(&result), turn)?;
                 let result = match &state.result_selector {
                     None => result,
                     Some(selector) => {
@@ -223,10 +222,15 @@ impl Execution {
 
     /// Whether a payload is within AWS's limit, where that holds.
     pub(super) fn check_size(&self, payload: &Value, of: &str) -> Result<(), Fault> {
-        if !self.settings.aws_limits || payload.json_bytes() <= PAYLOAD_BYTES_MAX {
-            return Ok(());
+        match self.is_too_large(payload) {
+            true => Err(Fault::new(DATA_LIMIT_EXCEEDED, too_large(of))),
+            false => Ok(()),
         }
-        Err(Fault::new(DATA_LIMIT_EXCEEDED, too_large(of)))
+    }
+
+    /// Whether a payload is beyond AWS's limit, where that holds.
+    pub(super) fn is_too_large(&self, payload: &Value) -> bool {
+        self.settings.aws_limits && payload.json_bytes() > PAYLOAD_BYTES_MAX
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Execution;
 use super::data::{Onward, View};
-use super::failure::Failure;
+use super::failure::{Failure, Origin};
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, StateType};
 use super::turn::{Flow, Turn};
@@ -10,11 +10,6 @@ use crate::machine::{Kind, Next, QueryLanguage, Rule, Setting, State};
 use crate::{Fault, machine::Wait};
 use sluice_expression::Value;
 use std::sync::Arc;
-
-use super::timestamp;
-
-/// Longest delay of a `Wait`, in milliseconds, as AWS has it: 2,147,483,647 seconds.
-pub const WAIT_MS_MAX: u64 = 2_147_483_647_000;
 
 impl Kind {
     /// The type of the state.
@@ -133,23 +128,10 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
         let effective = self.effective_input(frame, state, turn)?;
-        let view = View::of(&effective);
-        let until_ms = match wait {
-            Wait::Seconds(seconds) => {
-                let seconds = self.whole(frame, state, seconds, ("Seconds", 0), view, turn)?;
-                turn.now_ms.saturating_add(seconds.saturating_mul(1000))
-            }
-            Wait::Timestamp(setting) => {
-                let text = self.text(frame, state, setting, "Timestamp", view, turn)?;
-                frame.trail.entering = false;
-                let at_ms = timestamp::parse(&text).ok_or_else(|| no_timestamp(state, setting, &text))?;
-                u64::try_from(at_ms).unwrap_or_default()
-            }
-        };
+        let until_ms =
+            self.see(frame, state, View::of(&effective), turn, |scope| wait.until_ms(scope, turn.now_ms));
+        let until_ms = until_ms.map_err(|failure| after_entry(frame, state, failure))?;
         frame.trail.entering = false;
-        if until_ms.saturating_sub(turn.now_ms) > WAIT_MS_MAX {
-            return Err(Failure::runtime("Wait state delay is too long."));
-        }
         frame.doing = Doing::Waiting;
         self.set_deadline(frame, ix, Some(until_ms));
         Ok(Flow::Wait)
@@ -157,11 +139,10 @@ impl Execution {
 
     /// Leaves a `Wait` whose time has come.
     pub(super) fn waited(&mut self, frame: &mut Frame, ix: FrameIx, turn: &mut Turn<'_>) -> Flow {
-        let state = &self.block(frame, turn.machine).states[frame.state.0 as usize];
+        let state = self.state_of(frame, turn.machine);
         let effective = self.effective_input(frame, state, turn);
-        let flow = effective.and_then(|effective| {
-            self.pass_on(frame, state, effective, Onward::of(state), turn)
-        });
+        let flow =
+            effective.and_then(|effective| self.pass_on(frame, state, effective, Onward::of(state), turn));
         flow.unwrap_or_else(|failure| self.fail_state(frame, ix, state, failure, turn))
     }
 
@@ -184,28 +165,21 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
         let input = frame.input.clone();
-        let mut text = |setting: &Option<Setting<Arc<str>>>, field| {
-            let setting = setting.as_ref();
-            setting.map(|it| self.text(frame, state, it, field, View::of(&input), turn)).transpose()
-        };
-        let (error, cause) = (text(error, "Error")?, text(cause, "Cause")?);
+        let (error, cause) = self.see(frame, state, View::of(&input), turn, |scope| {
+            let error = error.as_ref().map(|error| error.value(scope, "Error")).transpose()?;
+            Ok((error, cause.as_ref().map(|cause| cause.value(scope, "Cause")).transpose()?))
+        })?;
         frame.trail.entering = false;
         Err(Failure::work(error, cause))
     }
 }
 
-fn no_timestamp(state: &State, setting: &Setting<Arc<str>>, text: &str) -> Failure {
-    match (state.query, setting) {
-        (QueryLanguage::JsonPath, Setting::Computed(path)) => Failure::runtime(format!(
-            "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format \
-             string: {} == {text}",
-            path.source(),
-        )),
-        _ => {
-            let cause = format!(
-                "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
-            );
-            Failure::query("Timestamp", cause)
-        }
+/// What a `Wait` computes is an error of its entry only if an expression failed; else of the wait.
+fn after_entry(frame: &mut Frame, state: &State, failure: Failure) -> Failure {
+    if failure.origin != Origin::Evaluation(None) {
+        return failure;
     }
+    frame.trail.entering = false;
+    let location = (state.query == QueryLanguage::Jsonata).then(|| "Timestamp".into());
+    Failure { origin: Origin::Evaluation(location), ..failure }
 }

@@ -148,6 +148,12 @@ impl Frames {
         self.slots.get(ix.0 as usize)?.as_deref()
     }
 
+    /// All joins of frames that are in.
+    pub fn joins(&mut self) -> impl Iterator<Item = (FrameIx, &mut Join)> {
+        let frames = (0..).map(FrameIx).zip(&mut self.slots);
+        frames.filter_map(|(ix, frame)| Some((ix, frame.as_mut()?.join()?)))
+    }
+
     /// All that are in, by position.
     pub fn iter(&self) -> impl Iterator<Item = &Frame> {
         self.slots.iter().flatten().map(|frame| &**frame)

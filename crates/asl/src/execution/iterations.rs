@@ -245,12 +245,12 @@ impl Execution {
         view: View<'_>,
         turn: &Turn<'_>,
     ) -> Result<Batch, Failure> {
-        let mut whole = |setting: &Option<_>, field| {
-            let setting = setting.as_ref();
-            setting.map(|it| self.whole(frame, state, it, (field, 1), view, turn)).transpose()
-        };
-        let max_items = whole(&batcher.max_items, "MaxItemsPerBatch")?;
-        let max_bytes = whole(&batcher.max_bytes, "MaxInputBytesPerBatch")?;
+        let (max_items, max_bytes) = self.see(frame, state, view, turn, |scope| {
+            let items = batcher.max_items.as_ref();
+            let items = items.map(|most| most.value(scope, "MaxItemsPerBatch")).transpose()?;
+            let bytes = batcher.max_bytes.as_ref();
+            Ok((items, bytes.map(|most| most.value(scope, "MaxInputBytesPerBatch")).transpose()?))
+        })?;
         let input = batcher.input.as_ref();
         let input = input.map(|it| self.evaluate(frame, state, it, "BatchInput", view, turn)).transpose()?;
         Ok(Batch { max_items, max_bytes: max_bytes.unwrap_or(BATCH_BYTES_MAX), input })

@@ -87,7 +87,9 @@ impl Execution {
         let state = self.state_of(&frame, turn.machine);
         frame.join().expect("a frame with children joins them").open -= 1;
         let failure = match &state.kind {
-            Kind::Map(map) => self.iteration_failed(&mut frame, state, map, (&child_frame, child), failure, turn),
+            Kind::Map(map) => {
+                self.iteration_failed(&mut frame, state, map, (&child_frame, child), failure, turn)
+            }
             _ => {
                 frame.trail.last = child_frame.trail.of_error();
                 Some(failure)
@@ -137,7 +139,7 @@ impl Execution {
         }
         let result = match &state.kind {
             Kind::Map(map) => self.map_result(frame, map, turn),
-            _ => Value::array(frame.join().map(Join::take_results).unwrap_or_default()),
+            _ => Value::array(frame.join().map(|join| join.results()).unwrap_or_default()),
         };
         self.finish_join(frame, state, result, turn)
     }
@@ -151,8 +153,11 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
         let kind = state.kind.state_type();
-        self.note(frame, frame.trail.last, turn, || HistoryKind::Children { kind, step: JoinStep::Succeeded });
-        self.drop_children(frame, turn);
+        self.note(frame, frame.trail.last, turn, || HistoryKind::Children {
+            kind,
+            step: JoinStep::Succeeded,
+        });
+        self.drop_children(frame);
         self.complete(frame, state, result, turn)
     }
 
@@ -162,16 +167,37 @@ impl Execution {
     }
 }
 
+impl Slot {
+    /// The frame of a child that has not succeeded.
+    pub fn frame(&self) -> Option<FrameIx> {
+        match self {
+            Self::Open(ix) | Self::Failed(ix, _) => Some(*ix),
+            Self::Done(_) => None,
+        }
+    }
+
+    /// Lets a child that has not succeeded run again.
+    pub fn reopen(&mut self) -> Option<FrameIx> {
+        let ix = self.frame()?;
+        *self = Self::Open(ix);
+        Some(ix)
+    }
+}
+
 impl Join {
+    /// Number of the map run.
+    pub fn run(&self) -> Option<u32> {
+        self.iterations.as_ref()?.run
+    }
+
     fn is_complete(&self) -> bool {
         self.open == 0 && self.iterations.as_ref().is_none_or(|iterations| iterations.is_exhausted())
     }
 
     /// The results, in order; failures as their records.
-    pub fn take_results(&mut self) -> Vec<Value> {
-        let results = self.slots.iter_mut().map(|slot| match slot {
-            Slot::Done(result) => std::mem::take(result),
-            Slot::Failed(_, record) => record.clone(),
+    pub fn results(&self) -> Vec<Value> {
+        let results = self.slots.iter().map(|slot| match slot {
+            Slot::Done(result) | Slot::Failed(_, result) => result.clone(),
             Slot::Open(_) => unreachable!("all children have ended"),
         });
         results.collect()

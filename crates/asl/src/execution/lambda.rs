@@ -1,7 +1,7 @@
 //! The result of `states:::lambda:invoke`, in AWS's shape.
 
 use super::chance::Chance;
-use super::{Work, timestamp};
+use super::{Work, clock};
 use sluice_expression::{Map, Value};
 
 const LATEST: &str = "$LATEST";
@@ -17,7 +17,10 @@ pub(super) fn result(work: &Work, output: Value, now_ms: u64, chance: &mut Chanc
             }
             let length = if *asynchronous { 0 } else { output.json_bytes() };
             result.insert("Payload".into(), if *asynchronous { Value::string("") } else { output });
-            result.insert("SdkHttpMetadata".into(), metadata(length, &request_id, now_ms, chance, *asynchronous));
+            result.insert(
+                "SdkHttpMetadata".into(),
+                metadata(length, &request_id, now_ms, chance, *asynchronous),
+            );
             result.insert("SdkResponseMetadata".into(), Value::fields([("RequestId", request_id)]));
             result.insert("StatusCode".into(), Value::Int(if *asynchronous { 202 } else { 200 }));
             Value::object(result)
@@ -33,7 +36,13 @@ fn version(function: &str) -> &str {
     if named && !qualifier.is_empty() { qualifier } else { LATEST }
 }
 
-fn metadata(length: usize, request_id: &Value, now_ms: u64, chance: &mut Chance, asynchronous: bool) -> Value {
+fn metadata(
+    length: usize,
+    request_id: &Value,
+    now_ms: u64,
+    chance: &mut Chance,
+    asynchronous: bool,
+) -> Value {
     let trace = format!("Root=1-{:08x}-{:024x};Sampled=0", now_ms / 1000, u128::from(chance.next()));
     let headers = [
         ("X-Amz-Executed-Version", Value::string(LATEST)),
@@ -41,7 +50,7 @@ fn metadata(length: usize, request_id: &Value, now_ms: u64, chance: &mut Chance,
         ("Connection", Value::string("keep-alive")),
         ("x-amzn-RequestId", request_id.clone()),
         ("Content-Length", Value::string(length.to_string())),
-        ("Date", Value::string(timestamp::http_date(now_ms))),
+        ("Date", Value::string(clock::http_date(now_ms))),
         ("X-Amzn-Trace-Id", Value::string(trace)),
         ("Content-Type", Value::string("application/json")),
     ];

@@ -79,7 +79,9 @@ impl Execution {
         };
         match &items {
             Value::Array(_) => Ok(items),
-            Value::Object(_) if state.query == QueryLanguage::Jsonata || map.mode != MapMode::Inline => Ok(items),
+            Value::Object(_) if state.query == QueryLanguage::Jsonata || map.mode != MapMode::Inline => {
+                Ok(items)
+            }
             _ => Err(no_items(state, map, &items)),
         }
     }
@@ -96,7 +98,8 @@ impl Execution {
         turn: &Turn<'_>,
     ) -> Result<Iterations, Failure> {
         let view = View::of(&effective);
-        let max_concurrency = self.whole(frame, state, &map.max_concurrency, ("MaxConcurrency", 0), view, turn)?;
+        let max_concurrency =
+            self.see(frame, state, view, turn, |scope| map.max_concurrency.value(scope, "MaxConcurrency"))?;
         let batch = map.batcher.as_ref();
         let batch = batch.map(|batcher| self.batch(frame, state, batcher, view, turn)).transpose()?;
         Ok(Iterations { items, source, next: 0, max_concurrency, run: None, batch, effective })
@@ -128,7 +131,7 @@ impl Execution {
             config.insert("InputType".into(), Value::String(input_type.clone()));
         }
         if let Some(max_items) = &reader.max_items {
-            let max_items = self.whole(frame, state, max_items, ("MaxItems", 0), view, turn)?;
+            let max_items = self.see(frame, state, view, turn, |scope| max_items.value(scope, "MaxItems"))?;
             config.insert("MaxItems".into(), Value::Int(max_items as i64));
         }
         self.map_started(frame, 0, turn);
@@ -174,7 +177,8 @@ fn no_items(state: &State, map: &Map, items: &Value) -> Failure {
             Failure::query("Items", cause)
         }
         (_, QueryLanguage::Jsonata) => {
-            let cause = format!("The field 'Items' must be an array or an object, but was '{}'", items.type_name());
+            let cause =
+                format!("The field 'Items' must be an array or an object, but was '{}'", items.type_name());
             Failure::query("Items", cause)
         }
         (items, QueryLanguage::JsonPath) => {

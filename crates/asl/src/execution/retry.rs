@@ -8,7 +8,6 @@ use super::history::{HistoryKind, JoinStep};
 use super::turn::{Flow, Turn};
 use crate::machine::{Catcher, Next, QueryLanguage, Retrier, State};
 
-
 /// Longest delay before a retry, in milliseconds: a year.
 pub const RETRY_DELAY_MS_MAX: u64 = 31_622_400_000;
 
@@ -33,7 +32,7 @@ impl Execution {
         let Some(catcher) = state.catch.iter().find(|catcher| failure.matches(&catcher.errors)) else {
             return self.halt_at(frame, failure);
         };
-        self.drop_children(frame, turn);
+        self.drop_children(frame);
         match self.catch(frame, state, catcher, &failure, turn) {
             Ok(flow) => flow,
             Err(failure) => {
@@ -46,6 +45,7 @@ impl Execution {
     fn halt_at(&mut self, frame: &mut Frame, failure: Failure) -> Flow {
         frame.doing = match std::mem::replace(&mut frame.doing, Doing::Ready) {
             Doing::Joining(join) => Doing::Halted(Some(join)),
+            Doing::Working(working) => Doing::Halted(working.join),
             _ => Doing::Halted(None),
         };
         Flow::Fail(failure)
@@ -71,7 +71,7 @@ impl Execution {
         let delay_ms = state.retry[number].delay_ms(*attempt);
         *attempt += 1;
         let delay_ms = if state.retry[number].jitter { self.chance.up_to(delay_ms) } else { delay_ms };
-        self.drop_children(frame, turn);
+        self.drop_children(frame);
         frame.doing = Doing::BackingOff;
         frame.trail.entering = false;
         self.set_deadline(frame, ix, Some(turn.now_ms.saturating_add(delay_ms)));
@@ -80,7 +80,7 @@ impl Execution {
 
     /// Tries the state of a frame again.
     pub(super) fn retry_now(&mut self, frame: &mut Frame, ix: FrameIx, turn: &mut Turn<'_>) -> Flow {
-        let state = &self.block(frame, turn.machine).states[frame.state.0 as usize];
+        let state = self.state_of(frame, turn.machine);
         self.attempt(frame, ix, state, turn)
     }
 
@@ -108,10 +108,9 @@ impl Execution {
             }
         };
         let assigned = self.assigned(frame, state, catcher.assign.as_ref(), view, turn)?;
-        Ok(self.leave(frame, state, output, assigned, Next::State(catcher.next), turn)?)
+        self.leave(frame, state, output, assigned, Next::State(catcher.next), turn)
     }
 }
-
 
 impl Retrier {
     /// Milliseconds before the retry that follows so many others.
@@ -127,4 +126,3 @@ impl Retrier {
 pub(super) fn given(text: std::sync::Arc<str>) -> Option<std::sync::Arc<str>> {
     (!text.is_empty()).then_some(text)
 }
-

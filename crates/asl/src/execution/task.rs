@@ -3,19 +3,16 @@
 use super::data::{View, too_large};
 use super::failure::{DATA_LIMIT_EXCEEDED, Failure, Origin, TIMEOUT};
 use super::frames::{Doing, Frame, FrameIx};
-use super::history::{HistoryKind, Performer, TaskStep};
+use super::history::{HistoryKind, TaskStep};
+use super::join::Join;
 use super::resource::{Resource, Target};
 use super::retry::given;
-use super::settings::PAYLOAD_BYTES_MAX;
 use super::turn::{Flow, Turn};
 use super::{Execution, Request, TaskId, TaskRequest, lambda};
 use crate::machine::{Kind, State, Task};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::sync::Arc;
-
-/// Longest a task may take, and may be silent, in seconds.
-pub const TASK_SECONDS_MAX: u64 = 99_999_999;
 
 /// Work that a frame waits for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +31,8 @@ pub(super) struct Working {
     pub timeout_at_ms: Option<u64>,
     /// When the next heartbeat is due, in milliseconds.
     pub heartbeat_at_ms: Option<u64>,
+    /// The iterations of a `Map` whose results are written.
+    pub join: Option<Box<Join>>,
 }
 
 /// Why a frame waits for work.
@@ -42,9 +41,9 @@ pub(super) enum Purpose {
     /// It is at a `Task`.
     Task,
     /// It is at a distributed `Map` whose items are read.
-    Items,
+    Items { run: u32 },
     /// It is at a distributed `Map` whose results are written.
-    Results,
+    Results { run: u32 },
 }
 
 impl Working {
@@ -86,15 +85,16 @@ impl Execution {
         let view = View { token: token.as_ref(), ..View::of(&effective) };
         let arguments = self.arguments(frame, state, view, turn)?;
         let role = self.role(frame, state, task, view, turn)?;
-        let mut seconds = |setting: &Option<_>, field| {
-            let setting = setting.as_ref();
-            setting.map(|it| self.whole(frame, state, it, (field, 1), view, turn)).transpose()
-        };
-        let timeout_seconds = seconds(&task.timeout_seconds, "TimeoutSeconds")?;
-        let heartbeat_seconds = seconds(&task.heartbeat_seconds, "HeartbeatSeconds")?;
+        let (timeout_seconds, heartbeat_seconds) = self.see(frame, state, view, turn, |scope| {
+            let timeout = task.timeout_seconds.as_ref();
+            let timeout = timeout.map(|seconds| seconds.value(scope, "TimeoutSeconds")).transpose()?;
+            let heartbeat = task.heartbeat_seconds.as_ref();
+            Ok((timeout, heartbeat.map(|seconds| seconds.value(scope, "HeartbeatSeconds")).transpose()?))
+        })?;
         self.check_size(&arguments, &state.name)?;
         let work = resource.work(&arguments)?;
-        let request = TaskRequest { task: id, work, token: token.clone(), timeout_seconds, heartbeat_seconds };
+        let request =
+            TaskRequest { task: id, work, token: token.clone(), timeout_seconds, heartbeat_seconds };
         if self.records(frame) {
             let performer = resource.performer();
             let region = self.region();
@@ -128,6 +128,7 @@ impl Execution {
             timeout_at_ms: None,
             heartbeat_at_ms: None,
             request: Some(Box::new(request.clone())),
+            join: None,
         });
         // The clocks of an activity start when a worker takes it up.
         if !matches!(request.work, super::Work::Activity { .. }) {
@@ -209,7 +210,7 @@ impl Execution {
         output: Value,
         turn: &mut Turn<'_>,
     ) -> Flow {
-        let state = &self.block(frame, turn.machine).states[frame.state.0 as usize];
+        let state = self.state_of(frame, turn.machine);
         let resource = self.resource_of(frame, turn);
         let Doing::Working(working) = &mut frame.doing else { return Flow::Wait };
         let request = working.request.take();
@@ -220,7 +221,7 @@ impl Execution {
             }
             _ => output,
         };
-        if self.settings.aws_limits && output.json_bytes() > PAYLOAD_BYTES_MAX {
+        if self.is_too_large(&output) {
             let cause = too_large(resource.performer().name());
             let failure = Failure::work(Some(DATA_LIMIT_EXCEEDED.into()), Some(cause.into()));
             return self.task_failed(frame, ix, failure, false, turn);
@@ -264,7 +265,7 @@ impl Execution {
 
     fn end_task(&mut self, frame: &mut Frame, ix: FrameIx, failure: Failure, turn: &mut Turn<'_>) -> Flow {
         self.set_deadline(frame, ix, None);
-        let state = &self.block(frame, turn.machine).states[frame.state.0 as usize];
+        let state = self.state_of(frame, turn.machine);
         self.fail_state(frame, ix, state, failure, turn)
     }
 
@@ -279,7 +280,7 @@ impl Execution {
     }
 
     fn resource_of<'m>(&self, frame: &Frame, turn: &Turn<'m>) -> Resource<'m> {
-        match &self.block(frame, turn.machine).states[frame.state.0 as usize].kind {
+        match &self.state_of(frame, turn.machine).kind {
             Kind::Task(task) => Resource::parse(&task.resource),
             _ => unreachable!("the work of a task belongs to a Task"),
         }

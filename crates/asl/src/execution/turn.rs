@@ -72,7 +72,8 @@ impl Execution {
                 }
                 Flow::Next => {
                     turn.steps -= 1;
-                    flow = self.enter(&mut frame, ix, &block.states[frame.state.0 as usize], turn);
+                    let state = &block.states[frame.state.0 as usize];
+                    flow = self.enter(&mut frame, ix, state, turn);
                 }
                 Flow::Wait => break,
                 Flow::End(output) => return self.block_succeeded(frame, ix, output, turn),

@@ -135,16 +135,8 @@ impl Parser<'_> {
     }
 
     fn refuse_distributed_fields(&mut self, fields: &Fields<'_>) {
-        const DISTRIBUTED: [&str; 8] = [
-            "ItemBatcher",
-            "ItemReader",
-            "Label",
-            "ResultWriter",
-            "ToleratedFailureCount",
-            "ToleratedFailureCountPath",
-            "ToleratedFailurePercentage",
-            "ToleratedFailurePercentagePath",
-        ];
+        // Labels and tolerated failures are accepted by AWS, and mean nothing there.
+        const DISTRIBUTED: [&str; 3] = ["ItemBatcher", "ItemReader", "ResultWriter"];
         for field in fields.iter().filter(|field| DISTRIBUTED.contains(&&*field.name)) {
             let message =
                 format!("Field '{}' is only supported for Map states of Mode DISTRIBUTED", field.name);

@@ -1,0 +1,4 @@
+//! Definitions, and what their expressions give: the published suites, and the rules one by one.
+
+mod corpus;
+mod suites;
