@@ -31,10 +31,9 @@ pub fn field_of_state(text: &str, state: &str, way: &[&str]) -> Option<Spot> {
 fn find_state<'n>(node: &'n Node, place: Place, state: &str) -> Option<(&'n Node, Place)> {
     match &node.content {
         Content::Scalar(_) => None,
-        Content::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, item)| find_state(item, place.item(index), state)),
+        Content::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| find_state(item, place.item(index), state))
+        }
         Content::Object(fields) => {
             let states = place.field("States");
             let own = field(node, "States").and_then(|states| field(&states.value, state));
