@@ -32,6 +32,7 @@ mod retry;
 mod settings;
 mod task;
 mod turn;
+mod view;
 mod work;
 
 pub use event::Event;

@@ -297,6 +297,7 @@ fn request(
         });
     }
     let buckets = BUCKETS.map(|name| Bucket { name: name.into(), keep: false }).into();
-    let program = Program { app: app.into(), durability, buckets, functions, triggers };
+    let program =
+        Program { app: app.into(), durability, buckets, functions, triggers, workflows: Vec::new() };
     DeployRequest { program: Arc::new(program), definition: Bytes::new(), files, reset_triggers: Vec::new() }
 }

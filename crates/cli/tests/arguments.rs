@@ -38,6 +38,12 @@ fn no_command_is_a_wrong_request_and_a_wish_for_help_is_not() {
 }
 
 #[test]
+fn a_core_that_is_not_there_is_refused() {
+    let error = folder().call(&["server", "--core", "1023", "--json"]).error(2);
+    assert!(error["message"].as_str().unwrap().contains("may use the cores"), "{error}");
+}
+
+#[test]
 fn exit_codes_are_documented() {
     let called = folder().call(&["help", "exit-codes"]);
     for code in ["0  ", "1  ", "2  ", "3  ", "130  "] {

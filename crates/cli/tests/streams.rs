@@ -41,6 +41,18 @@ fn output(run: &Value, key: &str) -> Value {
     run["outputs"][key].clone()
 }
 
+/// How often something has happened in run `r`.
+fn happened(server: &Server, kind: &str) -> usize {
+    let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200);
+    history["events"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
+}
+
+fn until(server: &Server, kind: &str, count: usize) {
+    while happened(server, kind) < count {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_reader_has_the_beginning_before_the_end_is_written() {
     let run = run("
@@ -201,6 +213,41 @@ def joined(parts):
 }
 
 #[test]
+fn what_is_broken_off_costs_no_memory() {
+    let folder = Folder::with(&[(
+        "app.py",
+        &format!(
+            "{HEAD}
+@app.function(on=items.each(), into=parts, retries=0)
+def write(item, ctx):
+    ctx.open(parts, 'p').write(bytes(5_000_000))
+    raise OSError('no more')
+
+@app.function(on=parts.each(), retries=0)
+def read(part):
+    return part.stream().read()
+
+@app.function(on=sg.event(type='sluice.invocation.failed', subject='write'))
+def cope(event):
+    return 'coped'
+
+@app.function(on=sg.event(type='sluice.invocation.failed', subject='read'))
+def cope_too(event):
+    return 'coped too'
+"
+        ),
+    )]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    let body = json!({"id": "r", "objects": {"items": {"a": 1}}, "seal": false}).to_string();
+    assert_eq!(server.ask("POST", "/v1/apps/streams/runs", body.as_bytes()).status, 202);
+    until(&server, "InvocationSucceeded", 2);
+    let metrics = String::from_utf8(server.ask("GET", "/metrics", b"").body).unwrap();
+    assert!(metrics.contains("sluice_object_bytes 0\n"), "{metrics}");
+    server.stop();
+}
+
+#[test]
 fn a_stream_that_is_left_open_fails_its_function() {
     let run = run("
 @app.function(on=items.each(), into=parts, retries=0)
@@ -214,6 +261,57 @@ def read(part):
     assert_eq!(run["status"], "failed", "{run}");
     let message = run["error"]["message"].as_str().unwrap();
     assert!(message.contains("without closing"), "{message}");
+}
+
+#[test]
+fn a_call_has_so_many_objects_open_and_no_more() {
+    let run = run("
+@app.function(on=items.each(), into=parts, retries=3)
+def write(item, ctx):
+    return [ctx.open(parts, f'{n}') for n in range(129)]
+
+@app.function(on=parts.each())
+def read(part):
+    return part.stream().read()
+");
+    assert_eq!(run["status"], "failed", "{run}");
+    let message = run["error"]["message"].as_str().unwrap();
+    assert!(message.contains("at most 128 objects open"), "{message}");
+    assert_eq!(run["functions"][0]["retried"], 0, "{run}");
+}
+
+#[test]
+fn what_was_shown_must_be_repeated_when_it_could_not_be_kept() {
+    let folder = Folder::with(&[(
+        "app.py",
+        &format!(
+            "{HEAD}
+@app.function(on=items.each(), into=parts, retries={{'max': 5, 'initial': 0}})
+def write(item, ctx):
+    with ctx.open(parts, 'p') as out:
+        out.write(bytes([ctx.attempt]) * 100_000)
+
+@app.function(on=parts.each())
+def read(part):
+    return len(part.stream().read())
+"
+        ),
+    )]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    // Files where the directories of objects would be.
+    for low_byte in 0..=u8::MAX {
+        std::fs::write(folder.path().join(format!("data/objects/objects/{low_byte:02x}")), "").unwrap();
+    }
+    let body = json!({"id": "r", "objects": {"items": {"a": 1}}}).to_string();
+    let run = server.ask("POST", "/v1/apps/streams/runs?wait=60s", body.as_bytes()).json(200);
+    assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("SLU0106")), "{run}");
+    assert_eq!(run["functions"][0]["retried"], 1, "{run}");
+    let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200).to_string();
+    assert!(history.contains("could not be kept"), "{history}");
+    let part = server.ask("GET", "/v1/apps/streams/buckets/parts/p?run=r", b"").json(404).to_string();
+    assert!(part.contains("was never finished"), "{part}");
+    server.stop();
 }
 
 #[test]
@@ -295,13 +393,7 @@ def read(part):
     server.call(&folder, &["deploy", "app.py"]);
     let body = json!({"id": "r", "objects": {"items": {"a": 1}}}).to_string();
     assert_eq!(server.ask("POST", "/v1/apps/streams/runs", body.as_bytes()).status, 202);
-    let happened = |server: &Server, kind: &str| {
-        let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200);
-        history["events"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
-    };
-    while happened(&server, "InvocationCreated") < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    until(&server, "InvocationCreated", 2);
     server.kill();
     let server = Server::start(&folder);
     let run = server.ask("GET", "/v1/runs/r?wait=60s", b"").json(200);

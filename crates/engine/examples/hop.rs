@@ -69,6 +69,7 @@ impl Driver {
             seed: run,
             incarnation: 0,
             origin: Origin::Client,
+            workflow: None,
         })));
     }
 }

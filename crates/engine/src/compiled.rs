@@ -1,8 +1,11 @@
 //! A program with the tables that make the hot path a few look-ups.
 
 use crate::hearing::{Ear, Hearing};
-use sluice_types::{BucketIx, Condition, DataGraph, EventHead, FunctionIx, Node, Program, Scope, TriggerIx};
-use std::sync::Arc;
+use sluice_asl::Machine;
+use sluice_types::{
+    BucketIx, Condition, DataGraph, EventHead, FunctionIx, Node, Program, Scope, TriggerIx, WorkflowIx,
+};
+use std::sync::{Arc, OnceLock};
 
 /// A trigger program, indexed for execution.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Compiled {
     may_put: Vec<Vec<bool>>,
     joined: Vec<bool>,
     early: Vec<bool>,
+    /// State machines, compiled when they are first needed.
+    machines: Vec<OnceLock<Result<Arc<Machine>, String>>>,
 }
 
 impl Compiled {
@@ -32,6 +37,7 @@ impl Compiled {
             closing: vec![Vec::new(); graph.len()],
             may_put: program.functions.iter().map(|f| may_put(buckets, &f.into)).collect(),
             joined: vec![false; program.functions.len()],
+            machines: program.workflows.iter().map(|_| OnceLock::new()).collect(),
             early: program.triggers.iter().map(|trigger| program.is_early(trigger)).collect(),
             graph,
             program: program.clone(),
@@ -79,6 +85,12 @@ impl Compiled {
             Scope::Run => &self.run_listeners[bucket.index()],
             Scope::App => &self.app_listeners[bucket.index()],
         }
+    }
+
+    /// The state machine of a workflow, or why there is none.
+    pub fn machine(&self, workflow: WorkflowIx) -> Result<Arc<Machine>, String> {
+        let steps = &self.program.workflows[workflow.index()].steps;
+        self.machines[workflow.index()].get_or_init(|| crate::run::compile(steps)).clone()
     }
 
     /// Triggers of a scope that look at events.

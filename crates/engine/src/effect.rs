@@ -1,9 +1,10 @@
 //! The output alphabet: everything the engine asks the runtime to do. Effects are released once the record that
 //! caused them is durable; what must survive a crash stays in the state until an input acknowledges it.
 
-use crate::input::{Origin, OutboxId};
+use crate::input::{Caller, Origin, OutboxId};
+use sluice_asl::execution::TaskRequest;
 use sluice_types::{
-    AppKey, Attempt, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version,
+    AppKey, Attempt, BucketIx, Event, Invocation, InvocationId, Object, ObjectId, Problem, RunKey, Version,
 };
 use std::sync::Arc;
 
@@ -21,6 +22,15 @@ pub enum Effect {
     },
     /// The bytes of this object are no longer needed.
     Release(ObjectId),
+    /// An opened object will never be finished: nobody needs what was written of it.
+    Abandon {
+        /// The run.
+        run: RunKey,
+        /// The bucket.
+        bucket: BucketIx,
+        /// The key.
+        key: Arc<str>,
+    },
     /// Tell whoever submitted the input.
     Reply(Reply),
     /// A run ended; tell whoever waits for it.
@@ -65,6 +75,25 @@ pub enum Effect {
     },
     /// An express run is to be (re)started in the express engine. Acknowledged by `ExpressEnded`.
     Express(RunKey),
+    /// A workflow asks for something outside of its run. Acknowledged by `Start` with this origin, by `Called`, or by
+    /// `Workflow`.
+    Task {
+        /// The outbox entry.
+        from: OutboxId,
+        /// The task.
+        caller: Caller,
+        /// What is to be done.
+        request: Arc<TaskRequest>,
+    },
+    /// The work of a task has ended: tell the workflow that asked for it. Acknowledged by `Workflow`.
+    Return {
+        /// The outbox entry of the run that has ended.
+        from: OutboxId,
+        /// Who asked.
+        to: Caller,
+    },
+    /// A workflow needs no more the run that it had called.
+    CancelChild(RunKey),
     /// A run is gone; drop everything kept about it.
     Forgotten(RunKey),
 }

@@ -129,6 +129,12 @@ impl Engine {
                 self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
                 self.with_app(lsn, now_ms, app, effects, |app, _| app.consumed(number));
             }
+            InputKind::Workflow { run, event, incarnation, acknowledges } => {
+                crate::inputs::workflow(self, lsn, now_ms, run, *event, incarnation, acknowledges, effects);
+            }
+            InputKind::Called { from, child } => {
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, child));
+            }
             InputKind::Document { app, name, bytes, expected } => {
                 self.with_app(lsn, now_ms, app, effects, |app, cx| {
                     let reply = app.document_written(cx, name, bytes, expected);
@@ -156,11 +162,18 @@ impl Engine {
             }
             InputKind::Deliver { from, .. } | InputKind::Consumed { from, .. } => vec![from.run],
             InputKind::ExpressEnded(ended) => vec![ended.run],
+            InputKind::Workflow { run, acknowledges, .. } => {
+                acknowledges.iter().map(|from| from.run).chain([*run]).collect()
+            }
+            InputKind::Called { from, .. } => vec![from.run],
+            InputKind::Start(start) => match start.origin {
+                Origin::Call { from, .. } => vec![from.run],
+                Origin::Client | Origin::Firing { .. } => Vec::new(),
+            },
             InputKind::Timers => {
                 self.timers.due(input.now_ms).filter_map(|timer| timer.entity.run()).collect()
             }
             InputKind::Deploy(_)
-            | InputKind::Start(_)
             | InputKind::AppPut { .. }
             | InputKind::Document { .. }
             | InputKind::Cron { .. } => Vec::new(),
@@ -246,6 +259,7 @@ impl Engine {
             }
             InputKind::Start(start) => match start.origin {
                 Origin::Firing { number, .. } => self.app(start.app).is_some_and(|app| app.owes(number)),
+                Origin::Call { from, .. } => self.run(from.run).is_some_and(|run| run.owes(from)),
                 Origin::Client => true,
             },
             _ => true,

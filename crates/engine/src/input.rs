@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
     AppKey, Attempt, Event, EventPack, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey,
-    TriggerIx, Version,
+    TriggerIx, Version, WorkflowIx,
 };
 use std::sync::Arc;
 
@@ -166,6 +166,24 @@ pub enum InputKind {
         /// The revision that it must have: 0 for a document that must not be there, `None` for whichever.
         expected: Option<u64>,
     },
+    /// Something happened to the workflow of a run, or to one of its tasks.
+    Workflow {
+        /// The run.
+        run: RunKey,
+        /// What.
+        event: Box<sluice_asl::execution::Event>,
+        /// Which life of an express run it is about; 0 for all others.
+        incarnation: u32,
+        /// The outbox entry that this acknowledges, of this run or of the run that was the work of the task.
+        acknowledges: Option<OutboxId>,
+    },
+    /// A call that left an express run has become a run of its own.
+    Called {
+        /// The outbox entry that this acknowledges.
+        from: OutboxId,
+        /// The run that it has become.
+        child: RunKey,
+    },
 }
 
 /// A new version of an app.
@@ -210,6 +228,32 @@ pub struct Start {
     pub incarnation: u32,
     /// What started it.
     pub origin: Origin,
+    /// The workflow to start, and with what.
+    pub workflow: Option<Box<WorkflowStart>>,
+}
+
+/// Starts a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkflowStart {
+    /// Which of the app's.
+    pub workflow: WorkflowIx,
+    /// Its input, as JSON.
+    pub input: Bytes,
+    /// What it knows of itself.
+    pub settings: sluice_asl::execution::Settings,
+}
+
+/// The task of a workflow that a run is the work of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The run whose workflow asks.
+    pub run: RunKey,
+    /// Which life of it, if it is express.
+    pub incarnation: u32,
+    /// The task.
+    pub task: sluice_asl::execution::TaskId,
+    /// In what form it wants the answer; the runtime's to choose and to read.
+    pub form: u8,
 }
 
 /// What started a run.
@@ -229,6 +273,13 @@ pub enum Origin {
         group: Option<Arc<str>>,
         /// How often the trigger had fired before.
         ordinal: u32,
+    },
+    /// A task of a workflow.
+    Call {
+        /// The outbox entry that this acknowledges.
+        from: OutboxId,
+        /// The task.
+        caller: Caller,
     },
 }
 

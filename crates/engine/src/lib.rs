@@ -31,7 +31,7 @@ mod timers;
 pub use compiled::Compiled;
 pub use effect::{Effect, Reply};
 pub use engine::{Engine, Need};
-pub use input::{Deploy, ExpressEnded, Input, InputKind, Origin, OutboxId, Start};
+pub use input::{Caller, Deploy, ExpressEnded, Input, InputKind, Origin, OutboxId, Start, WorkflowStart};
 pub use run::{HistoryEntry, HistoryKind, Run, Status, Tally};
 pub use snapshot::{Awaited, entity_hash};
 pub use timers::{Entity, Timer, TimerId};

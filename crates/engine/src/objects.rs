@@ -190,7 +190,7 @@ fn release(slot: &mut Slot, owner_done: bool, effects: &mut Vec<Effect>) {
             let digest = (!owner_done).then(|| xxhash_rust::xxh3::xxh3_128(bytes));
             slot.object.payload = Payload::Stored { id: ObjectId(0), len: bytes.len() as u64, digest };
         }
-        // The runtime drops what is open with the run.
+        // What was written of it goes by `Effect::Abandon`, or with the run.
         Payload::Open { .. } => {}
     }
 }

@@ -33,6 +33,8 @@ pub enum TimerId {
     Trigger(TriggerIx),
     /// An invocation is to be tried again.
     Retry(u32),
+    /// The workflow has something to do.
+    Workflow,
 }
 
 /// One deadline.

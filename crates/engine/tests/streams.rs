@@ -1,8 +1,10 @@
 //! Objects that are read while they are written, as the engine sees them: opened, closed, broken off.
 
-use sluice_engine::{HistoryKind, InputKind, Status};
+use sluice_engine::{Effect, HistoryKind, Input, InputKind, Status};
 use sluice_sim::{Reaction, Recipe, World};
-use sluice_types::{Attempt, BucketIx, ContentType, FailureKind, InvocationId, Payload, Put, RunKey};
+use sluice_types::{
+    Attempt, BucketIx, ContentType, Failure, FailureKind, InvocationId, Lsn, Outcome, Payload, Put, RunKey,
+};
 
 /// A run in which `write` has been called and may put to `parts`; `read` streams these, `list` joins them.
 fn begun(seed: u64) -> (World, RunKey) {
@@ -72,6 +74,42 @@ fn one_that_is_never_finished_takes_its_readers_along() {
         broken += usize::from(message.contains("will not be finished"));
     }
     assert!(broken > 0, "the reader is never the last");
+}
+
+#[test]
+fn what_was_written_of_one_that_is_never_finished_is_abandoned() {
+    // The run goes on: a join reports the failure at its closing.
+    let recipe = Recipe::new("app").function("write", &["parts"]).on(|c| c.each("todo"), "write");
+    let recipe = recipe.function("list", &[]).on(|c| c.join("parts", "write"), "list");
+    let mut world = World::new(5);
+    world.behaves("write", |_| Reaction::nothing());
+    world.deploy(&recipe.build());
+    let run = world.start(&[("todo", "a", "")]);
+    open(&mut world, run, 1);
+    let parts = world.run(run).program().bucket("parts").expect("it is declared");
+    let failure = Failure {
+        kind: FailureKind::Unserialisable,
+        r#type: "Unserialisable".into(),
+        message: "on purpose".into(),
+        stack: String::new(),
+    };
+    let outcome = Outcome::Failed(failure);
+    let kind = InputKind::Completed { invocation: writer(run), attempt: Attempt(1), outcome };
+    let input = Input { now_ms: world.now_ms, kind };
+    let mut effects = Vec::new();
+    world.engine.apply(Lsn(world.log.len() as u64 + 1), input, &mut effects);
+    assert!(effects.contains(&Effect::Abandon { run, bucket: parts, key: "p".into() }), "{effects:?}");
+}
+
+#[test]
+fn only_the_attempt_that_runs_is_current() {
+    let (mut world, run) = begun(5);
+    let is_current = |world: &World, attempt| world.run(run).is_current(0, Attempt(attempt));
+    assert!(is_current(&world, 1) && !is_current(&world, 2));
+    open(&mut world, run, 1);
+    close(&mut world, run, 1, "whole");
+    world.rest();
+    assert!(!is_current(&world, 1), "it has ended");
 }
 
 #[test]

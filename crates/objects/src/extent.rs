@@ -21,6 +21,9 @@ use std::sync::{Arc, OnceLock};
 /// Objects start at multiples of this, in bytes, so that their pages can be given back one object at a time.
 pub(crate) const ALIGNMENT: u64 = 4096;
 
+/// Unit in which the kernel counts the memory of a file, in bytes.
+pub(crate) const BLOCK_BYTES: u64 = 512;
+
 /// Bytes copied at a time where a whole object need not be in reach at once.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
@@ -170,7 +173,7 @@ impl Extent {
 
     /// Memory it costs now, in bytes.
     pub fn resident_bytes(&self) -> Result<u64, Error> {
-        if self.owner == Owner::Disk { Ok(0) } else { Ok(fstat(&self.file)?.st_blocks as u64 * 512) }
+        if self.owner == Owner::Disk { Ok(0) } else { Ok(fstat(&self.file)?.st_blocks as u64 * BLOCK_BYTES) }
     }
 
     /// The file, to read from.

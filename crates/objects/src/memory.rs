@@ -47,7 +47,7 @@ pub struct Memory {
     pub(crate) streams: BTreeMap<StreamName, Stream>,
     /// Extents that are gone; workers that mapped them must let go.
     pub(crate) dropped: Vec<(AppKey, ExtentId)>,
-    /// Memory in use, in bytes; too high at times, never too low.
+    /// Memory in use, in bytes; too high at times, too low only by what open objects have grown since it was counted.
     pub(crate) estimate_bytes: u64,
     next_extent: u32,
     next_object: u64,

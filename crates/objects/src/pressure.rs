@@ -7,9 +7,14 @@ use crate::object::Stored;
 use sluice_types::{AppKey, ObjectId};
 
 impl Memory {
-    /// Memory that objects cost now, in bytes.
+    /// Memory that objects cost now, those included that are still being written, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the kernel does not tell.
     pub fn resident_bytes(&self) -> Result<u64, Error> {
-        self.extents.values().map(crate::extent::Extent::resident_bytes).sum()
+        let objects: Result<u64, Error> =
+            self.extents.values().map(crate::extent::Extent::resident_bytes).sum();
+        Ok(objects? + self.stream_bytes()?)
     }
 
     /// Makes sure that `len` more bytes stay within the limit.

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 #[must_use = "the object stays pinned until it is saved"]
 pub struct Saving {
     id: ObjectId,
+    len: u64,
     disk: Arc<Disk>,
     /// What to write; `None` when the file is written and not durable.
     source: Option<Range>,
@@ -27,7 +28,6 @@ pub struct Saving {
 struct Range {
     file: File,
     offset: u64,
-    len: u64,
 }
 
 /// What came of it, for [`Memory::saved`].
@@ -35,20 +35,26 @@ struct Range {
 #[must_use = "the object stays pinned until the memory knows"]
 pub struct Saved {
     id: ObjectId,
+    len: u64,
     written: Result<Option<u128>, Error>,
 }
 
 impl Saving {
-    /// Writes the file, unless it is there, and makes it durable.
+    /// Writes the file, unless it is there, and makes it durable. Whether that worked, [`Memory::saved`] tells.
     pub fn run(self) -> Saved {
-        let Self { id, disk, source } = self;
+        let Self { id, len, disk, source } = self;
         let write = || {
             let digest =
-                source.map(|Range { file, offset, len }| write(&disk, id, &file, offset, len)).transpose()?;
+                source.map(|Range { file, offset }| write(&disk, id, &file, offset, len)).transpose()?;
             disk.sync(id)?;
             Ok(digest)
         };
-        Saved { id, written: write() }
+        Saved { id, len, written: write() }
+    }
+
+    /// Number of bytes of the object, which stay in memory meanwhile.
+    pub fn len_bytes(&self) -> u64 {
+        self.len
     }
 }
 
@@ -57,27 +63,38 @@ impl Saved {
     pub fn id(&self) -> ObjectId {
         self.id
     }
+
+    /// Number of bytes of the object.
+    pub fn len_bytes(&self) -> u64 {
+        self.len
+    }
 }
 
 impl Memory {
     /// Begins to put an object on disk so that it survives a crash of the machine; `None` when it is there. Its bytes
     /// stay where they are until [`Self::saved`].
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], or [`Error::Memory`] when the kernel refuses another descriptor.
     pub fn save(&mut self, id: ObjectId) -> Result<Option<Saving>, Error> {
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;
         let source = match (object.on_disk, object.place) {
             (OnDisk::Synced, _) => return Ok(None),
             (OnDisk::No, Some((extent, offset))) => {
-                Some(Range { file: self.extents[&extent].source()?, offset, len: object.len })
+                Some(Range { file: self.extents[&extent].source()?, offset })
             }
             (OnDisk::Written | OnDisk::No, _) => None,
         };
         object.pins += 1;
-        Ok(Some(Saving { id, disk: Arc::clone(&self.disk), source }))
+        Ok(Some(Saving { id, len: object.len, disk: Arc::clone(&self.disk), source }))
     }
 
     /// Takes what came of saving an object; the XXH3-128 of what is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] when the object could not be saved; [`Error::Unknown`].
     pub fn saved(&mut self, saved: Saved) -> Result<u128, Error> {
-        let Saved { id, written } = saved;
+        let Saved { id, written, .. } = saved;
         let object = self.objects.get_mut(&id).ok_or(Error::Unknown(id))?;
         let len = object.len;
         if let Ok(digest) = &written {

@@ -398,31 +398,65 @@ fn an_open_object_grows_until_it_is_sealed_and_is_its_apps_alone() {
     assert_eq!(memory.stream_len(&name).unwrap(), None);
     let (late, _) = memory.stream_reader(APP, &name).unwrap();
     assert_eq!(late, extent, "who comes by the name finds what was written");
-    memory.forget_closed(&name);
+    memory.drop_stream(&name);
     memory.release(id(&payload)).unwrap();
     assert_eq!(memory.resident_bytes().unwrap(), 0, "its memory goes with it");
 }
 
-#[test]
-fn whoever_writes_after_the_close_begins_anew() {
-    let (_dir, mut memory) = fresh();
-    let name = StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() };
-    let (first, _) = memory.stream_writer(APP, &name).unwrap();
-    memory.close_stream(APP, &name, 0).unwrap();
-    assert!(matches!(memory.close_stream(APP, &name, 0), Err(Error::Claim(_))));
-    let (second, _) = memory.stream_writer(APP, &name).unwrap();
-    assert_ne!(first, second);
-    memory.forget_closed(&name);
-    assert_eq!(memory.stream_len(&name).unwrap(), Some(0), "it is open");
+fn stream_name() -> StreamName {
+    StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() }
 }
 
 #[test]
-fn an_open_object_of_another_length_than_claimed_is_refused() {
+fn what_was_closed_can_only_be_repeated_until_it_is_dropped() {
     let (_dir, mut memory) = fresh();
-    let name = StreamName { run: RunKey(1), bucket: BucketIx(2), key: "k".into() };
+    let name = stream_name();
+    for bytes in [pattern(10, 1), pattern(200_001, 2)] {
+        let (first, writer) = memory.stream_writer(APP, &name).unwrap();
+        File::from(writer).write_all_at(&bytes, 0).unwrap();
+        let lost = memory.close_stream(APP, &name, bytes.len() as u64).unwrap();
+        if let Payload::Stored { id, .. } = lost {
+            memory.release(id).unwrap();
+        }
+        let (again, writer) = memory.stream_writer(APP, &name).unwrap();
+        let (writer, mut found) = (File::from(writer), vec![0; bytes.len()]);
+        writer.read_exact_at(&mut found, 0).unwrap();
+        assert_eq!((again, &found), (first, &bytes), "a further attempt finds what was shown");
+        assert!(writer.write_all_at(b"x", bytes.len() as u64).is_err(), "and cannot add to it");
+        let payload = memory.close_stream(APP, &name, bytes.len() as u64).unwrap();
+        assert_eq!(memory.bytes(&payload).unwrap(), bytes);
+        memory.drop_stream(&name);
+        assert!(matches!(memory.close_stream(APP, &name, bytes.len() as u64), Err(Error::Claim(_))));
+    }
+}
+
+#[test]
+fn a_false_claim_about_an_open_object_changes_nothing() {
+    let (_dir, mut memory) = fresh();
+    let name = stream_name();
     let (_, writer) = memory.stream_writer(APP, &name).unwrap();
-    File::from(writer).write_all_at(b"four", 0).unwrap();
+    let writer = File::from(writer);
+    writer.write_all_at(b"four", 0).unwrap();
     assert!(matches!(memory.close_stream(APP, &name, 5), Err(Error::Claim(_))));
+    writer.write_all_at(b"!", 4).unwrap();
+    assert_eq!(memory.close_stream(APP, &name, 5).unwrap(), Payload::Inline(b"four!".as_slice().into()));
     memory.drop_streams(RunKey(1));
-    assert!(matches!(memory.close_stream(APP, &name, 4), Err(Error::Claim(_))));
+    assert!(matches!(memory.close_stream(APP, &name, 5), Err(Error::Claim(_))));
+}
+
+#[test]
+fn open_objects_count_and_are_closed_in_full_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut memory = memory(&dir, MIB);
+    let name = stream_name();
+    let (_, writer) = memory.stream_writer(APP, &name).unwrap();
+    let bytes = pattern(2 * MIB as usize, 3);
+    File::from(writer).write_all_at(&bytes, 0).unwrap();
+    assert_eq!(memory.resident_bytes().unwrap(), 2 * MIB);
+    let payload = memory.close_stream(APP, &name, 2 * MIB).unwrap();
+    assert_eq!(memory.resident_bytes().unwrap(), 2 * MIB, "it is counted once");
+    assert_eq!(memory.bytes(&payload).unwrap(), bytes);
+    memory.drop_stream(&name);
+    memory.store(APP, &pattern(100_000, 4)).expect("the closed one is spilled for it");
+    assert!(memory.resident_bytes().unwrap() <= MIB);
 }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use sluice_runtime::ports::Objects;
-use sluice_types::{AppKey, Code, ObjectId, Payload, Problem, Put, RunKey, limits};
+use sluice_types::{AppKey, BucketIx, Code, ObjectId, Payload, Problem, Put, RunKey, limits};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes by id. What is stored has its digest at once.
@@ -62,6 +63,8 @@ impl Objects for MapObjects {
     fn close(&mut self, _app: AppKey, _run: RunKey, _put: &mut Put) -> Result<(), Problem> {
         Err(nothing_open())
     }
+
+    fn let_go(&mut self, _run: RunKey, _bucket: BucketIx, _key: &Arc<str>) {}
 
     fn abandon(&mut self, _run: RunKey) {}
 

@@ -104,6 +104,7 @@ impl Rehearsal {
             world: Stage { clock: clock.clone(), chance: Chance::new(options.seed) },
         };
         let options = ShardOptions {
+            callees: std::sync::Arc::new(sluice_runtime::callees::NoCallees),
             namespace: Arc::from("default"),
             bundles: Bundles::new(folder.path()),
             evaluator: || Box::new(CelEvaluator::default()),
@@ -174,7 +175,8 @@ impl Rehearsal {
         let Start { id, objects, event, seal } = start;
         let objects = objects.into_iter().map(new_object).collect();
         let event = event.map(|event| self.event(event));
-        let request = StartRequest { app: self.app.clone(), id, objects, event, workflow: None, seal };
+        let request =
+            StartRequest { app: self.app.clone(), id, objects, event, workflow: None, version: None, seal };
         self.ask(|answer| Command::Start(Box::new(request), answer)).map(|started| started.run)
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_engine::{Status, Tally};
-use sluice_types::{ContentType, Event, Problem, Program, RunKey};
+use sluice_types::{ContentType, Event, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,10 +57,82 @@ pub struct StartRequest {
     pub objects: Vec<NewObject>,
     /// An event that only this run sees, delivered at its start.
     pub event: Option<Event>,
-    /// The workflow to start.
-    pub workflow: Option<String>,
+    /// The workflow to start. An app that is nothing but one workflow starts it without being told.
+    pub workflow: Option<WorkflowRequest>,
+    /// The version of the app; the newest when `None`.
+    pub version: Option<Version>,
     /// Whether those objects are all.
     pub seal: bool,
+}
+
+/// Starts a workflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkflowRequest {
+    /// Its name in the app.
+    pub name: String,
+    /// Its input, as JSON; `{}` when `None`.
+    pub input: Option<Bytes>,
+    /// What it knows of itself, where that is not what the node would say.
+    pub execution: Option<ExecutionFacts>,
+}
+
+/// What an execution of a state machine sees of itself in its context object. Empty means: as the node says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionFacts {
+    /// `Execution.Id`.
+    pub id: String,
+    /// `Execution.Name`.
+    pub name: String,
+    /// `Execution.RoleArn`.
+    pub role: String,
+    /// `StateMachine.Id`.
+    pub machine_id: String,
+    /// `StateMachine.Name`.
+    pub machine_name: String,
+}
+
+/// A workflow of a run, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkflowView {
+    /// Its name in the app.
+    pub name: Arc<str>,
+    /// Its input, as JSON.
+    pub input: Bytes,
+    /// What it knows of itself.
+    pub settings: sluice_asl::execution::Settings,
+    /// How often it was taken up again after a failure.
+    pub redrives: u32,
+}
+
+/// Which events of a workflow to read.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryRequest {
+    /// The run.
+    pub run: String,
+    /// Where the page before ended.
+    pub cursor: Option<u64>,
+    /// Most events in the answer.
+    pub limit: usize,
+    /// Whether to go backwards.
+    pub newest_first: bool,
+}
+
+/// Events of a workflow.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryPage {
+    /// In the order asked for.
+    pub events: Vec<sluice_asl::execution::HistoryEvent>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<u64>,
+}
+
+/// A task that somebody who asked for it is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityTask {
+    /// What reports on it name.
+    pub token: Arc<str>,
+    /// Its input, as JSON.
+    pub input: String,
 }
 
 /// A run that was started.
@@ -126,6 +198,8 @@ pub struct RunView {
     pub error: Option<Problem>,
     /// Its functions, in the program's order.
     pub functions: Vec<FunctionView>,
+    /// Its workflow, if it was started with one.
+    pub workflow: Option<WorkflowView>,
 }
 
 /// Which runs to list, newest first.

@@ -3,10 +3,14 @@
 //! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
 
 use crate::api::{
-    AppView, DeployRequest, DocumentView, DocumentsRequest, EventsReply, HistoryView, ListRequest, LogLine,
-    NewObject, NodeStats, ObjectView, PutReply, RunView, StartRequest, Started,
+    ActivityTask, AppView, DeployRequest, DocumentView, DocumentsRequest, EventsReply, HistoryPage,
+    HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView, PutReply, RunView,
+    StartRequest, Started,
 };
+use crate::callees::TaskRef;
 use bytes::Bytes;
+use sluice_asl::execution::Event;
+use sluice_expression::Value;
 use sluice_types::{Code, EventPack, Problem, Program};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +19,22 @@ use tokio::sync::oneshot;
 /// Where an answer goes.
 pub type Answer<T> = oneshot::Sender<Result<T, Problem>>;
 
+/// What the holder of a token reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenEvent {
+    /// The task is done, with this output.
+    Succeeded(Value),
+    /// The task failed.
+    Failed {
+        /// Its error.
+        error: Arc<str>,
+        /// Its cause.
+        cause: Arc<str>,
+    },
+    /// The task goes on.
+    Heartbeat,
+}
+
 /// One request to the shard. `Answer` is dropped unanswered only when the node stops.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "each is the method of its name on `NodeHandle`")]
@@ -22,6 +42,11 @@ pub enum Command {
     Deploy(Box<DeployRequest>, Answer<AppView>),
     Apps(Answer<Vec<AppView>>),
     App(String, Answer<(AppView, Arc<Program>, Bytes)>),
+    Program {
+        app: String,
+        version: Option<u32>,
+        answer: Answer<Arc<Program>>,
+    },
     Start(Box<StartRequest>, Answer<Started>),
     Put {
         run: Option<String>,
@@ -64,6 +89,27 @@ pub enum Command {
         expected: Option<u64>,
         answer: Answer<u64>,
     },
+    Report {
+        task: TaskRef,
+        event: Event,
+        answer: Answer<()>,
+    },
+    ReportByToken {
+        token: String,
+        event: TokenEvent,
+        answer: Answer<()>,
+    },
+    ChangeWorkflow {
+        run: String,
+        event: Event,
+        answer: Answer<()>,
+    },
+    WorkflowHistory(HistoryRequest, Answer<HistoryPage>),
+    AskForTask {
+        activity: String,
+        worker: Option<String>,
+        answer: Answer<Option<ActivityTask>>,
+    },
     Documents(DocumentsRequest, Answer<Vec<DocumentView>>),
     Stats(Answer<NodeStats>),
     Shutdown,
@@ -80,6 +126,7 @@ impl Command {
             Self::Deploy(_, answer) => no(answer, problem),
             Self::Apps(answer) => no(answer, problem),
             Self::App(_, answer) => no(answer, problem),
+            Self::Program { answer, .. } => no(answer, problem),
             Self::Start(_, answer) | Self::Retry(_, answer) => no(answer, problem),
             Self::Put { answer, .. } => no(answer, problem),
             Self::Seal(_, answer) | Self::Cancel { answer, .. } => no(answer, problem),
@@ -90,6 +137,11 @@ impl Command {
             Self::Object { answer, .. } => no(answer, problem),
             Self::Events(_, answer) => no(answer, problem),
             Self::WriteDocument { answer, .. } => no(answer, problem),
+            Self::Report { answer, .. }
+            | Self::ReportByToken { answer, .. }
+            | Self::ChangeWorkflow { answer, .. } => no(answer, problem),
+            Self::WorkflowHistory(_, answer) => no(answer, problem),
+            Self::AskForTask { answer, .. } => no(answer, problem),
             Self::Documents(_, answer) => no(answer, problem),
             Self::Stats(answer) => no(answer, problem),
             Self::Shutdown => {}
@@ -136,6 +188,12 @@ impl NodeHandle {
     /// The newest version of one app, its program, and its definition as JSON.
     pub async fn app(&self, app: &str) -> Result<(AppView, Arc<Program>, Bytes), Problem> {
         self.ask(|answer| Command::App(app.into(), answer)).await
+    }
+
+    /// The program of a version of an app; of the newest when `None`.
+    pub async fn program(&self, app: &str, version: Option<u32>) -> Result<Arc<Program>, Problem> {
+        let app = app.to_owned();
+        self.ask(|answer| Command::Program { app, version, answer }).await
     }
 
     /// Starts a run. Answers once the start is durable.
@@ -231,6 +289,51 @@ impl NodeHandle {
     /// Documents about apps, by app and name.
     pub async fn documents(&self, request: DocumentsRequest) -> Result<Vec<DocumentView>, Problem> {
         self.ask(|answer| Command::Documents(request, answer)).await
+    }
+
+    /// Reports on a task that was handed to [`crate::callees::Callees::perform`]. Answers once it is durable.
+    pub async fn report(&self, task: TaskRef, event: Event) -> Result<(), Problem> {
+        self.ask(|answer| Command::Report { task, event, answer }).await
+    }
+
+    /// Reports on the task of a token. Answers once it is durable.
+    pub async fn report_by_token(&self, token: &str, event: TokenEvent) -> Result<(), Problem> {
+        let token = token.to_owned();
+        self.ask(|answer| Command::ReportByToken { token, event, answer }).await
+    }
+
+    /// Stops the workflow of a run.
+    pub async fn stop_workflow(
+        &self,
+        run: &str,
+        error: Option<Arc<str>>,
+        cause: Option<Arc<str>>,
+    ) -> Result<(), Problem> {
+        let (run, event) = (run.to_owned(), Event::Stop { error, cause });
+        self.ask(|answer| Command::ChangeWorkflow { run, event, answer }).await
+    }
+
+    /// Takes a failed workflow up again where it failed.
+    pub async fn redrive_workflow(&self, run: &str) -> Result<(), Problem> {
+        let run = run.to_owned();
+        self.ask(|answer| Command::ChangeWorkflow { run, event: Event::Redrive, answer }).await
+    }
+
+    /// What the workflow of a run did.
+    pub async fn workflow_history(&self, request: HistoryRequest) -> Result<HistoryPage, Problem> {
+        self.ask(|answer| Command::WorkflowHistory(request, answer)).await
+    }
+
+    /// Asks for a task of an activity. `None` when none came within `patience`.
+    pub async fn ask_for_task(
+        &self,
+        activity: &str,
+        worker: Option<String>,
+        patience: Duration,
+    ) -> Result<Option<ActivityTask>, Problem> {
+        let activity = activity.to_owned();
+        let asked = self.ask(|answer| Command::AskForTask { activity, worker, answer });
+        tokio::time::timeout(patience, asked).await.unwrap_or(Ok(None))
     }
 
     /// Numbers about the node.

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod bundles;
+pub mod callees;
 pub mod handle;
 mod known;
 pub mod node;
@@ -13,6 +14,6 @@ pub mod ports;
 pub mod shard;
 pub mod time;
 
-pub use handle::{Command, NodeHandle};
+pub use handle::{Command, NodeHandle, TokenEvent};
 pub use node::{Node, NodeConfig};
 pub use shard::{Opened, Shard, ShardOptions};

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use sluice_types::{
-    AppKey, Attempt, Invocation, InvocationId, Object, ObjectId, Outcome, Payload, Problem, Program, Put,
-    RunKey, Version,
+    AppKey, Attempt, BucketIx, Invocation, InvocationId, Object, ObjectId, Outcome, Payload, Problem,
+    Program, Put, RunKey, Version,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -159,8 +159,11 @@ pub trait Objects {
     fn digest(&mut self, payload: &mut Payload) -> Result<(), Problem>;
     /// The same bytes under an id of their own, for another owner, on disk so that a record may name them.
     fn duplicate(&mut self, app: AppKey, payload: &Payload) -> Result<Payload, Problem>;
-    /// Makes what was written of an open object of a run its bytes, for good, and sets its payload to them.
+    /// Makes what was written of an open object of a run its bytes, for good, and sets its payload to them. Should these
+    /// be lost before a record names them, it can be closed again, until [`Objects::let_go`].
     fn close(&mut self, app: AppKey, run: RunKey, put: &mut Put) -> Result<(), Problem>;
+    /// Lets go of what was written of an open object of a run: a record names the whole, or there will never be one.
+    fn let_go(&mut self, run: RunKey, bucket: BucketIx, key: &Arc<str>);
     /// Frees what is open of a run.
     fn abandon(&mut self, run: RunKey);
     /// Frees bytes. Freeing what is gone changes nothing.

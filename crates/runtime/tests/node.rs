@@ -3,10 +3,14 @@
 use bytes::Bytes;
 use sluice_engine::Status;
 use sluice_runtime::api::{DeployRequest, NewObject, RunView, StartRequest};
+use sluice_runtime::shard::UNNAMED;
 use sluice_runtime::{Node, NodeConfig, NodeHandle};
+use sluice_storage::RunStore;
+use sluice_storage::disk::RealDisk;
+use sluice_storage::store::StoreOptions;
 use sluice_types::{
-    Action, Bucket, BucketIx, Code, Condition, ContentType, Durability, Function, FunctionIx, Program,
-    Runtime, Scope, Source, Trigger,
+    Action, Bucket, BucketIx, Code, Condition, ContentType, Durability, Function, FunctionIx, ObjectId,
+    Program, Runtime, Scope, Source, Trigger,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -227,6 +231,56 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// What a crash leaves: the disk as it is while the node lives, without a checkpoint.
+fn image(dir: &Path) -> tempfile::TempDir {
+    let image = tempfile::tempdir().expect("a temporary folder");
+    for file in files(dir) {
+        let to = image.path().join(&file);
+        std::fs::create_dir_all(to.parent().expect("it has a folder")).expect("the folder can be made");
+        std::fs::copy(dir.join(file), to).expect("the file can be copied");
+    }
+    image
+}
+
+/// Files of objects.
+fn objects(dir: &Path) -> Vec<PathBuf> {
+    files(dir).into_iter().filter(|file| file.starts_with("objects")).collect()
+}
+
+#[tokio::test]
+async fn what_waited_at_a_checkpoint_is_removed_unless_a_later_record_names_it() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let node = start(dir.path());
+    node.handle().deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
+    let large = || vec![NewObject { bytes: Bytes::from(vec![b'x'; 300_000]), ..texts(1).remove(0) }];
+    run(&node.handle(), "before", large()).await;
+    node.stop().expect("the node stops");
+    let before = objects(dir.path());
+    let node = start(dir.path());
+    run(&node.handle(), "after", large()).await;
+    let image = image(dir.path());
+    node.stop().expect("the node stops");
+    let named = objects(image.path());
+    let id = |file: &Path| {
+        let name = file.file_name().expect("a name").to_string_lossy();
+        ObjectId(u64::from_str_radix(&name, 16).expect("an id"))
+    };
+    let after = named.iter().find(|file| !before.contains(file)).expect("both inputs are kept");
+    let orphan = ObjectId(id(&before[0]).0 - 1);
+    let orphan_file = image.path().join(format!("objects/objects/{:02x}/{:016x}", orphan.0 as u8, orphan.0));
+    std::fs::create_dir_all(orphan_file.parent().expect("it has a folder")).expect("the folder can be made");
+    std::fs::write(&orphan_file, [b'x'; 300_000]).expect("the file can be written");
+    let store = RunStore::open(&RealDisk, &image.path().join("store.redb"), &StoreOptions::default());
+    let store = store.expect("the store is whole");
+    let mut batch = store.begin();
+    batch.put_meta(UNNAMED, &postcard::to_stdvec(&[orphan, id(after)].to_vec()).expect("ids are plain data"));
+    batch.commit(store.checkpoint_lsn().expect("it is there")).expect("there is a disk");
+    drop(store);
+    let node = start(image.path());
+    assert_eq!(objects(image.path()), named);
+    node.stop().expect("the node stops");
+}
+
 #[tokio::test]
 async fn what_no_record_names_is_swept_after_a_crash_and_nothing_else() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -235,17 +289,8 @@ async fn what_no_record_names_is_swept_after_a_crash_and_nothing_else() {
     handle.deploy(app(ECHO, Durability::Durable)).await.expect("the app deploys");
     let large = |byte| NewObject { bytes: Bytes::from(vec![byte; 300_000]), ..texts(1).remove(0) };
     run(&handle, "before", vec![large(b'x')]).await;
-    // What a crash leaves: the disk as it is while the node lives, without a checkpoint.
-    let image = tempfile::tempdir().expect("a temporary folder");
-    for file in files(dir.path()) {
-        let to = image.path().join(&file);
-        std::fs::create_dir_all(to.parent().expect("it has a folder")).expect("the folder can be made");
-        std::fs::copy(dir.path().join(file), to).expect("the file can be copied");
-    }
+    let image = image(dir.path());
     node.stop().expect("the node stops");
-    let objects = |dir: &Path| -> Vec<PathBuf> {
-        files(dir).into_iter().filter(|file| file.starts_with("objects")).collect()
-    };
     let [named] = &*objects(image.path()) else { panic!("only the input is left") };
     let orphan = named.with_file_name(format!("{}0", named.file_name().expect("a name").display()));
     let spilled = named.with_added_extension("new");

@@ -65,7 +65,7 @@ impl App {
         let mut class_of = Vec::with_capacity(program.functions.len());
         for (index, function) in program.functions.iter().enumerate() {
             let kind = match &function.runtime {
-                Runtime::Python { .. } => ClassKind::Python,
+                Runtime::Python { .. } | Runtime::Lambda { .. } => ClassKind::Python,
                 Runtime::Process { command } => ClassKind::Process(command.clone()),
                 Runtime::Exec { command } => ClassKind::Exec(command.clone()),
                 Runtime::Wasm { .. } => {
@@ -91,6 +91,11 @@ impl App {
         let zygotes = BTreeMap::new();
         let held_back = Vec::new();
         Self { program, bundle, classes, class_of, running, queue, held_back, zygotes, in_turn: false }
+    }
+
+    /// Whether its functions expect what AWS Lambda gives to functions.
+    pub fn is_lambda(&self) -> bool {
+        self.program.functions.iter().any(|function| matches!(function.runtime, Runtime::Lambda { .. }))
     }
 
     /// How many more attempts of a function may run.

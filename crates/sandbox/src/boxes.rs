@@ -1,18 +1,21 @@
 //! Which boxes processes run in: program, environment, what they see of the host.
 
-use crate::app::{App, Base, Class};
+use crate::app::{App, Base, Class, ClassKind};
 use crate::limits::{WORKER_NICE, WORKER_PIDS_MAX};
 use crate::options::Options;
 use crate::wire::VERSION;
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde_json::json;
-use sluice_isolation::{Bind, BoxSpec, Limits, Python};
+use sluice_isolation::{Bind, BoxSpec, Feature, Limits, Python};
 use sluice_types::{BucketIx, Function, FunctionIx, Program, Resources, Runtime, Visibility};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+
+/// Where functions of AWS Lambda find their files.
+const LAMBDA_TASK_ROOT: &str = "/var/task";
 
 /// Where programs are looked up inside.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
@@ -29,6 +32,9 @@ pub(crate) const DESCRIPTION_FD: i32 = 4;
 /// The box of an app's zygote.
 pub(crate) fn zygote(options: &Options, python: &Python, app: &App, base: &Base) -> BoxSpec {
     let mut spec = plain(&python.executable.to_string_lossy(), base, &app.bundle);
+    let inside = bundle_inside(options, app);
+    spec.binds = vec![Bind::read_only(&app.bundle).at(inside)];
+    spec.cwd = inside.to_owned();
     spec.args = ["-m", "sluicegate._zygote"].map(str::to_owned).to_vec();
     spec.env.insert("PYTHONPATH".to_owned(), options.sdk_dir.to_string_lossy().into_owned());
     spec.binds.push(Bind::read_only(&options.sdk_dir));
@@ -60,6 +66,12 @@ pub(crate) fn plain(program: &str, base: &Base, bundle: &Path) -> BoxSpec {
     }
 }
 
+/// Where the Python workers of an app see its bundle: where it is, or where AWS Lambda has it if they can tell.
+fn bundle_inside<'a>(options: &Options, app: &'a App) -> &'a Path {
+    let moves = app.is_lambda() && options.host.has(Feature::MountNamespace);
+    if moves { Path::new(LAMBDA_TASK_ROOT) } else { &app.bundle }
+}
+
 /// The limits of one worker.
 pub(crate) fn limits(resources: &Resources) -> Limits {
     Limits {
@@ -70,14 +82,16 @@ pub(crate) fn limits(resources: &Resources) -> Limits {
 }
 
 /// The app as its workers know it, as JSON in a memfd.
-pub(crate) fn description(app: &App, classes: &[&Class]) -> io::Result<OwnedFd> {
+pub(crate) fn description(options: &Options, app: &App, classes: &[&Class]) -> io::Result<OwnedFd> {
     let of_class = |class: &&Class| class.functions.clone();
     let functions: Vec<_> = classes.iter().flat_map(of_class).map(|ix| function(app, ix)).collect();
     let buckets: Vec<&str> = app.program.buckets.iter().map(|bucket| &*bucket.name).collect();
+    let is_python = classes.iter().any(|class| class.kind == ClassKind::Python);
+    let bundle = if is_python { bundle_inside(options, app) } else { &app.bundle };
     let description = json!({
         "version": VERSION,
         "app": &*app.program.app,
-        "bundle": app.bundle,
+        "bundle": bundle,
         "buckets": buckets,
         "functions": functions,
     });
@@ -101,7 +115,14 @@ fn function(app: &App, ix: FunctionIx) -> serde_json::Value {
         "call": call,
         "into": into,
         "streams": streamed(app, function),
+        "lambda": lambda(function),
     })
+}
+
+/// What AWS Lambda's calling convention needs to know.
+fn lambda(function: &Function) -> Option<serde_json::Value> {
+    let Runtime::Lambda { handler, provided } = &function.runtime else { return None };
+    Some(json!({"handler": handler, "provided": provided, "timeout_ms": function.timeout_ms}))
 }
 
 /// Buckets whose objects others read while the function writes them.

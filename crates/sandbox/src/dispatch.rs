@@ -214,7 +214,7 @@ impl Pool {
         let app = &self.apps[&id];
         let shares = |class: &&Class| class.kind == ClassKind::Python && class.base == *base;
         let classes: Vec<&Class> = app.classes.iter().filter(shares).collect();
-        let description = boxes::description(app, &classes)?;
+        let description = boxes::description(&self.options, app, &classes)?;
         let spec = boxes::zygote(&self.options, &python, app, base);
         let (channel, inside) = Channel::pair()?;
         let (capture, [stdout, stderr]) = Capture::new()?;
@@ -260,7 +260,7 @@ impl Pool {
         let mut spec = boxes::plain(program, &wanted.base, &app.bundle);
         spec.args = args.to_vec();
         spec.limits = boxes::limits(&wanted.resources);
-        let description = boxes::description(app, &[wanted])?;
+        let description = boxes::description(&self.options, app, &[wanted])?;
         let (key, [slot, call, reply, control, stdout, stderr]) = self.new_seat(id, class, None, now)?;
         let host = Arc::clone(&self.options.host);
         self.errands.run(move || {

@@ -234,9 +234,10 @@ impl Seat {
             Message::Put(record) => self.put(record, program, memory, events)?,
             Message::Open(record) => {
                 let (name, put) = self.opened(record, 0, program)?;
-                self.open(memory, name).map_err(|_| "its control socket is closed")?;
+                let is_open = self.open(memory, name).map_err(|_| "its control socket is closed")?;
                 let current = self.current.as_ref().ok_or("it has no call")?;
-                events.push(SandboxEvent::Opened { id: current.id, attempt: current.attempt, put });
+                let (id, attempt) = (current.id, current.attempt);
+                events.extend(is_open.then_some(SandboxEvent::Opened { id, attempt, put }));
             }
             Message::Close(record) => {
                 let Place::Stored(at) = record.place else { return Err("it closes what it has not opened") };

@@ -18,6 +18,8 @@ pub const ZYGOTE_MESSAGES_MAX: usize = 64;
 pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// Extents that one call may introduce to a worker.
 pub const NEW_EXTENTS_MAX: u8 = 200;
+/// Objects that one call may have open at a time, to be read while it writes them. Each is a descriptor of the server's.
+pub const STREAMS_PER_CALL_MAX: usize = 128;
 /// Puts, log lines and emissions of one attempt.
 pub const EMITS_MAX: usize = 10_000;
 /// Processes and threads of one worker.

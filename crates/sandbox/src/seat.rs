@@ -11,12 +11,13 @@ use crate::current::Current;
 use crate::event::RunInfo;
 use crate::failure::{failure, input_lost};
 use crate::frame;
-use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX};
+use crate::limits::{IMPORT_TIMEOUT, KILL_PATIENCE, NEW_EXTENTS_MAX, STREAMS_PER_CALL_MAX};
 use crate::record::Place;
 use crate::slot::Slot;
 use crate::streams::{Reading, Word};
 use crate::wire::{
-    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT, RUNG_AT,
+    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT,
+    REFUSED_BY_LIMIT, RUNG_AT,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
@@ -24,7 +25,7 @@ use sluice_isolation::{Boxed, Group};
 use sluice_objects::{ExtentId, Location, Memory, StreamName, WriterId};
 use sluice_types::{AppKey, Failure, FailureKind, Invocation, ObjectId, Payload, Version};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// The process behind a seat.
@@ -189,14 +190,6 @@ impl Seat {
         pins: &mut Vec<ObjectId>,
         buffer: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        while let Some(extent) = self.forget.last() {
-            let control = Control { kind: ControlKind::Forget, subject: extent.0, number: 0 };
-            if self.waiting == NEW_EXTENTS_MAX || self.channel.send(control, &[], &[]).is_err() {
-                break; // the rest is for the next call
-            }
-            self.forget.pop();
-            self.waiting += 1;
-        }
         frame::pack(buffer, serial, invocation, run, |object| match &object.payload {
             Payload::Inline(bytes) => Ok(Place::Inline(bytes.clone())),
             Payload::Stored { id, len, .. } => Ok(Place::Stored(self.lend(memory, *id, *len, pins)?)),
@@ -206,18 +199,52 @@ impl Seat {
                 Ok(Place::Open(self.lend_open(memory, name)?))
             }
         })?;
-        if buffer.len() > CALL_BYTES {
-            let stored = memory.store(self.app.0, buffer).map_err(input_lost)?;
-            let Payload::Stored { id, len, .. } = stored else {
-                unreachable!("a call larger than its area is larger than what is kept inline")
-            };
-            let at = self.lend(memory, id, len, pins)?;
-            // It lives as long as its pin.
-            memory.release(id).map_err(input_lost)?;
-            frame::pack_far(buffer, self.waiting, at);
-        } else {
-            frame::set_waiting(buffer, self.waiting);
+        let is_far = buffer.len() > CALL_BYTES;
+        let far = is_far.then(|| self.lend_frame(memory, buffer, pins)).transpose()?;
+        // Last, so that no call fails for what earlier ones have left.
+        self.tell_forgotten();
+        match far {
+            Some(at) => frame::pack_far(buffer, self.waiting, at),
+            None => frame::set_waiting(buffer, self.waiting),
         }
+        Ok(())
+    }
+
+    /// A call that is larger than its area lies where large objects do.
+    fn lend_frame(
+        &mut self,
+        memory: &mut Memory,
+        frame: &[u8],
+        pins: &mut Vec<ObjectId>,
+    ) -> Result<Location, Failure> {
+        let stored = memory.store(self.app.0, frame).map_err(input_lost)?;
+        let Payload::Stored { id, len, .. } = stored else {
+            unreachable!("a call larger than its area is larger than what is kept inline")
+        };
+        let at = self.lend(memory, id, len, pins)?;
+        // It lives as long as its pin.
+        memory.release(id).map_err(input_lost)?;
+        Ok(at)
+    }
+
+    /// Tells the worker of extents that are gone, as many as one call may count.
+    fn tell_forgotten(&mut self) {
+        while let Some(extent) = self.forget.last() {
+            let control = Control { kind: ControlKind::Forget, subject: extent.0, number: 0 };
+            if self.introduce(control, &[]).is_err() {
+                break; // the rest is for the next call
+            }
+            self.forget.pop();
+        }
+    }
+
+    /// Sends what the worker must know before its next call.
+    fn introduce(&mut self, control: Control, descriptors: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+        if self.waiting >= NEW_EXTENTS_MAX {
+            return Err(too_scattered());
+        }
+        self.channel.send(control, &[], descriptors).map_err(|_| too_scattered())?;
+        self.waiting += 1;
         Ok(())
     }
 
@@ -237,11 +264,7 @@ impl Seat {
         }
         let (descriptor, size) = memory.descriptor(at.extent).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Extent, subject: at.extent.0, number: size };
-        if self.waiting >= NEW_EXTENTS_MAX {
-            return Err(too_scattered());
-        }
-        self.channel.send(control, &[], &[descriptor.as_fd()]).map_err(|_| too_scattered())?;
-        self.waiting += 1;
+        self.introduce(control, &[descriptor.as_fd()])?;
         self.known.insert(at.extent);
         Ok(at)
     }
@@ -251,9 +274,7 @@ impl Seat {
         let (extent, descriptor) = memory.stream_reader(self.app.0, &name).map_err(input_lost)?;
         let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
         let (bell, inside) = WakeBell::pair().map_err(|_| too_scattered())?;
-        let descriptors = [descriptor.as_fd(), inside.as_fd()];
-        self.channel.send(control, &[], &descriptors).map_err(|_| too_scattered())?;
-        self.waiting += 1;
+        self.introduce(control, &[descriptor.as_fd(), inside.as_fd()])?;
         self.reading.insert(extent, Reading { name, bell, waits: false });
         Ok(extent)
     }
@@ -284,20 +305,24 @@ impl Seat {
         }
     }
 
-    /// Gives the worker an object to write that others may read meanwhile.
-    pub fn open(&mut self, memory: &mut Memory, name: StreamName) -> io::Result<()> {
-        match memory.stream_writer(self.app.0, &name) {
-            Ok((extent, descriptor)) => {
-                let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
-                self.writing.insert(extent, name.clone());
-                self.words.push(Word::Writes(name));
-                self.channel.send(control, &[], &[descriptor.as_fd()])
+    /// Gives the worker an object to write that others may read meanwhile; whether it could be given.
+    pub fn open(&mut self, memory: &mut Memory, name: StreamName) -> io::Result<bool> {
+        let (subject, why) = if self.writing.len() >= STREAMS_PER_CALL_MAX {
+            let limit = format!("a call has at most {STREAMS_PER_CALL_MAX} objects open at a time");
+            (REFUSED_BY_LIMIT, limit)
+        } else {
+            match memory.stream_writer(self.app.0, &name) {
+                Ok((extent, descriptor)) => {
+                    let control = Control { kind: ControlKind::Stream, subject: extent.0, number: 0 };
+                    self.writing.insert(extent, name.clone());
+                    self.words.push(Word::Writes(name));
+                    return self.channel.send(control, &[], &[descriptor.as_fd()]).map(|()| true);
+                }
+                Err(error) => (0, error.to_string()),
             }
-            Err(error) => {
-                let control = Control { kind: ControlKind::Refused, subject: 0, number: 0 };
-                self.channel.send(control, error.to_string().as_bytes(), &[])
-            }
-        }
+        };
+        let control = Control { kind: ControlKind::Refused, subject, number: 0 };
+        self.channel.send(control, why.as_bytes(), &[]).map(|()| false)
     }
 
     /// Moves the worker, if it is not there already.

@@ -53,7 +53,6 @@ impl Pool {
     /// wait for a worker start with the whole of it.
     pub fn closed(&mut self, id: AppId, run: RunKey, object: &Object, memory: &mut Memory) {
         let name = name_of(run, object);
-        memory.forget_closed(&name);
         for seat in self.seats.values_mut() {
             seat.wake_readers(|reading| *reading == name);
         }
@@ -132,9 +131,10 @@ impl Pool {
         // The writer grows the file before it looks whether it is awaited; we look at the file after saying so.
         fence(Ordering::SeqCst);
         let there = memory.stream_len(&name).ok().flatten();
-        if there.is_none_or(|len| len > seen)
-            && let Some(seat) = self.seats.get_mut(&reader)
-        {
+        let Some(seat) = self.seats.get_mut(&reader) else { return };
+        // Whoever is cancelled between two waits finds out by the second, which nothing else might end.
+        let is_cancelled = seat.current.as_ref().is_some_and(|current| current.cancelled);
+        if is_cancelled || there.is_none_or(|len| len > seen) {
             seat.wake_readers(|reading| *reading == name);
         }
     }

@@ -109,6 +109,9 @@ impl MessageKind {
     }
 }
 
+/// Subject of a refusal for a limit of the call, not for want of memory.
+pub const REFUSED_BY_LIMIT: u32 = 1;
+
 /// Control messages, with a descriptor where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -117,7 +120,7 @@ pub enum ControlKind {
     Extent = 1,
     /// To a worker: an extent to write.
     Grant = 2,
-    /// To a worker: there is no memory for what it needs.
+    /// To a worker: there is no memory for what it needs, or with the subject [`REFUSED_BY_LIMIT`] a limit is reached.
     Refused = 3,
     /// To a worker: an extent is gone.
     Forget = 4,

@@ -1,4 +1,5 @@
-//! Who may use the server: whoever has the token; without one, programs of this machine but not web pages.
+//! Who may use the server: whoever has the token; without one, programs of this machine but not web pages. Clients of
+//! AWS cannot send a token: where their requests must be signed, the AWS side asks for the signature instead.
 //!
 //! A server without a token listens on loopback only. A web page that rebinds its name to 127.0.0.1 still sends its
 //! own name as Host, and a page that posts across origins sends its own Origin; both are refused.
@@ -18,20 +19,24 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Guard {
     token: Option<Arc<str>>,
+    /// Whether the AWS side asks for signatures.
+    signed: bool,
 }
 
 /// Answers without a token, so that load balancers can ask.
 const OPEN: &str = "/healthz";
 
 impl Guard {
-    /// A guard that asks for this token, or, without one, for Host and Origin of this machine.
-    pub fn new(token: Option<&str>) -> Self {
-        Self { token: token.map(Arc::from) }
+    /// A guard that asks for this token, or, without one, for Host and Origin of this machine. `signed` tells that AWS
+    /// requests need no token, because they carry a signature that is checked later.
+    pub fn new(token: Option<&str>, signed: bool) -> Self {
+        Self { token: token.map(Arc::from), signed }
     }
 
     fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Failure> {
         match &self.token {
             Some(_) if path == OPEN => Ok(()),
+            Some(_) if self.signed && sluice_aws::is_aws(path, headers) => Ok(()),
             Some(token) => check_token(token, headers),
             None => check_local(headers),
         }
@@ -106,7 +111,7 @@ mod tests {
 
     #[test]
     fn without_a_token_only_this_machine_is_answered() {
-        let guard = Guard::new(None);
+        let guard = Guard::new(None, false);
         for host in ["127.0.0.1:7117", "localhost", "LocalHost:80", "[::1]:7117", "127.9.9.9"] {
             assert!(guard.check("/v1/apps", &headers(&[(HOST, host)])).is_ok(), "{host}");
         }
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn without_a_token_only_the_own_origin_is_answered() {
-        let guard = Guard::new(None);
+        let guard = Guard::new(None, false);
         let with = |origin| headers(&[(HOST, "localhost:7117"), (ORIGIN, origin)]);
         assert!(guard.check("/", &with("http://localhost:7117")).is_ok());
         for origin in ["null", "http://localhost:3000", "https://evil.example", "http://127.0.0.1:7117"] {
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_token_is_asked_for_everywhere_but_at_the_health_check() {
-        let guard = Guard::new(Some("s3cret"));
+        let guard = Guard::new(Some("s3cret"), false);
         let with = |value| headers(&[(HOST, "anything.example"), (AUTHORIZATION, value)]);
         assert!(guard.check("/v1/apps", &with("Bearer s3cret")).is_ok());
         assert!(guard.check("/v1/apps", &with("bearer s3cret")).is_ok());
@@ -143,5 +148,15 @@ mod tests {
             assert!(guard.check("/v1/apps", &with(value)).is_err(), "{value}");
         }
         assert!(guard.check("/healthz", &HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_signature_takes_the_place_of_the_token_for_aws_alone() {
+        let path = "/2015-03-31/functions";
+        let signed = headers(&[(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=x")]);
+        assert!(Guard::new(Some("s3cret"), true).check(path, &signed).is_ok());
+        assert!(Guard::new(Some("s3cret"), true).check("/v1/apps", &signed).is_err());
+        assert!(Guard::new(Some("s3cret"), false).check(path, &signed).is_err());
+        assert!(Guard::new(None, true).check(path, &headers(&[(HOST, "evil.example")])).is_err());
     }
 }

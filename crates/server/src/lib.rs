@@ -32,3 +32,4 @@ mod views;
 pub use in_process::InProcess;
 pub use routes::router;
 pub use serve::{Options, Server};
+pub use sluice_aws as aws;

@@ -61,16 +61,18 @@ pub fn table() -> Vec<Route> {
 /// The API without a socket: for embedding, and for tests.
 pub fn router(node: NodeHandle) -> Router {
     let (_, never) = watch::channel(false);
-    with_front(Front::new(node, never))
+    with_front(Front::new(node, never), &sluice_aws::Settings::default())
 }
 
-pub(crate) fn with_front(front: Front) -> Router {
+pub(crate) fn with_front(front: Front, aws: &sluice_aws::Settings) -> Router {
+    let aws = sluice_aws::router(front.node.clone(), aws);
     let routes = table().into_iter().fold(Router::new(), |router, r| router.route(r.path, r.handler));
     routes
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BYTES_MAX))
         .with_state(front)
+        .merge(aws)
 }
 
 async fn openapi() -> impl IntoResponse {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sluice_api as api;
 use sluice_engine::Status;
-use sluice_runtime::api::{ListRequest, NewObject, RunView, StartRequest};
+use sluice_runtime::api::{ListRequest, NewObject, RunView, StartRequest, WorkflowRequest};
 use sluice_types::{Code, ContentType, RunKey, limits as shared};
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ fn request(app: String, body: api::Start) -> Answer<StartRequest> {
         let fix = "start with `seal: false`, put the others, then seal the run";
         return Err(Failure::new(Code::LIMIT_EXCEEDED, message, fix));
     }
-    Ok(StartRequest { app, id, objects: list, event, workflow, seal })
+    let workflow = workflow.map(|name| WorkflowRequest { name, input: None, execution: None });
+    Ok(StartRequest { app, id, objects: list, event, workflow, version: None, seal })
 }
 
 fn new_object(bucket: String, key: String, value: api::Value) -> NewObject {

@@ -17,6 +17,8 @@ use tokio::sync::watch;
 pub struct Options {
     /// The token that every request must carry. Needed to listen beyond loopback.
     pub token: Option<String>,
+    /// What the AWS side says of itself, and what its requests must be signed with.
+    pub aws: sluice_aws::Settings,
 }
 
 /// A bound server.
@@ -41,8 +43,8 @@ impl Server {
         let listener = TcpListener::bind(addr).await.map_err(|e| unbound(addr, &e))?;
         let addr = listener.local_addr().map_err(|e| unbound(addr, &e))?;
         let (closing, receiver) = watch::channel(false);
-        let guard = Guard::new(options.token.as_deref());
-        let router = routes::with_front(Front::new(node, receiver))
+        let guard = Guard::new(options.token.as_deref(), options.aws.credentials.is_some());
+        let router = routes::with_front(Front::new(node, receiver), &options.aws)
             .layer(axum::middleware::from_fn_with_state(guard, guard::watch));
         Ok(Self { listener, addr, router, closing })
     }

@@ -166,9 +166,9 @@ async fn beyond_loopback_a_token_is_needed() {
     let refused = Server::bind(everywhere, node(drop), Options::default()).await.err().unwrap();
     assert_eq!(refused.code, Code::UNAUTHORIZED);
     for token in ["", "two words", "é"] {
-        let options = Options { token: Some(token.into()) };
+        let options = Options { token: Some(token.into()), ..Options::default() };
         assert_eq!(Server::bind(everywhere, node(drop), options).await.err().unwrap().code, Code::USAGE);
     }
-    let options = Options { token: Some("s3cret".into()) };
+    let options = Options { token: Some("s3cret".into()), ..Options::default() };
     assert!(Server::bind(everywhere, node(drop), options).await.is_ok());
 }

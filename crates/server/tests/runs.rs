@@ -35,7 +35,7 @@ async fn a_start_is_answered_once_it_is_durable() {
     assert_eq!(answer, (StatusCode::ACCEPTED, json!({"run": "run_1", "status": "running"})));
     let request = seen.lock().unwrap().take().unwrap();
     assert_eq!((request.app.as_str(), request.id.as_deref()), ("shop", Some("order-7")));
-    assert_eq!((request.workflow.as_deref(), request.seal), (Some("w"), false));
+    assert_eq!((request.workflow.as_ref().map(|workflow| &*workflow.name), request.seal), (Some("w"), false));
     let objects: Vec<_> = request
         .objects
         .iter()

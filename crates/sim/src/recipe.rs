@@ -20,6 +20,7 @@ impl Recipe {
             buckets: vec![bucket("input"), bucket("output")],
             functions: Vec::new(),
             triggers: Vec::new(),
+            workflows: Vec::new(),
         })
     }
 

@@ -196,6 +196,13 @@ pub enum Runtime {
         /// Program and arguments.
         command: Vec<String>,
     },
+    /// A function in AWS Lambda's calling convention, in a warm worker.
+    Lambda {
+        /// `MODULE.FUNCTION` of the bundle; what it means to a `bootstrap` is up to that.
+        handler: String,
+        /// Whether the bundle brings its own runtime, the program `bootstrap`, instead of Python code.
+        provided: bool,
+    },
 }
 
 /// What happens after a failed attempt: exponential backoff with optional full jitter.

@@ -59,6 +59,7 @@ fn program() -> Program {
         buckets: vec![bucket("input"), bucket("output")],
         functions: vec![function("reused", false), function("fresh", true), function("sleeper", false)],
         triggers: Vec::new(),
+        workflows: Vec::new(),
     }
 }
 

@@ -145,7 +145,8 @@ class Call:
         """Sends a message and rings for it."""
         with self._worker.lock:
             self._check_open()
-            self._worker.tell(kind, body)
+            self._worker.send(kind, 0, body)
+            self._worker.signal()
 
     def _say_awaited(self, kind: int) -> None:
         """Says it only if somebody waits for what this worker writes."""

@@ -16,6 +16,14 @@ bundle = ""
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+class Reported(Exception):
+    """A failure whose type, message and stack are known already."""
+
+    def __init__(self, type: str, message: str, stack: str = "", kind: int = RAISED) -> None:
+        super().__init__(message)
+        self.type, self.message, self.stack, self.kind = type, message, stack, kind
+
+
 def _kind(error: BaseException) -> int:
     if isinstance(error, Unserialisable):
         return UNSERIALISABLE
@@ -30,6 +38,8 @@ def _kind(error: BaseException) -> int:
 
 def pack_failure(error: BaseException, kind: "int | None" = None) -> bytes:
     """The body of a FAILED message."""
+    if isinstance(error, Reported):
+        return pack_texts(error.kind, error.type, error.message, error.stack)
     name = type(error).__name__
     try:
         message = str(error)

@@ -8,8 +8,19 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ._call import LimitExceeded
 from ._stream import OpenObject
-from ._wire import ALIGNMENT, CONTROL, EXTENT, FORGET, GRANT, REFUSED, STREAM, TEXT_BYTES_MAX
+from ._wire import (
+    ALIGNMENT,
+    CONTROL,
+    EXTENT,
+    FORGET,
+    GRANT,
+    REFUSED,
+    REFUSED_BY_LIMIT,
+    STREAM,
+    TEXT_BYTES_MAX,
+)
 
 if TYPE_CHECKING:
     from ._worker import Worker
@@ -63,7 +74,8 @@ class Memory:
                 self._written = extent, fds[0]
             return kind
         elif kind == REFUSED:
-            raise MemoryFull(str(message[CONTROL.size :], "utf-8"))
+            text = str(message[CONTROL.size :], "utf-8")
+            raise LimitExceeded(text) if extent == REFUSED_BY_LIMIT else MemoryFull(text)
         for fd in fds:
             os.close(fd)
         return kind

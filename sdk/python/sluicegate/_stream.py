@@ -62,9 +62,12 @@ class OpenObject:
             self._await(os.fstat(self._file).st_size)
 
     def close(self) -> None:
-        """Lets go of the file; what was mapped stays."""
-        os.close(self._file)
-        os.close(self._bell)
+        """Lets go of the file; what was mapped stays. What still looks for more finds nothing, not somebody else's file."""
+        descriptors = self._file, self._bell
+        self._file = self._bell = -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def _is_whole(self) -> bool:
         return bool(fcntl.fcntl(self._file, fcntl.F_GET_SEALS) & _SEAL_WRITE)
@@ -121,7 +124,13 @@ class StreamWriter(io.RawIOBase):
             raise ValueError("the object is closed")
         written, length = self._repeat(view), len(view)
         while written < length:
-            written += os.pwrite(self._file, view[written:], self._at + written)
+            try:
+                written += os.pwrite(self._file, view[written:], self._at + written)
+            except PermissionError:  # sealed
+                raise OutputNotRepeatable(
+                    f"output not repeatable: an earlier attempt ended the object after {self._shown} bytes, and they may "
+                    "have been read; make the function deterministic"
+                ) from None
         self._at += length
         self._call._say_awaited(GROWN)
         return length

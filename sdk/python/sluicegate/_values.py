@@ -28,6 +28,15 @@ def _json_maker() -> "Callable[[Any], str]":
 _encode_json = _json_maker()
 
 
+class Encoded:
+    """Bytes of a known content type, to be taken as they are."""
+
+    __slots__ = ("code", "data")
+
+    def __init__(self, code: int, data: bytes) -> None:
+        self.code, self.data = code, data
+
+
 class Unserialisable(TypeError):
     """A value that no content type can carry."""
 
@@ -55,6 +64,8 @@ def _json(value: Any) -> bytes:
 
 
 def _encode_other(value: Any) -> "tuple[int, Any, str | None]":
+    if isinstance(value, Encoded):
+        return value.code, value.data, None
     if isinstance(value, (bytes, bytearray, memoryview)):
         view = memoryview(value)
         return BYTES, view.cast("B") if view.c_contiguous else view.tobytes(), None

@@ -63,6 +63,8 @@ RAISED, UNSERIALISABLE, UNDECLARED_PUT, OUT_OF_MEMORY, LIMIT, UNSTARTABLE, CONFL
 #: Control messages: kind, extent, size.
 CONTROL = Struct("<B3xIQ")
 EXTENT, GRANT, REFUSED, FORGET, STREAM = range(1, 6)
+#: Subject of a refusal for a limit of the call, not for want of memory.
+REFUSED_BY_LIMIT = 1
 FORK, FORKED, ENDED, READY, BROKEN = range(16, 21)
 
 INLINE_BYTES_MAX = 65536

@@ -37,10 +37,23 @@ class Setup:
         sys.path.insert(0, self.bundle)
         modules: "dict[str, Any]" = {}
         for function in description["functions"]:
+            if function["lambda"]:
+                self._add_lambda(function)
+                continue
             path = function["module"]
             if path not in modules:
                 modules[path] = self._load(path)
             self._add(function, modules[path])
+
+    def _add_lambda(self, function: Any) -> None:
+        from . import _lambda
+
+        index = function["ix"]
+        try:
+            found = _lambda.load(self.bundle, function["lambda"])
+            self.functions[index] = Function(function["name"], found, function["into"], self.buckets)
+        except BaseException as error:  # sys.exit at import time is a failure of the app too
+            self.broken.append((index, pack_failure(error, UNSTARTABLE)))
 
     def _load(self, path: str) -> Any:
         try:

@@ -1,5 +1,6 @@
 """The parts of a worker that need no server. Run: python3 -m unittest discover -s sdk/python/tests"""
 
+import fcntl
 import io
 import os
 import sys
@@ -14,6 +15,7 @@ from sluicegate._call import CallEnded
 from sluicegate._failure import pack_failure, stack_of
 from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, Function, shape_of
 from sluicegate._object import Object
+from sluicegate._stream import OpenObject, OutputNotRepeatable, StreamWriter
 from sluicegate._values import Unserialisable, decode, encode, name_of
 from sluicegate._wire import (
     ANNOUNCED,
@@ -254,6 +256,33 @@ class Failures(unittest.TestCase):
             stack = stack_of(error)
         self.assertIn("KeyError: 'first'", stack)
         self.assertIn("ValueError: second", stack)
+
+
+class Streams(unittest.TestCase):
+    def test_a_closed_stream_lets_go_of_its_descriptors_once(self):
+        file, bell = os.pipe()
+        stream = OpenObject(1, file, bell, mock.Mock())
+        stream.close()
+        others = os.pipe()
+        self.assertEqual(others, (file, bell), "the numbers are given again")
+        stream.close()
+        with self.assertRaises(ValueError):
+            stream.read(1, 0)
+        for other in others:
+            os.close(other)
+
+    def test_what_an_earlier_attempt_ended_cannot_be_added_to(self):
+        file = os.memfd_create("object", os.MFD_ALLOW_SEALING)
+        os.write(file, b"whole")
+        fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW)
+        call = mock.Mock()
+        call._open_stream.return_value = 1, file
+        writer = StreamWriter(call, lambda place: b"")
+        writer.write("who")
+        with self.assertRaisesRegex(OutputNotRepeatable, "ended the object after 5 bytes"):
+            writer.write("le and more")
+        call._say.assert_not_called()
+        writer._let_go()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use sluice_expression::Value;
 use std::sync::Arc;
 
 /// What the world tells an execution. An event of a task that is no longer waited for changes nothing.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq)]
 pub enum Event {
     /// Time has passed: [`super::Execution::next_deadline`] is reached.
     Timer,

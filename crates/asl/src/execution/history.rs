@@ -11,7 +11,7 @@ use super::turn::Turn;
 use serde::{Deserialize, Serialize};
 
 /// One event of a history.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct HistoryEvent {
     /// The child execution of a distributed Map whose history it belongs to; `None` for the execution itself.
     pub child: Option<ChildId>,

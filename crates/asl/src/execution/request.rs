@@ -18,7 +18,7 @@ pub struct Output {
 pub struct TaskId(pub u64);
 
 /// What is to be done.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
 pub enum Request {
     /// Do this, and tell how it ended.
     Perform(Box<TaskRequest>),
@@ -27,7 +27,7 @@ pub enum Request {
 }
 
 /// Work to be done.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
 pub struct TaskRequest {
     /// Names it in events.
     pub task: TaskId,
@@ -42,7 +42,7 @@ pub struct TaskRequest {
 }
 
 /// What to do.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
 pub enum Work {
     /// A function of the run's own app.
     Function {

@@ -4,7 +4,7 @@ use sluice_expression::Value;
 use std::sync::Arc;
 
 /// What an execution is told when it starts.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
 pub struct Settings {
     /// ARN of the execution.
     pub id: Arc<str>,

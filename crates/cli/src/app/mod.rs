@@ -87,7 +87,7 @@ impl App {
             Runtime::Python { module, .. } | Runtime::Wasm { module, .. } => {
                 Some((&*function.name, &**module))
             }
-            Runtime::Exec { .. } | Runtime::Process { .. } => None,
+            Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } => None,
         })
     }
 

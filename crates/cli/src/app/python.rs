@@ -49,24 +49,24 @@ fn describe(file: &Path) -> Outcome<Output> {
         };
         Failure::new(Code::PROGRAM_MISSING, message, "install Python 3.10 or newer")
     })?;
-    finish(child, file)
+    finish(child, file, IMPORT_TIMEOUT)
 }
 
 /// Waits for the interpreter; one that does not come to an end is killed.
-fn finish(child: Child, file: &Path) -> Outcome<Output> {
+fn finish(child: Child, file: &Path, patience: Duration) -> Outcome<Output> {
     let pid = Pid::from_child(&child);
     let (done, ended) = channel();
-    let waiter = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         // Nobody waits any more once it has taken too long.
         let _ = done.send(child.wait_with_output());
     });
-    match ended.recv_timeout(IMPORT_TIMEOUT) {
+    match ended.recv_timeout(patience) {
         Ok(output) => output.map_err(|e| machine("cannot hear what Python says", &e)),
         Err(_) => {
-            // It may have ended this very moment.
+            // It may have ended this very moment. What it has started may live on, and hold its output: nobody waits
+            // for that.
             let _ = kill_process(pid, Signal::KILL);
-            drop(waiter.join());
-            let seconds = IMPORT_TIMEOUT.as_secs();
+            let seconds = patience.as_secs();
             Err(Failure::new(
                 Code::APP_SYNTAX,
                 format!("importing `{}` takes longer than {seconds} s", file.display()),
@@ -150,4 +150,21 @@ pub(super) fn files_with_an_app(folder: &Path) -> Outcome<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_waits_for_what_a_killed_interpreter_has_started() {
+        let (stdin, open) = io::pipe().expect("descriptors");
+        let mut command = Command::new("sh");
+        // A child of the child that holds the output for as long as there is somebody who may write to it.
+        command.args(["-c", "exec 3<&0; cat <&3 & cat"]).stdin(stdin).stdout(Stdio::piped());
+        let child = command.spawn().expect("there is a shell");
+        let failure = finish(child, Path::new("app.py"), Duration::ZERO).expect_err("it does not end");
+        assert!(failure.body.error.message.contains("takes longer"), "{}", failure.body.error.message);
+        drop(open);
+    }
 }

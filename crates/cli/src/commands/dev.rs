@@ -42,7 +42,7 @@ impl Dev {
 
     fn serve(&self, node: &Node, global: &Global, interrupt: &Interrupt) -> Outcome<()> {
         let runtime = runtime()?;
-        let options = Options { token: global.token.clone() };
+        let options = Options { token: global.token.clone(), aws: self.place.aws()? };
         let server = runtime.block_on(Server::bind(self.place.addr()?, node.handle(), options))?;
         let url = format!("http://{}", server.local_addr());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -7,6 +7,7 @@ use crate::{embedded, show};
 use clap::Args;
 use sluice_frontend::definition::Millis;
 use sluice_runtime::Node;
+use sluice_server::aws::{Account, Credentials, Settings as AwsSettings};
 use sluice_server::{Options, Server as Front};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZero;
@@ -40,6 +41,31 @@ pub struct Place {
     /// How long ended runs are kept, as `36h` or `30d`; `forever` keeps them all
     #[arg(long, value_name = "TIME", default_value = "30d", env = "SLUICE_RETENTION")]
     pub retention: Retention,
+    #[command(flatten)]
+    pub aws: Aws,
+}
+
+/// The AWS side of a server.
+#[derive(Debug, Args)]
+pub struct Aws {
+    /// The region in ARNs
+    #[arg(long, value_name = "REGION", default_value = "us-east-1", env = "SLUICE_AWS_REGION")]
+    pub aws_region: String,
+    /// The account in ARNs, twelve digits
+    #[arg(long, value_name = "ACCOUNT", default_value = "111111111111", env = "SLUICE_AWS_ACCOUNT")]
+    pub aws_account: String,
+    /// The access key with which AWS requests must be signed
+    #[arg(long, value_name = "ID", requires = "aws_secret_access_key", env = "SLUICE_AWS_ACCESS_KEY_ID")]
+    pub aws_access_key_id: Option<String>,
+    /// Its secret
+    #[arg(
+        long,
+        value_name = "SECRET",
+        requires = "aws_access_key_id",
+        env = "SLUICE_AWS_SECRET_ACCESS_KEY",
+        hide_env_values = true
+    )]
+    pub aws_secret_access_key: Option<String>,
 }
 
 /// How long ended runs are kept, in milliseconds; `None` for ever.
@@ -76,7 +102,14 @@ impl FromStr for Core {
         match text {
             "any" => Ok(Self::Any),
             "last" => Ok(Self::Last),
-            number => number.parse().map(Self::Number).map_err(|_| "a number, `last` or `any`".into()),
+            number => {
+                let number = number.parse().map_err(|_| "a number, `last` or `any`")?;
+                let cores = sluice_runtime::node::allowed_cores();
+                match cores.contains(&number) {
+                    true => Ok(Self::Number(number)),
+                    false => Err(format!("this process may use the cores {cores:?}")),
+                }
+            }
         }
     }
 }
@@ -105,7 +138,7 @@ impl Server {
     fn serve(&self, node: &Node, global: &Global) -> Outcome<()> {
         embedded::runtime()?.block_on(async {
             let mut signals = Signals::listen()?;
-            let options = Options { token: global.token.clone() };
+            let options = Options { token: global.token.clone(), aws: self.place.aws()? };
             let server = Front::bind(self.place.addr()?, node.handle(), options).await?;
             let url = format!("http://{}", server.local_addr());
             if global.json {
@@ -130,6 +163,19 @@ impl Place {
         };
         let mut found = self.addr.to_socket_addrs().map_err(|e| refused(e.to_string()))?;
         found.next().ok_or_else(|| refused("the name has no address".into()))
+    }
+
+    /// How the AWS side is set up.
+    pub fn aws(&self) -> Outcome<AwsSettings> {
+        let Aws { aws_region, aws_account, aws_access_key_id, aws_secret_access_key } = &self.aws;
+        let account = Account::new(aws_region, aws_account).ok_or_else(|| {
+            let what = format!("region `{aws_region}` and account `{aws_account}` cannot be parts of an ARN");
+            Failure::usage(what, "write --aws-region us-east-1 --aws-account 123456789012")
+        })?;
+        let key = aws_access_key_id.as_deref().zip(aws_secret_access_key.as_deref());
+        let credentials = key
+            .map(|(id, secret)| Credentials { access_key_id: id.into(), secret_access_key: secret.into() });
+        Ok(AwsSettings { account, credentials })
     }
 
     /// Starts a node on the data directory.

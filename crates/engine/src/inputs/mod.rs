@@ -6,6 +6,7 @@ mod events;
 mod forget;
 mod start;
 mod timers;
+mod workflow;
 
 pub(crate) use completed::completed;
 pub(crate) use deploy::deploy;
@@ -13,3 +14,4 @@ pub(crate) use events::events;
 pub(crate) use forget::forget;
 pub(crate) use start::start;
 pub(crate) use timers::timers;
+pub(crate) use workflow::workflow;

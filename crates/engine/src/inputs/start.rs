@@ -12,6 +12,9 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start
         engine.with_app(lsn, now_ms, start.app, effects, |app, cx| app.launched(cx, number));
     }
     let key = start.run;
+    if let Origin::Call { from, .. } = start.origin {
+        engine.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, key));
+    }
     if engine.run(key).is_some() {
         // Replay over a checkpoint that holds the run already.
         return;

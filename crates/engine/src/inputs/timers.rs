@@ -29,6 +29,8 @@ fn fire(engine: &mut Engine, lsn: Lsn, now_ms: u64, timer: &Timer, effects: &mut
                 engine.step_app(lsn, now_ms, app, effects, |app, cx| app.due(cx, trigger));
             }
         }
-        (Entity::App(_), TimerId::Retry(_)) => unreachable!("apps have no invocations"),
+        (Entity::App(_), TimerId::Retry(_) | TimerId::Workflow) => {
+            unreachable!("apps run nothing themselves")
+        }
     }
 }

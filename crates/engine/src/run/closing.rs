@@ -27,7 +27,7 @@ impl Run {
         if let Some(problem) = self.exceeded.take().filter(|_| self.is_running()) {
             self.end(cx, Status::Failed, Some(*problem));
         }
-        if !self.sealed || self.is_delegated() {
+        if !self.sealed || self.is_delegated() || self.workflow_is_under_way() {
             self.ready.clear();
             return;
         }

@@ -53,6 +53,7 @@ impl Run {
             seed: self.seed,
             incarnation: self.incarnation,
             origin: origin.unwrap_or(Origin::Client),
+            workflow: self.workflow.clone(),
         }
     }
 

@@ -14,7 +14,8 @@ impl Run {
     pub(super) fn failed(&mut self, cx: &mut Cx<'_>, seq: u32, mut pending: Pending, failure: Failure) {
         pending.held.drain(..).for_each(|put| discard(&put.payload, cx.effects));
         let policy = &cx.compiled.program.functions[pending.function.index()].retry;
-        let again = failure.kind.is_retryable() && pending.attempt.0 < policy.attempts;
+        let again =
+            failure.kind.is_retryable() && pending.attempt.0 < policy.attempts && pending.task.is_none();
         let due_ms = again.then(|| cx.now_ms.saturating_add(self.delay_ms(policy, seq, pending.attempt)));
         let entry = HistoryKind::AttemptFailed {
             invocation: seq,
@@ -37,6 +38,11 @@ impl Run {
     pub(super) fn exhausted(&mut self, cx: &mut Cx<'_>, seq: u32, pending: Pending, failure: Failure) {
         let function = pending.function;
         self.tallies[function.index()].failed += 1;
+        if let Some(task) = pending.task {
+            self.break_streams(cx, &pending, &failure.message);
+            self.done(cx, &pending);
+            return self.task_failed(cx, task, &failure);
+        }
         let problem = self.problem(cx, &pending, &failure);
         let handled = self.announce_failure(cx, seq, &pending, &problem);
         let cause = problem.message.clone();
@@ -100,6 +106,14 @@ impl Run {
         self.tallies[pending.function.index()].retried += 1;
         let pending = self.pending.get(seq).expect("it is still there");
         cx.effects.push(Effect::Invoke(self.invocation(seq, pending)));
+    }
+}
+
+/// The name of a failure for those who catch it by name.
+pub(super) fn name_of(failure: &Failure) -> &str {
+    match failure.kind {
+        FailureKind::TimedOut => "States.Timeout",
+        _ => &failure.r#type,
     }
 }
 

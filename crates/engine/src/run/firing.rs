@@ -5,6 +5,7 @@ use super::{Cx, HistoryKind, Run};
 use crate::condition::{Firing, Items, event_object};
 use crate::effect::Effect;
 use crate::objects::Owner;
+use sluice_asl::execution::TaskId;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Action, Attempt, EventPack, FunctionIx, Puts, TriggerIx};
 use smallvec::SmallVec;
@@ -28,7 +29,7 @@ impl Run {
             match action {
                 Action::Invoke(function) => {
                     items.each(&mut |item| self.objects.hold(item, 1));
-                    self.invoke(cx, *function, items.clone(), group.clone(), numbered);
+                    self.invoke(cx, *function, items.clone(), group.clone(), numbered, None);
                 }
                 Action::Emit { r#type, subject } => {
                     self.emit_firing(cx, trigger, r#type, subject.clone(), &items)
@@ -36,7 +37,7 @@ impl Run {
             }
         }
         match last {
-            Some(Action::Invoke(function)) => self.invoke(cx, *function, items, group, numbered),
+            Some(Action::Invoke(function)) => drop(self.invoke(cx, *function, items, group, numbered, None)),
             Some(Action::Emit { r#type, subject }) => {
                 self.emit_firing(cx, trigger, r#type, subject.clone(), &items);
                 self.let_go_items(cx, &items);
@@ -73,14 +74,16 @@ impl Run {
         Items::List(list)
     }
 
-    fn invoke(
+    /// Creates an invocation and returns its number.
+    pub(super) fn invoke(
         &mut self,
         cx: &mut Cx<'_>,
         function: FunctionIx,
         items: Items,
         group: Option<Arc<str>>,
         ordinal: Option<u32>,
-    ) {
+        task: Option<TaskId>,
+    ) -> u32 {
         let seq = self.next_invocation;
         self.next_invocation += 1;
         self.active[cx.compiled.component_of(function) as usize] += 1;
@@ -95,12 +98,14 @@ impl Run {
             ordinal,
             puts: SmallVec::new(),
             held: Puts::new(),
+            task,
         };
         cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));
         self.pending.insert(seq, pending);
         if seq == sluice_types::limits::RUN_INVOCATIONS_MAX {
             self.exceed("invocations in one run", u64::from(seq));
         }
+        seq
     }
 
     pub(super) fn arguments(&self, items: &Items) -> Arguments {

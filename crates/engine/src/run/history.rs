@@ -93,6 +93,8 @@ pub enum HistoryKind {
         /// Position among the run's objects.
         slot: u32,
     },
+    /// A workflow did something.
+    Workflow(Box<sluice_asl::execution::HistoryEvent>),
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.

@@ -46,6 +46,7 @@ impl Run {
             rest.chain(value.iter().map(|value| &value.payload)).for_each(|bytes| discard(bytes, cx.effects));
             return self.failed(cx, seq, pending, failure);
         }
+        let (answer, value) = if pending.task.is_some() { (value, None) } else { (None, value) };
         let returned = value.map(|value| self.returned(cx, &pending, value));
         let mut brought = std::mem::take(&mut pending.held);
         brought.extend(puts.into_iter().chain(returned.map(Box::new)));
@@ -73,6 +74,9 @@ impl Run {
             self.emit_by(cx, seq, number, emission);
         }
         self.done(cx, &pending);
+        if let Some(task) = pending.task {
+            self.task_done(cx, task, answer);
+        }
     }
 
     /// Checks what an attempt brings at its end before any of it becomes visible.
@@ -110,8 +114,9 @@ impl Run {
             return;
         }
         self.let_go_items(cx, &pending.items);
-        for at in &pending.puts {
-            self.objects.release_if_unused(*at, true, cx.effects);
+        for &at in &pending.puts {
+            self.abandon(cx, at);
+            self.objects.release_if_unused(at, true, cx.effects);
         }
         for put in &pending.held {
             discard(&put.payload, cx.effects);
@@ -148,8 +153,15 @@ impl Run {
         !into.is_empty() && into.iter().all(is_unwatched)
     }
 
-    /// Stops one invocation, wherever it is.
+    /// Cancels one invocation, wherever it is.
     pub(super) fn stop(&mut self, cx: &mut Cx<'_>, seq: u32, pending: &Pending) {
+        self.take_back(cx, seq, pending);
+        self.tallies[pending.function.index()].cancelled += 1;
+        self.record(cx, HistoryKind::InvocationCancelled { invocation: seq });
+    }
+
+    /// Neither the runtime nor a timer is to go on with an invocation.
+    pub(super) fn take_back(&self, cx: &mut Cx<'_>, seq: u32, pending: &Pending) {
         match pending.state {
             PendingState::Running => {
                 let invocation = InvocationId { run: self.key, seq };
@@ -159,8 +171,6 @@ impl Run {
                 cx.timers.update(self.entity(), TimerId::Retry(seq), Some(due_ms), None);
             }
         }
-        self.tallies[pending.function.index()].cancelled += 1;
-        self.record(cx, HistoryKind::InvocationCancelled { invocation: seq });
     }
 }
 

@@ -6,6 +6,7 @@ use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
 use crate::input::{Origin, Start};
 use crate::objects::ObjectTable;
+use sluice_asl::execution::Event;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Code, Condition, Gathering, Lsn, Object, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,12 @@ impl Run {
             outbox: BTreeMap::new(),
             next_outgoing: 0,
             history: History::default(),
+            workflow: start.workflow.clone(),
+            machine: None,
+            caller: match start.origin {
+                Origin::Call { caller, .. } => Some(caller),
+                Origin::Client | Origin::Firing { .. } => None,
+            },
             ready: Vec::new(),
             emitting: 0,
             exceeded: None,
@@ -73,6 +80,7 @@ impl Run {
                 self.launch(cx, trigger, number, arguments, group, ordinal);
             }
             self.events(cx, &start.events.into());
+            self.start_workflow(cx);
         }
         if start.seal {
             self.seal(cx);
@@ -151,7 +159,9 @@ impl Run {
 
     /// Somebody stops the run.
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, reason: &str) -> Reply {
-        if self.is_running() {
+        if self.workflow_is_under_way() {
+            self.step_workflow(cx, Event::Stop { error: None, cause: Some(reason.into()) });
+        } else if self.is_running() {
             let problem = Problem::new(Code::RUN_CANCELLED, format!("the run was cancelled: {reason}"), "")
                 .at(format!("run {}", self.id));
             self.end(cx, Status::Cancelled, Some(problem));
@@ -181,6 +191,7 @@ impl Run {
         for (id, due_ms) in self.deadlines() {
             cx.timers.update(self.entity(), id, Some(due_ms), None);
         }
+        self.abandon_workflow(cx);
         self.triggers.clear();
         (self.active, self.open_predecessors, self.closed) = (Vec::new(), Vec::new(), Vec::new());
         (self.open, self.lost, self.ready) = (0, Vec::new(), Vec::new());
@@ -194,7 +205,23 @@ impl Run {
         if let Some(number) = self.retained.take() {
             self.send(cx, Outgoing::Consumed(number));
         }
+        // Of an express run, the durable engine says it.
+        if let Some(caller) = self.caller.filter(|_| self.is_delegated() || !self.is_express()) {
+            self.send(cx, Outgoing::Return(caller));
+        }
         cx.effects.push(Effect::Ended(self.key));
+    }
+
+    /// Makes an ended run a running one again, in which nothing but its workflow has anything to do.
+    pub(super) fn reopen(&mut self) {
+        let compiled = self.compiled().clone();
+        let components = compiled.graph.len();
+        let fresh = |t: &Trigger| TriggerState { state: State::new(&t.condition, t.scope), fired: 0 };
+        self.triggers = compiled.program.triggers.iter().map(fresh).collect();
+        self.active = self.armed(&compiled);
+        self.open_predecessors = compiled.graph.predecessor_counts().to_vec();
+        (self.closed, self.open) = (vec![false; components], components as u32);
+        (self.status, self.ended_ms, self.error) = (Status::Running, None, None);
     }
 
     /// Intermediates go, but for those that still are in the outbox.

@@ -22,6 +22,7 @@ mod put;
 mod streams;
 mod trigger;
 mod view;
+mod workflow;
 
 use history::History;
 pub use history::{Chunk, HistoryEntry, HistoryKind, lines_of};
@@ -29,10 +30,12 @@ pub(crate) use invocations::discard_outcome;
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
 pub(crate) use put::discard;
+pub(crate) use workflow::compile;
 
 use crate::compiled::Compiled;
 use crate::condition::State;
 use crate::effect::Effect;
+use crate::input::{Caller, WorkflowStart};
 use crate::objects::ObjectTable;
 use crate::timers::TimerQueue;
 use delegated::Delegated;
@@ -119,6 +122,12 @@ pub struct Run {
     outbox: BTreeMap<u32, Outgoing>,
     next_outgoing: u32,
     history: History,
+    /// The workflow that it was started with.
+    workflow: Option<Box<WorkflowStart>>,
+    /// Its machine, from the start on. An express run's is in the express engine.
+    machine: Option<Box<workflow::Hosted>>,
+    /// The task of another run's workflow that this run is the work of.
+    caller: Option<Caller>,
     /// Components that may have become closable in this step.
     #[serde(skip)]
     ready: Vec<u32>,

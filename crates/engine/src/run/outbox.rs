@@ -2,8 +2,9 @@
 
 use super::{Cx, Run};
 use crate::effect::Effect;
-use crate::input::OutboxId;
+use crate::input::{Caller, OutboxId};
 use serde::{Deserialize, Serialize};
+use sluice_asl::execution::TaskRequest;
 use sluice_types::Event;
 use std::sync::Arc;
 
@@ -16,24 +17,30 @@ pub enum Outgoing {
     Event(Arc<Event>),
     /// The app may drop what it retained for this run under this number.
     Consumed(u64),
+    /// A workflow asks for something outside of the run.
+    Task(Arc<TaskRequest>),
+    /// The run has ended that was the work of a task.
+    Return(Caller),
 }
 
 impl Outgoing {
     pub(super) fn slot(&self) -> Option<u32> {
         match self {
             Self::Object(slot) => Some(*slot),
-            Self::Event(_) | Self::Consumed(_) => None,
+            Self::Event(_) | Self::Consumed(_) | Self::Task(_) | Self::Return(_) => None,
         }
     }
 }
 
 impl Run {
     /// Puts something into the outbox and asks the runtime to deliver it.
-    pub(super) fn send(&mut self, cx: &mut Cx<'_>, outgoing: Outgoing) {
+    /// Returns its number.
+    pub(super) fn send(&mut self, cx: &mut Cx<'_>, outgoing: Outgoing) -> u32 {
         let seq = self.next_outgoing;
         self.next_outgoing += 1;
         cx.effects.push(self.outgoing_effect(seq, &outgoing));
         self.outbox.insert(seq, outgoing);
+        seq
     }
 
     /// What was sent has become a logged input.
@@ -51,6 +58,12 @@ impl Run {
                 Effect::Deliver { from, app: self.app, version: self.version, object }
             }
             Outgoing::Consumed(number) => Effect::Consume { from, app: self.app, number: *number },
+            Outgoing::Task(request) => {
+                let caller =
+                    Caller { run: self.key, incarnation: self.incarnation, task: request.task, form: 0 };
+                Effect::Task { from, caller, request: request.clone() }
+            }
+            Outgoing::Return(to) => Effect::Return { from, to: *to },
             Outgoing::Event(event) => Effect::Emit { from, app: self.app, event: event.clone() },
         }
     }

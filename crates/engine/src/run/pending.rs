@@ -5,6 +5,7 @@
 use crate::condition::Items;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sluice_asl::execution::TaskId;
 use sluice_types::{Attempt, FunctionIx, Puts};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Pending {
     pub(super) puts: SmallVec<[u32; 2]>,
     /// What this attempt has put and nobody sees before it succeeds.
     pub(super) held: Puts,
+    /// The task of the run's workflow that gets what it returns.
+    pub(super) task: Option<TaskId>,
 }
 
 /// Where a pending invocation is.

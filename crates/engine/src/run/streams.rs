@@ -4,9 +4,10 @@
 //! it is closed. A further attempt of the function that opened it goes on with the same object: its bytes so far must be
 //! repeated, which the writer checks. When there is no further attempt, those that read it fail.
 
-use super::pending::{Pending, PendingState};
+use super::pending::Pending;
 use super::put::{Placed, commits, failure};
 use super::{Cx, Run};
+use crate::effect::Effect;
 use crate::objects::Owner;
 use sluice_types::{Attempt, Failure, FailureKind, Put};
 
@@ -44,6 +45,11 @@ impl Run {
         reads
     }
 
+    /// Whether this is the attempt of an invocation that the runtime has: what others report is discarded.
+    pub fn is_current(&self, seq: u32, attempt: Attempt) -> bool {
+        self.pending.get(seq).is_some_and(|pending| pending.is_current(attempt))
+    }
+
     /// Whether an attempt that succeeded has closed what it opened.
     pub(super) fn check_closed(&self, pending: &Pending) -> Result<(), Failure> {
         let mut slots = pending.puts.iter().map(|at| &self.objects.slot(*at).object);
@@ -52,6 +58,15 @@ impl Run {
                 format!("the function ended without closing the object {:?} that it opened", object.key);
             Err(failure(FailureKind::Raised, "StreamNotClosed", message))
         })
+    }
+
+    /// Of an object that its function will not close nothing is needed any more.
+    pub(super) fn abandon(&self, cx: &mut Cx<'_>, at: u32) {
+        let object = &self.objects.slot(at).object;
+        if object.payload.is_open() {
+            let (bucket, key) = (object.bucket, object.key.clone());
+            cx.effects.push(Effect::Abandon { run: self.key, bucket, key });
+        }
     }
 
     /// What a function opened and will never close, because of `cause`: those that read it fail.
@@ -74,15 +89,7 @@ impl Run {
     fn break_reader(&mut self, cx: &mut Cx<'_>, seq: u32, at: u32, cause: &str) {
         // The failure of one reader may have ended the run, or another.
         let Some(reader) = self.pending.remove(seq) else { return };
-        match reader.state {
-            PendingState::Running => cx.effects.push(crate::Effect::Stop {
-                invocation: sluice_types::InvocationId { run: self.key, seq },
-                attempt: reader.attempt,
-            }),
-            PendingState::Waiting { due_ms } => {
-                cx.timers.update(self.entity(), crate::timers::TimerId::Retry(seq), Some(due_ms), None);
-            }
-        }
+        self.take_back(cx, seq, &reader);
         let key = &self.objects.slot(at).object.key;
         let message = format!("the object {key:?} that it reads will not be finished: {cause}");
         self.exhausted(cx, seq, reader, failure(FailureKind::Raised, "StreamBroken", message));

@@ -85,6 +85,7 @@ impl Run {
                 });
             }
             TimerId::Retry(seq) => self.retry(cx, seq),
+            TimerId::Workflow => self.workflow_due(cx),
         }
         self.settle(cx);
     }
@@ -99,6 +100,7 @@ impl Run {
             TimerId::Retry(seq) => {
                 self.pending.get(seq).is_some_and(|p| p.state == super::PendingState::Waiting { due_ms })
             }
+            TimerId::Workflow => self.workflow_due_ms() == Some(due_ms),
         }
     }
 }

@@ -190,7 +190,8 @@ impl Run {
             PendingState::Waiting { due_ms } => Some((TimerId::Retry(seq), due_ms)),
             PendingState::Running => None,
         });
-        conditions.chain(retries).collect()
+        let workflow = self.workflow_due_ms().map(|due_ms| (TimerId::Workflow, due_ms));
+        conditions.chain(retries).chain(workflow).collect()
     }
 
     /// What would bring it back from the store; `None` when nothing but its own key.

@@ -8,6 +8,7 @@ mod function;
 mod missing;
 mod parse;
 mod reference;
+pub mod rfc9535;
 mod select;
 
 pub use missing::Missing;

@@ -56,8 +56,8 @@ impl ReferencePath {
         let mut at = &mut placed;
         for step in &self.0.parts.steps {
             at = match step {
-                Step::Child(name) => field(at, name).ok_or_else(|| self.misplaced())?,
-                Step::Index(index) => entry(at, *index as usize).ok_or_else(|| self.misplaced())?,
+                Step::Child(name) => field(at, name).ok_or_else(|| self.misplaced(into))?,
+                Step::Index(index) => entry(at, *index as usize).ok_or_else(|| self.misplaced(into))?,
                 _ => unreachable!("a reference path holds fields and indices only"),
             };
         }
@@ -65,8 +65,8 @@ impl ReferencePath {
         Ok(placed)
     }
 
-    fn misplaced(&self) -> Misplaced {
-        Misplaced(format!("Unable to apply ReferencePath {}", self.source()))
+    fn misplaced(&self, into: &Value) -> Misplaced {
+        Misplaced(format!("Unable to apply ReferencePath {} to input {into}", self.source()))
     }
 }
 

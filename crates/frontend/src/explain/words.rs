@@ -96,6 +96,8 @@ pub(super) fn runtime(runtime: &Runtime) -> String {
         Runtime::Python { module, name } => format!("python {module}:{name}"),
         Runtime::Exec { command } => format!("exec {}", words(command)),
         Runtime::Process { command } => format!("process {}", words(command)),
+        Runtime::Lambda { provided: true, .. } => "AWS Lambda function, own runtime".to_owned(),
+        Runtime::Lambda { handler, .. } => format!("AWS Lambda function, python {handler}"),
         Runtime::Wasm { module, fresh: false } => format!("wasm {module}"),
         Runtime::Wasm { module, fresh: true } => format!("wasm {module}, a fresh instance per call"),
     }

@@ -1,5 +1,6 @@
 //! Slow work on threads of its own, which ring the bell when it has ended.
 
+use super::affinity::leave_core;
 use super::bell::Queue;
 use crate::ports::{Background, Work};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl Background for Threads {
         let ending = Ending { queue: self.queue.clone(), unfinished: self.unfinished.clone() };
         let work = move || {
             let _ending = ending;
+            leave_core();
             work();
         };
         match std::thread::Builder::new().name("background".into()).spawn(work) {
@@ -63,5 +65,24 @@ impl Background for Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::affinity::{allowed_cores, stay_on};
+    use super::super::bell::Bell;
+    use super::*;
+
+    #[test]
+    fn work_leaves_the_core_of_the_thread_that_starts_it() {
+        let (_bell, queue) = Bell::new().expect("a descriptor");
+        leave_core();
+        let cores = allowed_cores();
+        stay_on(cores[0]);
+        let mut threads = Threads::new(queue);
+        let (done, outcome) = std::sync::mpsc::channel();
+        threads.start(Box::new(move || drop(done.send(allowed_cores()))));
+        assert_eq!((outcome.recv(), allowed_cores()), (Ok(cores.clone()), vec![cores[0]]));
     }
 }

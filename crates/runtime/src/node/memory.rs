@@ -5,7 +5,7 @@ use super::saver::Saver;
 use crate::ports::Objects;
 use bytes::Bytes;
 use sluice_objects::{Error, Memory, Options, StreamName};
-use sluice_types::{AppKey, ObjectId, Payload, Problem, Put, RunKey};
+use sluice_types::{AppKey, BucketIx, ObjectId, Payload, Problem, Put, RunKey};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct NodeMemory {
 impl NodeMemory {
     pub(super) fn new(dir: &Path, limit_bytes: u64, queue: Arc<Queue>) -> Result<Self, Problem> {
         let memory = Memory::new(Options::new(dir, limit_bytes)).map_err(|error| problem(&error))?;
-        Ok(Self { memory, saver: Saver::new(queue) })
+        Ok(Self { memory, saver: Saver::new(queue, limit_bytes) })
     }
 }
 
@@ -50,8 +50,11 @@ impl Objects for NodeMemory {
             && self.memory.contains(*id)
             && let Some(saving) = self.memory.save(*id).map_err(|error| problem(&error))?
         {
-            self.saver.start(saving);
-            return Ok(false);
+            if self.saver.has_room(saving.len_bytes()) {
+                self.saver.start(saving);
+                return Ok(false);
+            }
+            self.memory.saved(saving.run()).map_err(|error| problem(&error))?;
         }
         self.persist(payload).map(|()| true)
     }
@@ -84,6 +87,10 @@ impl Objects for NodeMemory {
         put.payload =
             self.memory.close_stream(app, &name, put.payload.len()).map_err(|error| problem(&error))?;
         Ok(())
+    }
+
+    fn let_go(&mut self, run: RunKey, bucket: BucketIx, key: &Arc<str>) {
+        self.memory.drop_stream(&StreamName { run, bucket, key: key.clone() });
     }
 
     fn abandon(&mut self, run: RunKey) {
@@ -124,4 +131,31 @@ fn problem(error: &Error) -> Problem {
         _ => "see `sluice doctor` for what the host gives",
     };
     Problem::new(error.code(), error.to_string(), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bell::Bell;
+    use super::*;
+
+    const OBJECT_BYTES: usize = 600 << 10;
+
+    #[test]
+    fn objects_that_come_faster_than_the_disk_takes_them_are_saved_in_place() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let (_bell, queue) = Bell::new().expect("a descriptor");
+        // A quarter of it, 1 MiB, may be under way.
+        let mut memory = NodeMemory::new(dir.path(), 4 << 20, queue).expect("object memory");
+        let mut stored = || memory.memory.store(AppKey(1), &[7; OBJECT_BYTES]).expect("there is room");
+        let mut payloads = [stored(), stored(), stored()];
+        let saved = payloads.each_mut().map(|payload| memory.save(payload).expect("there is a disk"));
+        assert_eq!(saved, [false, true, true], "one is under way, and the others do not wait for it");
+        let is_on_disk = |payload: &Payload| matches!(payload, Payload::Stored { digest: Some(_), .. });
+        assert_eq!(payloads.each_ref().map(is_on_disk), saved);
+        let (_, outcome) =
+            std::iter::repeat_with(|| memory.saved()).flatten().next().expect("it does not end");
+        outcome.expect("there is a disk");
+        let mut next = memory.memory.store(AppKey(1), &[7; OBJECT_BYTES]).expect("there is room");
+        assert!(!memory.save(&mut next).expect("there is a disk"), "there is room again");
+    }
 }

@@ -4,6 +4,7 @@
 //! shard fails (a sync failed, applying a record panicked) it is opened again from disk, and callers get an answer
 //! that says so.
 
+mod affinity;
 mod background;
 mod bell;
 mod memory;
@@ -11,12 +12,15 @@ mod sandboxes;
 mod saver;
 mod world;
 
+pub use affinity::{allowed_cores, last_core};
 pub use sandboxes::LocalSandboxes;
 
 use crate::bundles::Bundles;
+use crate::callees::CalleesRef;
 use crate::handle::NodeHandle;
 use crate::ports::{Ports, Sandboxes as _};
 use crate::shard::{Opened, Shard, ShardOptions};
+use affinity::stay_on;
 use background::Threads;
 use bell::{Bell, Queue};
 use memory::NodeMemory;
@@ -68,6 +72,8 @@ pub struct NodeConfig {
     pub retention_ms: Option<u64>,
     /// Gives free memory back to the system, if the allocator of the program can be told to.
     pub give_back: fn(),
+    /// Finds what does the work of workflows' tasks.
+    pub callees: CalleesRef,
     /// The core that the shard's thread stays on, and workers that run alone beside it; `None` leaves it to the kernel.
     pub core: Option<usize>,
 }
@@ -92,6 +98,7 @@ impl NodeConfig {
             loaded_runs_max: 8_192,
             retention_ms: Some(sluice_types::limits::RETENTION_MS_DEFAULT),
             give_back: || {},
+            callees: CalleesRef::default(),
             core: None,
         }
     }
@@ -177,6 +184,7 @@ fn open(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealPor
         namespace: Arc::from("default"),
         bundles: Bundles::new(dir.path().join("bundles")),
         evaluator: || Box::new(CelEvaluator::default()),
+        callees: config.callees.0.clone(),
         cron: sluice_frontend::cron::next_after,
         checkpoint_bytes: config.checkpoint_bytes,
         checkpoint_ms: config.checkpoint_ms,
@@ -257,22 +265,6 @@ fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealP
             }
         }
     }
-}
-
-/// The last core that this thread may use; `None` when it may use only one, where there is nothing to choose.
-pub fn last_core() -> Option<usize> {
-    let allowed = rustix::thread::sched_getaffinity(None).ok()?;
-    let cores: Vec<usize> =
-        (0..rustix::thread::CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).collect();
-    cores.last().copied().filter(|_| cores.len() > 1)
-}
-
-/// Keeps this thread on one core: a warm hand-over to a worker there costs no wake-up of another core.
-fn stay_on(core: usize) {
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
-    // Where it is not allowed (a restricted set of cores) the kernel's choice is as good.
-    let _ = rustix::thread::sched_setaffinity(None, &set);
 }
 
 /// How long the shard may sleep.

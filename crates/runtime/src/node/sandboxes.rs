@@ -211,7 +211,10 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         let program = &self.programs[&(call.app, call.version)];
         match program.functions[call.invocation.function.index()].runtime {
             Runtime::Wasm { .. } => self.start_wasm(call, objects, reports),
-            Runtime::Python { .. } | Runtime::Exec { .. } | Runtime::Process { .. } => {
+            Runtime::Python { .. }
+            | Runtime::Exec { .. }
+            | Runtime::Process { .. }
+            | Runtime::Lambda { .. } => {
                 self.start_process(call, objects, reports);
             }
         }

@@ -77,6 +77,13 @@ impl<P: Ports> Shard<P> {
         Ok((app_view(app), current.program.clone(), definition))
     }
 
+    pub(super) fn program(&self, name: &str, version: Option<u32>) -> Result<Arc<Program>, Problem> {
+        let app = self.durable.app(self.app_named(name)?).expect("a named app exists");
+        let version = version.map_or(app.current().0, Version);
+        let found = app.version(version).ok_or_else(|| super::starts::no_version(version))?;
+        Ok(found.program.clone())
+    }
+
     pub(super) fn app_views(&self) -> Vec<AppView> {
         self.durable.apps().map(app_view).collect()
     }

@@ -20,6 +20,9 @@ const EVENT_WEIGHT: u64 = 8;
 const SLICE_PER_RECORD: usize = 2;
 /// Name of the blob with the shard's own state.
 pub const ROOT: &str = "root";
+/// Name of the blob with the objects that may be on disk although no record names them yet, a list of their ids: a crash
+/// would leave them there.
+pub const UNNAMED: &str = "unnamed-objects";
 /// Name of the blob with the events seen lately.
 pub(super) const KNOWN_EVENTS: &str = "known-events";
 
@@ -224,6 +227,8 @@ impl<P: Ports> Shard<P> {
         let root = postcard::to_stdvec(&root).expect("the root is plain data");
         let Saving { from, mut batch, histories, removed, .. } = saving;
         batch.put_meta(ROOT, &root);
+        let unnamed: Vec<ObjectId> = self.saves.unnamed().collect();
+        batch.put_meta(UNNAMED, &postcard::to_stdvec(&unnamed).expect("ids are plain data"));
         if let Some(known) = self.known_events.take_changed() {
             batch.put_meta(KNOWN_EVENTS, &known);
         }

@@ -25,6 +25,12 @@ impl<P: Ports> Shard<P> {
             Command::WriteDocument { app, name, bytes, expected, answer } => {
                 self.write_document(&app, &name, bytes, expected, answer);
             }
+            Command::Report { task, event, answer } => self.report_from_outside(task, event, answer),
+            Command::ReportByToken { token, event, answer } => self.report_by_token(&token, event, answer),
+            Command::ChangeWorkflow { run, event, answer } => self.change_workflow(&run, event, answer),
+            Command::AskForTask { activity, worker, answer } => {
+                self.ask_for_task(&activity, worker, answer);
+            }
             Command::Events(events, answer) => self.events(events, answer),
             query => self.query(query),
         }

@@ -18,6 +18,7 @@ impl<P: Ports> Shard<P> {
                 self.release_readers();
             }
             Effect::Release(id) => self.objects.release(id),
+            Effect::Abandon { run, bucket, key } => self.objects.let_go(run, bucket, &key),
             Effect::Reply(reply) => {
                 if reply == Reply::Accepted && std::mem::take(&mut self.stats.refusing) {
                     tracing::info!("new work is accepted again");
@@ -34,6 +35,9 @@ impl<P: Ports> Shard<P> {
             }
             Effect::Emit { from, app, event } => self.emit(from, app, event),
             Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
+            Effect::Task { from, caller, request } => self.perform_task(from, caller, request),
+            Effect::Return { from, to } => self.give_back_task(from, to),
+            Effect::CancelChild(run) => self.cancel_child(run),
             Effect::Express(run) => self.start_express(run),
             Effect::Forgotten(_) => {}
         }
@@ -137,6 +141,7 @@ impl<P: Ports> Shard<P> {
             seed: self.world.random(),
             incarnation: 0,
             origin,
+            workflow: None,
         };
         self.stats.runs_started += 1;
         let _ = self.submit(InputKind::Start(Box::new(start)), Priority::Progress);

@@ -38,7 +38,9 @@ impl<P: Ports> Shard<P> {
         self.express.apply(lsn, input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) => self.perform(lsn, effect),
+                Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) | Effect::Abandon { .. } => {
+                    self.perform(lsn, effect);
+                }
                 Effect::Ended(run) => self.express_ended(run),
                 Effect::Deliver { from, app, version, mut object } => {
                     match self.objects.persist(&mut object.payload) {
@@ -51,10 +53,15 @@ impl<P: Ports> Shard<P> {
                     self.perform(lsn, Effect::Emit { from, app, event });
                     self.acknowledge_express(from);
                 }
+                Effect::Task { .. } | Effect::CancelChild(_) => self.perform(lsn, effect),
                 // The durable engine says it of its own run.
                 Effect::Consume { from, .. } => self.acknowledge_express(from),
                 // Replies were given by the durable engine; the express engine has no apps of its own that fire.
-                Effect::Reply(_) | Effect::Launch { .. } | Effect::Express(_) | Effect::Forgotten(_) => {}
+                Effect::Reply(_)
+                | Effect::Return { .. }
+                | Effect::Launch { .. }
+                | Effect::Express(_)
+                | Effect::Forgotten(_) => {}
             }
         }
         self.effects = effects;

@@ -10,8 +10,10 @@
 //! * the express engine executes runs whose start is durable; its effects are performed at once;
 //! * `now_ms` never goes back, whatever the clock does.
 
+mod activities;
 mod answers;
 mod apps;
+mod calls;
 mod checkpoint;
 mod chunks;
 mod commands;
@@ -29,8 +31,9 @@ mod saves;
 mod starts;
 mod streams;
 mod views;
+mod workflows;
 
-pub use checkpoint::{ROOT, Root};
+pub use checkpoint::{ROOT, Root, UNNAMED};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
@@ -60,6 +63,8 @@ pub struct ShardOptions {
     pub bundles: Bundles,
     /// Makes an evaluator for expressions; each engine has its own.
     pub evaluator: fn() -> Box<dyn Evaluator>,
+    /// Finds what does the work of workflows' tasks.
+    pub callees: std::sync::Arc<dyn crate::callees::Callees>,
     /// When a cron expression is due next: (expression, time zone, after ms) -> ms.
     pub cron: fn(&str, &str, u64) -> Option<u64>,
     /// A checkpoint begins when this many bytes were logged since the last.
@@ -87,9 +92,11 @@ pub struct Shard<P: Ports> {
     pub(crate) world: P::World,
     background: P::Background,
     held: VecDeque<(Lsn, Held)>,
+    activities: activities::Activities,
     answers: Answers,
     flights: Flights,
     saves: saves::Saves,
+    streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,
@@ -366,7 +373,9 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Cancel { run, .. }
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
+        | InputKind::Workflow { run, .. }
         | InputKind::Forget { run } => Some(*run),
+        InputKind::Called { from, .. } => Some(from.run),
         InputKind::Output { invocation, .. }
         | InputKind::Opened { invocation, .. }
         | InputKind::Closed { invocation, .. }

@@ -16,7 +16,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         InputKind::Start(start) => {
             add_all(&start.objects);
             match &start.origin {
-                Origin::Client => {}
+                Origin::Client | Origin::Call { .. } => {}
                 Origin::Firing { arguments, .. } => add_all(arguments.objects()),
             }
         }
@@ -44,6 +44,8 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         | InputKind::Quarantine { .. }
         | InputKind::Forget { .. }
         | InputKind::Consumed { .. }
-        | InputKind::Document { .. } => {}
+        | InputKind::Document { .. }
+        | InputKind::Workflow { .. }
+        | InputKind::Called { .. } => {}
     }
 }

@@ -6,6 +6,7 @@ use crate::api::{ListRequest, NodeStats, ObjectView, RunView};
 use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports, Sandboxes};
 use sluice_engine::Status;
+use sluice_engine::objects::Owner;
 use sluice_storage::store::ListQuery;
 use sluice_types::{Code, Problem, RunKey};
 use std::collections::BTreeSet;
@@ -20,6 +21,10 @@ impl<P: Ports> Shard<P> {
             Command::App(name, answer) => {
                 let app = self.app_view(&name);
                 self.tell(answer, app);
+            }
+            Command::Program { app, version, answer } => {
+                let program = self.program(&app, version);
+                self.tell(answer, program);
             }
             Command::Run(run, answer) => {
                 let view = self.known(&run).and_then(|key| self.view(key, true));
@@ -48,6 +53,10 @@ impl<P: Ports> Shard<P> {
             Command::Documents(request, answer) => {
                 let documents = self.documents(&request);
                 self.tell(answer, Ok(documents));
+            }
+            Command::WorkflowHistory(request, answer) => {
+                let page = self.workflow_history(&request);
+                self.tell(answer, page);
             }
             Command::Stats(answer) => {
                 let stats = self.stats();
@@ -108,20 +117,16 @@ impl<P: Ports> Shard<P> {
         let run = executed.expect("a known run is loaded");
         let place = run.program().bucket(bucket).ok_or_else(|| unknown_bucket(run.program(), bucket))?;
         let Some(slot) = run.object(place, key) else { return Err(missing_object(bucket, key)) };
+        if slot.object.payload.is_open() {
+            let is_written = matches!(slot.owner, Owner::Invocation(seq) if run.function_of(seq).is_some());
+            return Err(unfinished_object(bucket, key, is_written));
+        }
         if slot.released {
             let message = format!("object {key:?} of bucket {bucket:?} was released after its last use");
             return Err(Problem::new(
                 Code::OBJECT_RELEASED,
                 message,
                 "declare the bucket keep=True to keep objects",
-            ));
-        }
-        if slot.object.payload.is_open() {
-            let message = format!("object {key:?} of bucket {bucket:?} is still being written");
-            return Err(Problem::new(
-                Code::UNKNOWN_OBJECT,
-                message,
-                "ask again when the function that opened it has closed it",
             ));
         }
         let bucket = run.program().buckets[place.index()].name.clone();
@@ -148,6 +153,16 @@ impl<P: Ports> Shard<P> {
             ..self.stats.clone()
         }
     }
+}
+
+fn unfinished_object(bucket: &str, key: &str, is_written: bool) -> Problem {
+    let (what, fix) = match is_written {
+        true => ("is still being written", "ask again when the function that opened it has closed it"),
+        false => {
+            ("was never finished", "look at the run's history for why the function that opened it stopped")
+        }
+    };
+    Problem::new(Code::UNKNOWN_OBJECT, format!("object {key:?} of bucket {bucket:?} {what}"), fix)
 }
 
 fn missing_object(bucket: &str, key: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! Opening a shard: the last checkpoint, then the log after it, then everything that was asked for and not done.
 
-use super::checkpoint::{KNOWN_EVENTS, ROOT, Root};
+use super::checkpoint::{KNOWN_EVENTS, ROOT, Root, UNNAMED};
 use super::chunks::Chunks;
 use super::named;
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
@@ -53,6 +53,8 @@ impl<P: Ports> Shard<P> {
         };
         // What the checkpoint knew of, it names; later objects are named by a record after it, or by none.
         opened.objects.sweep(root.next_object, &named);
+        let unnamed = read_unnamed(&opened.store)?;
+        unnamed.into_iter().filter(|id| !named.contains(id)).for_each(|id| opened.objects.release(id));
         let express = Engine::new((options.evaluator)());
         let next_run = durable.runs().map(|run| run.key().0).max().unwrap_or(0).max(root.next_run);
         let mut shard = Self {
@@ -66,9 +68,11 @@ impl<P: Ports> Shard<P> {
             world: opened.world,
             background: opened.background,
             held: Default::default(),
+            activities: Default::default(),
             answers: Default::default(),
             flights: Default::default(),
             saves: Default::default(),
+            streams: Default::default(),
             reports: Vec::new(),
             effects: Vec::new(),
             cron: Default::default(),
@@ -127,6 +131,14 @@ fn first_object(next_lsn: Lsn) -> ObjectId {
 fn read_root(store: &RunStore) -> Result<Root, Problem> {
     match store.meta(ROOT).map_err(|error| error.problem())? {
         None => Ok(Root::default()),
+        Some(bytes) => postcard::from_bytes(&bytes).map_err(|error| corrupt(&error.to_string())),
+    }
+}
+
+/// Objects that no record named at the checkpoint. One that names them has come after it, or never will.
+fn read_unnamed(store: &RunStore) -> Result<Vec<ObjectId>, Problem> {
+    match store.meta(UNNAMED).map_err(|error| error.problem())? {
+        None => Ok(Vec::new()),
         Some(bytes) => postcard::from_bytes(&bytes).map_err(|error| corrupt(&error.to_string())),
     }
 }

@@ -1,11 +1,14 @@
 //! What sandboxes report becomes inputs.
 
+use super::saves::stored;
 use super::{Shard, flights};
 use crate::api::LogLine;
 use crate::ports::{Objects, Ports, Report, Sandboxes};
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
-use sluice_types::{Attempt, Failure, FailureKind, InvocationId, Outcome, Payload, Problem, Put, Visibility};
+use sluice_types::{
+    Attempt, Failure, FailureKind, InvocationId, ObjectId, Outcome, Payload, Problem, Put, Visibility, limits,
+};
 
 impl<P: Ports> Shard<P> {
     /// Takes in what happened in the sandboxes. Attempts that end at once report while others are taken in: a chain
@@ -26,11 +29,30 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Takes in a report, unless it has to wait. Nearly none has, and those are not even moved.
-    pub(super) fn report(&mut self, report: Report) {
-        if !self.saves.concern(&report) {
+    pub(super) fn report(&mut self, mut report: Report) {
+        self.bring_in(&mut report);
+        if !self.streams.concern() && !self.saves.concern(&report) {
             self.take_in_report(report);
         } else if let Some(report) = self.saves.queue(report).and_then(|report| self.keep(report)) {
             self.take_in_report(report);
+        }
+    }
+
+    /// What a workflow's task returns goes with the record, so that the workflow can look at it.
+    fn bring_in(&mut self, report: &mut Report) {
+        let Report::Completed { invocation, outcome, .. } = report else { return };
+        let Outcome::Succeeded { value: Some(value), .. } = outcome else { return };
+        let Payload::Stored { id, len, .. } = value.payload else { return };
+        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        if len > limits::WORKFLOW_VALUE_BYTES_MAX
+            || !run.is_some_and(|run| run.answers_to_workflow(invocation.seq))
+        {
+            return;
+        }
+        // What cannot be read stays as it is, and the workflow says that it cannot be handed over.
+        if let Ok(bytes) = self.objects.read(&value.payload) {
+            value.payload = Payload::Inline(bytes::Bytes::copy_from_slice(&bytes));
+            self.objects.release(id);
         }
     }
 
@@ -52,8 +74,7 @@ impl<P: Ports> Shard<P> {
     fn put_by(&mut self, invocation: InvocationId, attempt: Attempt, mut put: Put) {
         let express = self.express.run(invocation.run).is_some();
         if let Err(problem) = self.make_comparable(invocation, &mut put) {
-            let outcome = Outcome::Failed(unkept(&problem));
-            return self.completed(invocation, attempt, outcome);
+            return self.fail_attempt(invocation, attempt, stored(&put.payload), &problem);
         }
         let kind = InputKind::Output { invocation, attempt, put };
         match express {
@@ -91,6 +112,19 @@ impl<P: Ports> Shard<P> {
         let _ = self.submit(InputKind::Completed { invocation, attempt, outcome }, Priority::Progress);
     }
 
+    /// What an attempt `brought` cannot be kept: it has failed, whatever it does from now on.
+    pub(super) fn fail_attempt(
+        &mut self,
+        invocation: InvocationId,
+        attempt: Attempt,
+        brought: impl IntoIterator<Item = ObjectId>,
+        problem: &Problem,
+    ) {
+        brought.into_iter().for_each(|id| self.objects.release(id));
+        self.sandboxes.stop(invocation, attempt);
+        self.completed(invocation, attempt, Outcome::Failed(unkept(problem)));
+    }
+
     fn log_line(&mut self, invocation: InvocationId, attempt: Attempt, stream: &'static str, bytes: &[u8]) {
         let at_ms = self.now();
         let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
@@ -112,7 +146,7 @@ impl<P: Ports> Shard<P> {
 /// Bytes logged in one go before they are made durable.
 const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
-pub(super) fn unkept(problem: &Problem) -> Failure {
+fn unkept(problem: &Problem) -> Failure {
     Failure {
         kind: FailureKind::Crashed,
         r#type: problem.code.to_string(),

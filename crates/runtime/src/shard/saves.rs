@@ -4,7 +4,6 @@
 //! behind it, so that its reports stay in order; other attempts go on.
 
 use super::Shard;
-use super::reports::unkept;
 use crate::ports::{Objects, Ports, Report};
 use rustc_hash::FxHashMap;
 use sluice_types::{Attempt, Code, InvocationId, ObjectId, Outcome, Payload, Problem};
@@ -15,10 +14,6 @@ use std::collections::{BTreeMap, VecDeque};
 pub(super) struct Saves {
     objects: BTreeMap<ObjectId, InvocationId>,
     lines: FxHashMap<InvocationId, VecDeque<Report>>,
-    /// Those that have ended before the record that ends what they read.
-    readers: Vec<InvocationId>,
-    /// Whether anything was opened in this life of the shard.
-    pub opened: bool,
     /// Those whose objects found no space on the disk.
     starved: Vec<InvocationId>,
     /// When these are tried again.
@@ -41,7 +36,12 @@ impl Saves {
             Report::Closed { .. } => true,
             _ => false,
         };
-        brings || self.opened || !self.lines.is_empty()
+        brings || !self.lines.is_empty()
+    }
+
+    /// Lets a report wait, before all others of its invocation.
+    fn wait(&mut self, of: InvocationId, report: Report) {
+        self.lines.entry(of).or_default().push_front(report);
     }
 
     /// Lets a report wait if an earlier one of its invocation does; gives it back if not.
@@ -56,6 +56,11 @@ impl Saves {
         None
     }
 
+    /// Objects that no record names yet and that may be on disk: what they wait for may not be.
+    pub fn unnamed(&mut self) -> impl Iterator<Item = ObjectId> {
+        self.lines.values_mut().flatten().flat_map(objects)
+    }
+
     /// When those that found no space on the disk are tried again, in milliseconds since the Unix epoch.
     pub fn next_deadline(&self) -> Option<u64> {
         (!self.starved.is_empty()).then_some(self.again_ms)
@@ -67,10 +72,8 @@ impl<P: Ports> Shard<P> {
     /// objects of durable runs are on disk. Gives the report back when that is so; else it waits, or its attempt has
     /// failed.
     pub(super) fn keep(&mut self, mut report: Report) -> Option<Report> {
-        if self.saves.opened && self.ends_too_early(&report) {
-            let (of, _) = invocation(&report)?;
-            self.saves.readers.push(of);
-            self.saves.lines.entry(of).or_default().push_front(report);
+        if let Some(reader) = self.ends_too_early(&report) {
+            self.saves.wait(reader, report);
             return None;
         }
         if payloads(&mut report).next().is_none() {
@@ -78,7 +81,7 @@ impl<P: Ports> Shard<P> {
         }
         let (of, attempt) = invocation(&report)?;
         let mut unsaved = None;
-        let kept = self.end_stream(of, &mut report).and_then(|()| {
+        let kept = self.end_stream(&mut report).and_then(|()| {
             let express = self.express.run(of.run).is_some();
             for payload in payloads(&mut report).filter(|_| !express) {
                 if !self.objects.save(payload)? {
@@ -89,27 +92,18 @@ impl<P: Ports> Shard<P> {
             Ok(())
         });
         match (kept, unsaved) {
-            (Err(problem), _) => self.fail_attempt(of, attempt, &problem),
+            (Err(problem), _) if problem.code == Code::DISK_FULL => {
+                self.saves.wait(of, report);
+                self.starve(of);
+            }
+            (Err(problem), _) => self.fail_attempt(of, attempt, objects(&mut report), &problem),
             (Ok(()), None) => return Some(report),
             (Ok(()), Some(id)) => {
                 self.saves.objects.insert(id, of);
-                self.saves.lines.entry(of).or_default().push_front(report);
+                self.saves.wait(of, report);
             }
         }
         None
-    }
-
-    /// A reader's end must not be in the log before the end of what it has read, which may still be on its way to disk.
-    fn ends_too_early(&self, report: &Report) -> bool {
-        let Report::Completed { invocation, outcome: Outcome::Succeeded { .. }, .. } = report else {
-            return false;
-        };
-        self.durable.run(invocation.run).is_some_and(|run| run.reads_open(invocation.seq))
-    }
-
-    /// Something was closed, or an attempt was stopped: readers that waited for it have ended.
-    pub(super) fn release_readers(&mut self) {
-        std::mem::take(&mut self.saves.readers).into_iter().for_each(|of| self.go_on(of, None));
     }
 
     /// Goes on with the reports whose objects are on disk now. On a full disk they wait: what was accepted is not lost.
@@ -118,10 +112,7 @@ impl<P: Ports> Shard<P> {
             let Some(of) = self.saves.objects.remove(&id) else { continue };
             match saved {
                 Ok(()) => self.go_on(of, None),
-                Err(problem) if problem.code == Code::DISK_FULL => {
-                    self.saves.starved.push(of);
-                    self.saves.again_ms = self.now_ms.saturating_add(AGAIN_MS);
-                }
+                Err(problem) if problem.code == Code::DISK_FULL => self.starve(of),
                 Err(problem) => self.go_on(of, Some(&problem)),
             }
         }
@@ -130,19 +121,22 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// Takes in what waits of an invocation, again from its first report, unless that has failed.
-    fn go_on(&mut self, of: InvocationId, failed: Option<&Problem>) {
-        let mut line = self.saves.lines.remove(&of).unwrap_or_default();
-        if let Some(problem) = failed
-            && let Some((_, attempt)) = line.pop_front().as_ref().and_then(invocation)
-        {
-            self.fail_attempt(of, attempt, problem);
-        }
-        line.into_iter().for_each(|report| self.report(report));
+    /// There is no space on the disk for what an invocation brings.
+    fn starve(&mut self, of: InvocationId) {
+        self.saves.starved.push(of);
+        self.saves.again_ms = self.now_ms.saturating_add(AGAIN_MS);
     }
 
-    fn fail_attempt(&mut self, invocation: InvocationId, attempt: Attempt, problem: &Problem) {
-        self.completed(invocation, attempt, Outcome::Failed(unkept(problem)));
+    /// Takes in what waits of an invocation, again from its first report, unless that has failed.
+    pub(super) fn go_on(&mut self, of: InvocationId, failed: Option<&Problem>) {
+        let mut line = self.saves.lines.remove(&of).unwrap_or_default();
+        if let Some(problem) = failed
+            && let Some(mut report) = line.pop_front()
+            && let Some((_, attempt)) = invocation(&report)
+        {
+            self.fail_attempt(of, attempt, objects(&mut report), problem);
+        }
+        line.into_iter().for_each(|report| self.report(report));
     }
 }
 
@@ -157,11 +151,16 @@ fn invocation(report: &Report) -> Option<(InvocationId, Attempt)> {
     }
 }
 
-fn stored(payload: &Payload) -> Option<ObjectId> {
+pub(super) fn stored(payload: &Payload) -> Option<ObjectId> {
     match payload {
         Payload::Stored { id, .. } => Some(*id),
         Payload::Inline(_) | Payload::Open { .. } => None,
     }
+}
+
+/// The objects that a report brings.
+fn objects(report: &mut Report) -> impl Iterator<Item = ObjectId> {
+    payloads(report).filter_map(|payload| stored(payload))
 }
 
 /// The payloads in a report that lie outside the log.
@@ -176,4 +175,32 @@ fn payloads(report: &mut Report) -> impl Iterator<Item = &mut Payload> {
     let puts = put.into_iter().chain(puts.iter_mut().map(|put| &mut **put));
     let payloads = puts.map(|put| &mut put.payload).chain(value.map(|value| &mut value.payload));
     payloads.filter(|payload| !matches!(payload, Payload::Inline(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_types::{BucketIx, ContentType, Put};
+
+    #[test]
+    fn what_waits_is_unnamed() {
+        let of = InvocationId::default();
+        let put = |payload| Report::Put {
+            invocation: of,
+            attempt: Attempt(1),
+            put: Put {
+                bucket: BucketIx(2),
+                key: "k".into(),
+                content_type: ContentType::Bytes,
+                payload,
+                group: None,
+                meta: None,
+            },
+        };
+        let stored = |id| put(Payload::Stored { id: ObjectId(id), len: 1 << 20, digest: None });
+        let mut saves = Saves::default();
+        saves.wait(of, stored(7));
+        assert!(saves.queue(put(Payload::Inline("x".into()))).is_none() && saves.queue(stored(9)).is_none());
+        assert_eq!(saves.unnamed().collect::<Vec<_>>(), [ObjectId(7), ObjectId(9)]);
+    }
 }

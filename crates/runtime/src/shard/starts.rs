@@ -2,12 +2,12 @@
 
 use super::Shard;
 use super::answers::Submitter;
-use crate::api::{NewObject, StartRequest, Started};
+use crate::api::{NewObject, StartRequest, Started, WorkflowRequest};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports, World};
 use sluice_engine::{InputKind, Origin, Start};
 use sluice_storage::log::Priority;
-use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
+use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, Version, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -44,25 +44,22 @@ impl<P: Ports> Shard<P> {
 
     fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
         let app = self.app_named(&request.app)?;
-        if let Some(workflow) = &request.workflow {
-            let message = format!("app {:?} has no workflow {workflow:?}", request.app);
-            return Err(Problem::new(
-                Code::UNKNOWN_NAME,
-                message,
-                "leave the workflow out to start the app itself",
-            ));
-        }
-        let (version, current) = self.durable.app(app).expect("a named app exists").current();
-        let program = current.program.clone();
+        let named = self.durable.app(app).expect("a named app exists");
+        let version = request.version.unwrap_or(named.current().0);
+        let program = named.version(version).ok_or_else(|| no_version(version))?.program.clone();
         check_objects(&request.objects)?;
         let id: Arc<str> = match request.id {
             Some(id) => id.into(),
             None => self.new_run_id(),
         };
+        let run = self.next_key();
+        let workflow = self.workflow_of(&program, request.workflow, &request.objects);
+        let workflow =
+            workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
         let objects = self.objects(app, &program, request.objects)?;
         let event = request.event.map(|event| sluice_types::Event { run: Some(id.clone()), ..event });
         let start = Start {
-            run: self.next_key(),
+            run,
             namespace: self.options.namespace.clone(),
             id: id.clone(),
             app,
@@ -74,6 +71,7 @@ impl<P: Ports> Shard<P> {
             seed: self.world.random(),
             incarnation: 0,
             origin: Origin::Client,
+            workflow,
         };
         let stored: Vec<_> = start.objects.iter().map(|object| object.payload.clone()).collect();
         match self.submit(InputKind::Start(Box::new(start)), Priority::NewWork) {
@@ -89,7 +87,7 @@ impl<P: Ports> Shard<P> {
     }
 
     /// All objects of a request; when one is refused, those before it are freed.
-    fn objects(
+    pub(super) fn objects(
         &mut self,
         app: AppKey,
         program: &Program,
@@ -135,7 +133,18 @@ impl<P: Ports> Shard<P> {
                 })
             });
             let objects = objects.collect::<Result<_, Problem>>()?;
-            Ok(StartRequest { app: program.app.to_string(), objects, seal: true, ..StartRequest::default() })
+            let workflow = run.workflow().map(|start| WorkflowRequest {
+                name: program.workflows[start.workflow.index()].name.to_string(),
+                input: Some(start.input.clone()),
+                execution: None,
+            });
+            Ok(StartRequest {
+                app: program.app.to_string(),
+                objects,
+                workflow,
+                seal: true,
+                ..StartRequest::default()
+            })
         });
         match request {
             Ok(request) => self.start(request, answer),
@@ -153,6 +162,15 @@ impl<P: Ports> Shard<P> {
         let id = ulid::Ulid::from_parts(self.world.now_ms(), random);
         Arc::from(format!("run_{id}"))
     }
+}
+
+/// A version that is not there.
+pub(super) fn no_version(version: Version) -> Problem {
+    Problem::new(
+        Code::UNKNOWN_NAME,
+        format!("the app has no version {}", version.0),
+        "start its newest version",
+    )
 }
 
 fn check_id(id: &str) -> Result<(), Problem> {
@@ -191,7 +209,11 @@ fn digest(request: &StartRequest) -> u128 {
         hash.update(bytes);
     };
     part(request.app.as_bytes());
-    part(request.workflow.as_deref().unwrap_or("").as_bytes());
+    if let Some(workflow) = &request.workflow {
+        part(workflow.name.as_bytes());
+        part(workflow.input.as_deref().unwrap_or_default());
+        part(workflow.execution.as_ref().map_or("", |facts| &facts.machine_id).as_bytes());
+    }
     part(&[u8::from(request.seal)]);
     let mut objects: Vec<&NewObject> = request.objects.iter().collect();
     objects.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));

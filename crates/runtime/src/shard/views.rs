@@ -1,13 +1,14 @@
 //! Runs and their histories as outsiders see them.
 
 use super::Shard;
-use crate::api::{FunctionView, HistoryView, ObjectView, RunView};
+use crate::api::{FunctionView, HistoryView, ObjectView, RunView, WorkflowView};
 use crate::ports::{Objects, Ports};
 use crate::time::rfc3339;
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
 use sluice_types::{Code, InvocationId, Problem, RunKey};
+use std::borrow::Cow;
 
 impl<P: Ports> Shard<P> {
     /// A run in memory, as it stands.
@@ -31,6 +32,12 @@ impl<P: Ports> Shard<P> {
             outputs,
             error: run.error().cloned(),
             functions: self.functions(self.express.run(key).unwrap_or(run)),
+            workflow: run.workflow().map(|start| WorkflowView {
+                name: run.program().workflows[start.workflow.index()].name.clone(),
+                input: start.input.clone(),
+                settings: start.settings.clone(),
+                redrives: run.execution().map_or(0, sluice_asl::execution::Execution::redrives),
+            }),
         })
     }
 
@@ -55,23 +62,26 @@ impl<P: Ports> Shard<P> {
         views
     }
 
+    /// The chunk of a run's history that has line `at`: where it begins, and its bytes.
+    pub(super) fn chunk_at(&self, key: RunKey, at: u64) -> Result<(u64, Cow<'_, [u8]>), Problem> {
+        let run = self.durable.run(key).expect("a viewed run is loaded");
+        let unsaved = run.unsaved_history().iter().rev().find(|piece| piece.first() <= at);
+        if let Some(piece) = unsaved {
+            return Ok((piece.first(), Cow::Borrowed(piece.bytes())));
+        }
+        let stored = self.store.history_at(key, at).map_err(|error| error.problem())?;
+        stored.map(|(first, bytes)| (first, Cow::Owned(bytes.to_vec()))).ok_or_else(|| lost(run, at))
+    }
+
     /// Lines of a run's history after position `after`: older ones from the store, those of late from memory.
     pub(super) fn history(&self, key: RunKey, after: u64, limit: usize) -> Result<Vec<HistoryView>, Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
         let mut lines = Vec::new();
         let mut next = after + 1;
         while next <= run.history_len() && lines.len() < limit {
-            let unsaved = run.unsaved_history().iter().rev().find(|piece| piece.first() <= next);
-            let stored;
-            let (first, bytes) = match unsaved {
-                Some(piece) => (piece.first(), piece.bytes()),
-                None => {
-                    stored = self.store.history_at(key, next).map_err(|error| error.problem())?;
-                    stored.as_ref().map(|(first, bytes)| (*first, &**bytes)).ok_or_else(|| lost(run, next))?
-                }
-            };
+            let (first, bytes) = self.chunk_at(key, next)?;
             let before = lines.len();
-            let wanted = lines_of(bytes).zip(first..).skip_while(|(_, seq)| *seq < next);
+            let wanted = lines_of(&bytes).zip(first..).skip_while(|(_, seq)| *seq < next);
             lines.extend(wanted.take(limit - before).map(|(entry, seq)| line(run, seq, &entry)));
             match (lines.len() - before) as u64 {
                 0 => return Err(lost(run, next)),
@@ -114,9 +124,9 @@ fn line(run: &Run, seq: u64, entry: &HistoryEntry) -> HistoryView {
     }
 }
 
-fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
+fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
     let program = run.program();
-    match kind {
+    let (name, details) = match kind {
         HistoryKind::RunStarted => ("RunStarted", json!({"app": &*program.app, "version": run.version().0})),
         HistoryKind::ObjectPut { slot } => {
             let object = &run.slots()[*slot as usize].object;
@@ -160,9 +170,19 @@ fn describe(run: &Run, kind: &HistoryKind) -> (&'static str, Value) {
         HistoryKind::EventEmitted { r#type } => ("EventEmitted", json!({"event": &**r#type})),
         HistoryKind::EventIgnored { r#type } => ("EventIgnored", json!({"event": &**r#type})),
         HistoryKind::Reincarnated { incarnation } => ("Reincarnated", json!({"incarnation": incarnation})),
+        HistoryKind::Workflow(event) => {
+            let mut details = serde_json::to_value(event.to_aws()).unwrap_or_default();
+            // Said by the line itself.
+            details
+                .as_object_mut()
+                .into_iter()
+                .for_each(|details| details.retain(|name, _| name != "type" && name != "timestamp"));
+            return (event.kind.name().into(), details);
+        }
         HistoryKind::RunEnded => {
             let code = run.error().map(|problem| problem.code.to_string());
             ("RunEnded", json!({"status": run.status(), "code": code}))
         }
-    }
+    };
+    (name.into(), details)
 }

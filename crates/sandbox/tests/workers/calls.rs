@@ -1,13 +1,17 @@
 //! What a Python function gets, and what becomes of what it gives.
 
 use crate::support::{APP, PARTS, Stage};
-use sluice_objects::StreamName;
+use sluice_objects::{Memory, Options, StreamName};
 use sluice_sandbox::{Level, SandboxEvent, Stream};
 use sluice_types::invocation::Arguments;
-use sluice_types::{AppKey, ContentType, Event, Function, Object, Outcome, Payload, RunKey, Runtime};
+use sluice_types::limits::INLINE_BYTES_MAX;
+use sluice_types::{
+    AppKey, Attempt, ContentType, Event, Function, Object, Outcome, Payload, RunKey, Runtime,
+};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Instant;
 
 #[test]
 fn bytes_go_in_and_come_out() {
@@ -285,6 +289,61 @@ def declared(obj: sg.Object, ctx: sg.Context):
     let mut stage = Stage::new(vec![function], &[("app.py", &format!("{source}\ndeclared = None\n"))]);
     let ran = stage.call(0, ContentType::Bytes, b"");
     assert_eq!((ran.text().as_str(), &*ran.puts[0].key), ("true", "k"));
+}
+
+#[test]
+fn extents_that_are_gone_cost_no_call_its_inputs() {
+    let mut stage =
+        Stage::python("def count(objects):\n    return sum(len(o.data) for o in objects)\n", &["count"]);
+    // Each object in an extent of its own.
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { extent_bytes: 4096, ..Options::new(dir.path(), 1 << 30) };
+    stage.memory = Memory::new(options).unwrap();
+    const LEN: usize = INLINE_BYTES_MAX + 1;
+    let call = |stage: &mut Stage, count: usize| {
+        let bytes = vec![1; LEN];
+        let list: Vec<_> = (0..count).map(|_| stage.object("key", ContentType::Bytes, &bytes)).collect();
+        let ran = stage.run(0, Arguments::List(list.clone()));
+        assert_eq!(ran.text(), (count * LEN).to_string());
+        for object in list {
+            let Payload::Stored { id, .. } = object.payload else { panic!("it is inline") };
+            stage.memory.release(id).unwrap();
+        }
+        ran.pid
+    };
+    let pid = call(&mut stage, 150);
+    stage.memory.trim(0).unwrap();
+    stage.pool.poll(&mut stage.memory, Instant::now(), &mut stage.events).unwrap();
+    assert_eq!(call(&mut stage, 100), pid, "the same worker has 150 to forget, and 50 of them wait");
+}
+
+#[test]
+fn a_reader_that_is_cancelled_between_two_waits_is_told_at_the_second() {
+    let source = r#"
+def reads(obj, ctx):
+    obj.stream().read(1)
+    ctx.put("parts", "begun", "")
+    while not ctx.cancelled:
+        pass
+    try:
+        obj.stream().read()
+    except Exception as error:
+        ctx.put("parts", "told", type(error).__name__)
+        raise
+"#;
+    let mut stage = Stage::python_with(source, &["reads"], |function| function.streams = true);
+    let name = StreamName { run: RunKey(1), bucket: PARTS, key: "open".into() };
+    let (_, file) = stage.memory.stream_writer(APP, &name).unwrap();
+    std::fs::File::from(file).write_all(b"x").unwrap();
+    let mut object = stage.object("open", ContentType::Bytes, b"");
+    (object.bucket, object.payload) = (PARTS, Payload::Open { written: 0 });
+    let id = stage.start(0, Arguments::One(object));
+    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Put { .. })));
+    stage.pool.cancel(id, Attempt(1), Instant::now());
+    let ran = stage.finish(id);
+    assert_eq!(ran.outcome, Outcome::Cancelled);
+    let told = ran.puts.iter().find(|put| *put.key == *"told").expect("it was not killed in its wait");
+    assert_eq!(told.payload, Payload::Inline(b"StreamBroken".as_slice().into()));
 }
 
 /// The news of a close may come later than the close itself: the object is put on disk first.

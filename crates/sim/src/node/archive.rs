@@ -214,6 +214,8 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::AppPut { .. } => "app-put",
         InputKind::Consumed { .. } => "consumed",
         InputKind::Document { .. } => "document",
+        InputKind::Workflow { .. } => "workflow",
+        InputKind::Called { .. } => "called",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",
         InputKind::ExpressEnded(_) => "express-ended",

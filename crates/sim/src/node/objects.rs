@@ -164,6 +164,9 @@ impl Objects for SimObjects {
         Ok(())
     }
 
+    /// What was closed is taken out already, and of what is broken off nothing is kept here.
+    fn let_go(&mut self, _run: RunKey, _bucket: BucketIx, _key: &Arc<str>) {}
+
     fn abandon(&mut self, run: RunKey) {
         self.0.vault.borrow_mut().written.retain(|(of, _, _), _| *of != run);
     }

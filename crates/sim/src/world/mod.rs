@@ -149,7 +149,7 @@ impl World {
             Effect::Reply(reply) => self.replies.push(reply),
             Effect::Ended(run) => self.ended.push(run),
             Effect::Express(run) => self.delegated.push(run),
-            Effect::Forgotten(_) => {}
+            Effect::Forgotten(_) | Effect::Abandon { .. } => {}
             errand => self.errands.push(errand),
         }
     }
@@ -260,6 +260,7 @@ impl World {
             seed: self.rng.bits(),
             incarnation: 0,
             origin,
+            workflow: None,
         }
     }
 

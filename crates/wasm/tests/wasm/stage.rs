@@ -100,6 +100,7 @@ impl Stage {
             buckets: BUCKETS.iter().map(|&name| Bucket { name: name.into(), keep: false }).collect(),
             functions: vec![function],
             triggers: Vec::new(),
+            workflows: Vec::new(),
         };
         wasm.load((AppKey(1), Version(1), FunctionIx(0)), module.as_ref(), &program)?;
         Ok(Self { wasm, program, now_ms: 0, shelf: Shelf::default(), done: Vec::new(), seq: 0 })

@@ -5,7 +5,7 @@ use sluice_expression::Value;
 use std::sync::Arc;
 
 /// What happened.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub enum HistoryKind {
     /// The execution began or came to an end.
     Execution(ExecutionStep),
@@ -73,7 +73,7 @@ pub enum HistoryKind {
 }
 
 /// Beginning and end of an execution.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum ExecutionStep {
     Started { input: Value, role: Arc<str> },
@@ -99,7 +99,7 @@ pub enum StateType {
 }
 
 /// What performs a task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub enum Performer {
     /// An optimised or SDK integration: `Task…` events.
     Integration {
@@ -132,7 +132,7 @@ impl Performer {
 }
 
 /// How a task went on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum TaskStep {
     Scheduled {
@@ -179,7 +179,7 @@ pub enum JoinStep {
 }
 
 /// Beginning and end of a map run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum MapRunStep {
     Started { arn: Arc<str> },

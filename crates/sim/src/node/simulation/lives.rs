@@ -103,6 +103,7 @@ impl Simulation {
         let store = store.map_err(|error| error.problem())?;
         scene.damage(&store).map_err(|error| error.problem())?;
         let options = ShardOptions {
+            callees: std::sync::Arc::new(sluice_runtime::callees::NoCallees),
             namespace: "default".into(),
             bundles: Bundles::nowhere(),
             evaluator: || Box::new(Plain),

@@ -1,0 +1,177 @@
+//! Invocations.
+
+use super::app::{Invocation, Waiting, app_name};
+use super::ending::Ending;
+use super::failure::{Answer, Failure, Kind};
+use super::limits::{ASYNC_EVENT_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, EVENT_BYTES_MAX, QUEUE_PATIENCE};
+use super::record::{Configuration, Function, Qualified};
+use super::reference::Reference;
+use super::{Lambda, log_tail};
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// A version that is to be executed.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The function.
+    pub function: Function,
+    /// Which of its versions.
+    pub version: Qualified,
+    /// The ARN that was invoked.
+    pub arn: String,
+}
+
+impl Target {
+    /// The app that executes it.
+    pub fn app(&self) -> String {
+        app_name(&self.function.name, self.version)
+    }
+
+    /// How it is configured.
+    pub fn configuration(&self) -> &Configuration {
+        self.function.configuration(self.version).expect("a target was resolved to a version that is there")
+    }
+}
+
+impl Lambda {
+    /// The version that an invocation of a reference executes now; of an alias with two, one is drawn.
+    pub async fn resolve(&self, reference: &Reference) -> Answer<Target> {
+        let function = self.find(reference).await?;
+        // 53 random bits are a fraction.
+        let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
+        let version = function.resolve(reference.qualifier.as_ref(), draw);
+        let version = version.ok_or_else(|| reference.not_found(&self.account))?;
+        Ok(Target { function, version, arn: reference.arn(&self.account) })
+    }
+
+    /// `Invoke`
+    pub(super) async fn invoke(
+        &self,
+        reference: &Reference,
+        headers: &HeaderMap,
+        body: Bytes,
+        request_id: String,
+    ) -> Answer<Response> {
+        let kind = header(headers, "x-amz-invocation-type").unwrap_or("RequestResponse");
+        let target = self.resolve(reference).await?;
+        let client_context = header(headers, "x-amz-client-context").map(client_context).transpose()?;
+        let invocation = |event, waiting| Invocation {
+            app: target.app(),
+            request_id,
+            arn: target.arn.clone(),
+            event,
+            client_context,
+            waiting,
+        };
+        match kind {
+            "RequestResponse" => {
+                let invocation = invocation(event(body, EVENT_BYTES_MAX)?, Waiting::Caller);
+                self.call(&target, invocation, header(headers, "x-amz-log-type") == Some("Tail")).await
+            }
+            "Event" => {
+                let event = event(body, ASYNC_EVENT_BYTES_MAX)?;
+                if target.function.reserved_concurrency == Some(0) {
+                    return Err(Failure::new(Kind::TooManyRequests, "Rate Exceeded."));
+                }
+                self.node.start(invocation(event, Waiting::Nobody).start()).await?;
+                Ok(StatusCode::ACCEPTED.into_response())
+            }
+            "DryRun" => Ok(StatusCode::NO_CONTENT.into_response()),
+            other => {
+                let constraint = "Member must satisfy enum value set: [Event, RequestResponse, DryRun]";
+                Err(Failure::constraint("invocationType", other, constraint))
+            }
+        }
+    }
+
+    async fn call(&self, target: &Target, invocation: Invocation, with_log: bool) -> Answer<Response> {
+        let _place = match target.function.reserved_concurrency {
+            Some(most) => Some(self.running.enter(&target.function.name, most)?),
+            None => None,
+        };
+        let configuration = target.configuration();
+        let started = self.node.start(invocation.start()).await?;
+        let patience = Duration::from_secs(configuration.timeout_s) + QUEUE_PATIENCE;
+        let run = self.node.wait(&started.run, patience).await?;
+        let Some(ending) = Ending::of(&run, configuration.timeout_s) else {
+            return Err(Failure::new(Kind::Service, "no sandbox became free for the function in time"));
+        };
+        let version = target.version.text();
+        let log = match with_log {
+            true => {
+                let lines = self.node.logs(&started.run).await?;
+                Some(log_tail::tail(&run, &ending, &lines, &version, configuration.memory_mib))
+            }
+            false => None,
+        };
+        Ok(response(ending, &version, log))
+    }
+}
+
+fn response(ending: Ending, version: &str, log: Option<String>) -> Response {
+    let (payload, failed) = match ending {
+        Ending::Returned(payload) => (payload, false),
+        Ending::Failed(error) => (error.payload.to_string().into(), true),
+    };
+    let mut response = payload.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut set = |name: &'static str, value: &str| {
+        let value = HeaderValue::from_str(value).expect("versions and base64 are ASCII");
+        headers.insert(HeaderName::from_static(name), value);
+    };
+    set("x-amz-executed-version", version);
+    if failed {
+        set("x-amz-function-error", "Unhandled");
+    }
+    if let Some(log) = log {
+        set("x-amz-log-result", &log);
+    }
+    response
+}
+
+/// The event of an invocation: what was sent, or an empty object.
+fn event(body: Bytes, bytes_max: usize) -> Answer<Bytes> {
+    if body.len() > bytes_max {
+        let message =
+            format!("Request must be smaller than {bytes_max} bytes for the InvokeFunction operation");
+        return Err(Failure::new(Kind::RequestTooLarge, message));
+    }
+    if body.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
+    }
+    match serde_json::from_slice::<IgnoredAny>(&body) {
+        Ok(_) => Ok(body),
+        Err(error) => {
+            let message =
+                format!("Could not parse request body into json: Could not parse payload into json: {error}");
+            Err(Failure::new(Kind::InvalidRequestContent, message))
+        }
+    }
+}
+
+fn client_context(text: &str) -> Answer<Box<RawValue>> {
+    let refused = || {
+        Failure::new(
+            Kind::InvalidRequestContent,
+            "Client context must be a valid Base64-encoded JSON object.",
+        )
+    };
+    if text.len() > CLIENT_CONTEXT_BYTES_MAX {
+        return Err(refused());
+    }
+    let json = BASE64_STANDARD.decode(text).map_err(|_| refused())?;
+    let value: Box<RawValue> = serde_json::from_slice(&json).map_err(|_| refused())?;
+    if value.get().starts_with('{') { Ok(value) } else { Err(refused()) }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,70 @@
+//! Lambda functions as the work of workflows' tasks.
+
+use super::app::{Invocation, Waiting, app_name, version_of};
+use super::ending::Ending;
+use super::record::{Qualified, Record};
+use super::reference::Reference;
+use super::store::DOCUMENT;
+use crate::account::Account;
+use bytes::Bytes;
+use sluice_expression::Value;
+use sluice_runtime::api::RunView;
+use sluice_runtime::callees::{CalledRun, Directory, Fault};
+
+/// The run that an invocation becomes.
+///
+/// # Errors
+/// As AWS names them, when there is no such function.
+pub fn called(
+    account: &Account,
+    function: &str,
+    payload: &Value,
+    waiting: Waiting,
+    directory: &dyn Directory,
+) -> Result<CalledRun, Fault> {
+    let reference = Reference::parse(function)
+        .map_err(|failure| fault("Lambda.ValidationException", &failure.message))?;
+    let missing = || {
+        let message = format!("Function not found: {}", reference.arn(account));
+        fault("Lambda.ResourceNotFoundException", &format!("{message} (Service: Lambda, Status Code: 404, Request ID: {})", uuid::Uuid::new_v4()))
+    };
+    let kept = directory.document(&app_name(&reference.name, Qualified::Latest), DOCUMENT);
+    let record = kept.and_then(|bytes| Record::from_bytes(&bytes).ok());
+    let found = record.and_then(|record| record.function).ok_or_else(missing)?;
+    let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
+    let version = found.resolve(reference.qualifier.as_ref(), draw).ok_or_else(missing)?;
+    let invocation = Invocation {
+        app: app_name(&reference.name, version),
+        request_id: uuid::Uuid::new_v4().to_string(),
+        arn: reference.arn(account),
+        event: Bytes::from(payload.to_json()),
+        client_context: None,
+        waiting,
+    };
+    let start = invocation.start();
+    Ok(CalledRun { app: start.app, id: start.id, objects: start.objects, ..CalledRun::default() })
+}
+
+/// What the end of such a run means for the task.
+pub fn answer(run: &RunView, directory: &dyn Directory) -> Result<Value, Fault> {
+    let timeout_s = timeout_s(&run.app, directory).unwrap_or_default();
+    match Ending::of(run, timeout_s) {
+        Some(Ending::Returned(payload)) => Value::parse(&payload).map_err(|error| {
+            fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}"))
+        }),
+        Some(Ending::Failed(error)) => Err(fault(&error.r#type, &error.payload.to_string())),
+        None => Err(fault("Lambda.Unknown", "the invocation has not ended")),
+    }
+}
+
+/// The timeout of the version that an app is.
+fn timeout_s(app: &str, directory: &dyn Directory) -> Option<u64> {
+    let (name, version) = version_of(app)?;
+    let kept = directory.document(&app_name(name, Qualified::Latest), DOCUMENT)?;
+    let function = Record::from_bytes(&kept).ok()?.function?;
+    Some(function.configuration(version)?.timeout_s)
+}
+
+fn fault(error: &str, cause: &str) -> Fault {
+    Fault { error: error.to_owned(), cause: cause.to_owned() }
+}

@@ -1,0 +1,46 @@
+//! What a node looks like to programs made for AWS: the wire APIs of AWS Lambda and AWS Step
+//! Functions, over [`sluice_runtime::NodeHandle`].
+//!
+//! [`router`] is mounted by the HTTP server beside its own routes; [`is_aws`] tells which requests are for it. A Lambda
+//! function is an app of its own ([`lambda`]), a state machine one with a workflow ([`states`]). The crate deliberately does not know how functions are executed.
+
+pub mod account;
+pub mod lambda;
+pub mod signature;
+pub mod states;
+
+mod signed;
+
+pub use account::Account;
+pub use lambda::Lambda;
+pub use signature::Credentials;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use sluice_runtime::NodeHandle;
+
+/// How the AWS side of a node is set up.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Whose resources they are, as their ARNs say.
+    pub account: Account,
+    /// With which requests must be signed; without them every signature is taken, and none.
+    pub credentials: Option<Credentials>,
+}
+
+/// Every AWS route, behind the check of signatures.
+pub fn router(node: NodeHandle, settings: &Settings) -> Router {
+    let states = states::router(node.clone(), settings.account.clone());
+    let router = lambda::router(Lambda::new(node, settings.account.clone())).merge(states);
+    match &settings.credentials {
+        None => router,
+        Some(credentials) => {
+            router.layer(axum::middleware::from_fn_with_state(credentials.clone(), signed::check))
+        }
+    }
+}
+
+/// Whether a request is for [`router`].
+pub fn is_aws(path: &str, headers: &HeaderMap) -> bool {
+    lambda::is_lambda(path) || states::is_states(path, headers)
+}

@@ -1,0 +1,225 @@
+//! What tasks of workflows call in AWS's names: Lambda functions, activities, other state machines.
+
+use super::activities;
+use super::arn::{self, Resource, machine_named};
+use super::executions::{self, Target};
+use super::record::{DOCUMENT, Record};
+use super::{Call, versions};
+use crate::account::Account;
+use crate::lambda::app::Waiting;
+use crate::lambda::task as lambda;
+use sluice_asl::execution::{Event, TaskRequest, Wait, Work};
+use sluice_expression::Value;
+use sluice_runtime::NodeHandle;
+use sluice_runtime::api::RunView;
+use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef};
+use std::sync::{Arc, OnceLock};
+
+/// The answer is the payload of a Lambda function.
+const LAMBDA: u8 = 1;
+/// The answer describes an execution, its output as a string.
+const EXECUTION: u8 = 2;
+/// The answer describes an execution, its output as JSON.
+const EXECUTION_JSON: u8 = 3;
+
+/// Finds what AWS's names stand for on this node.
+pub struct AwsCallees {
+    account: Account,
+    door: OnceLock<(NodeHandle, tokio::runtime::Handle)>,
+}
+
+impl AwsCallees {
+    /// Callees of a place. Errands wait for [`AwsCallees::attach`].
+    pub fn new(account: Account) -> Self {
+        Self { account, door: OnceLock::new() }
+    }
+
+    /// The node whose tasks these are, and what runs errands. To be called once, from within a tokio runtime.
+    pub fn attach(&self, node: NodeHandle) {
+        // A second call would be of the same node.
+        let _ = self.door.set((node, tokio::runtime::Handle::current()));
+    }
+
+    fn invocation(
+        &self,
+        function: &str,
+        payload: &Value,
+        asynchronous: bool,
+        directory: &dyn Directory,
+    ) -> Result<Callee, Fault> {
+        let waiting = if asynchronous { Waiting::Nobody } else { Waiting::Caller };
+        let called = lambda::called(&self.account, function, payload, waiting, directory)?;
+        let called = Box::new(CalledRun { form: LAMBDA, ..called });
+        Ok(if asynchronous { Callee::Started(called, Value::Null) } else { Callee::Run(called) })
+    }
+
+    fn execution(&self, arguments: &Value, wait: Wait, task: TaskRef, directory: &dyn Directory) -> Result<Callee, Fault> {
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        let arn = text("StateMachineArn").ok_or_else(|| fault("States.Runtime", "The field \"StateMachineArn\" is required"))?;
+        let sfn = |name: &str, message: String| fault(&format!("StepFunctions.{name}Exception"), &message);
+        let (machine, qualifier) = machine_named(arn).map_err(|error| sfn("InvalidArn", error.message))?;
+        let kept = directory.document(&arn::app_of(&machine), DOCUMENT);
+        let record: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let missing = || sfn("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"));
+        let record = record.filter(|record| !record.deleted).ok_or_else(missing)?;
+        let app_version = match &qualifier {
+            None => record.current().0,
+            Some(qualifier) => {
+                let number = versions::route(&record, qualifier, uuid::Uuid::new_v4().as_u64_pair().1);
+                record.versions[&number.ok_or_else(missing)?].app_version
+            }
+        };
+        // The same task asks for the same execution, should it ask twice.
+        let name = text("Name").map_or_else(|| derived_name(task), str::to_owned);
+        arn::check_name(&name).map_err(|error| sfn("InvalidName", error.message))?;
+        let input = match arguments.get("Input") {
+            None => "{}".to_owned(),
+            Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
+            Some(other) => other.to_json(),
+        };
+        let arn = self.account.execution(&machine, &name, record.is_express());
+        let target = Target { record, app_version, name, arn: arn.clone() };
+        let request = executions::start_request(&self.account, &target, input);
+        let called = CalledRun {
+            app: request.app,
+            version: request.version,
+            id: request.id,
+            objects: Vec::new(),
+            workflow: request.workflow,
+            form: if wait == Wait::Sync2 { EXECUTION_JSON } else { EXECUTION },
+        };
+        Ok(match wait {
+            Wait::None => {
+                let answer = [("ExecutionArn", Value::from(arn)), ("StartDate", Value::Int(super::now_ms() as i64))];
+                Callee::Started(Box::new(called), Value::fields(answer))
+            }
+            Wait::Sync | Wait::Sync2 => Callee::Run(Box::new(called)),
+        })
+    }
+
+    fn described(&self, view: &RunView, as_json: bool) -> Result<Value, Fault> {
+        let Some(workflow) = &view.workflow else { return Err(fault("States.Runtime", "not an execution")) };
+        let settings = &workflow.settings;
+        let input = String::from_utf8_lossy(&workflow.input).into_owned();
+        let included = || Value::fields([("Included", Value::Bool(true))]);
+        let form = |text: String| match as_json {
+            true => Value::parse(text.as_bytes()).unwrap_or(Value::Null),
+            false => Value::from(text),
+        };
+        let mut fields = vec![
+            ("ExecutionArn", Value::String(settings.id.clone())),
+            ("Input", form(input)),
+            ("InputDetails", included()),
+            ("Name", Value::String(settings.name.clone())),
+        ];
+        if let Some(output) = executions::output(view) {
+            fields.extend([("Output", form(output)), ("OutputDetails", included())]);
+        }
+        let (error, cause) = executions::error_of(view);
+        error.into_iter().for_each(|error| fields.push(("Error", Value::from(error))));
+        cause.into_iter().for_each(|cause| fields.push(("Cause", Value::from(cause))));
+        let status = executions::status(view);
+        fields.extend([
+            ("StartDate", Value::Int(view.started_ms as i64)),
+            ("StateMachineArn", Value::String(settings.machine_id.clone())),
+            ("Status", Value::from(status)),
+            ("StopDate", Value::Int(view.ended_ms.unwrap_or_default() as i64)),
+        ]);
+        match status {
+            "SUCCEEDED" => Ok(Value::fields(fields)),
+            _ => Err(fault("States.TaskFailed", &Value::fields(fields).to_json())),
+        }
+    }
+}
+
+impl Callees for AwsCallees {
+    fn resolve(&self, request: &TaskRequest, task: TaskRef, directory: &dyn Directory) -> Callee {
+        let found = match &request.work {
+            Work::Lambda { function, payload, asynchronous, .. } => {
+                self.invocation(function, payload, *asynchronous, directory)
+            }
+            Work::Activity { arn, .. } => match Resource::parse(arn) {
+                Some(Resource::Activity(name)) if activities::exists(directory, &name) => Ok(Callee::Activity(name.into())),
+                _ => Err(fault("States.Runtime", &format!("The activity \"{arn}\" does not exist"))),
+            },
+            Work::StartExecution { arguments, wait } => self.execution(arguments, *wait, task, directory),
+            Work::Service { service, .. } if &**service == "aws-sdk:sfn" => Ok(Callee::Errand),
+            Work::Service { service, action, .. } => Err(fault(
+                "States.Runtime",
+                &format!("The integration {service}:{action} is not available on this server"),
+            )),
+            Work::Function { name, .. } => Err(fault("States.Runtime", &format!("there is no function {name}"))),
+            Work::ReadItems { .. } | Work::WriteResults { .. } => Ok(Callee::Errand),
+        };
+        found.unwrap_or_else(Callee::Refused)
+    }
+
+    fn answer(&self, run: &RunView, form: u8, directory: &dyn Directory) -> Result<Value, Fault> {
+        match form {
+            LAMBDA => lambda::answer(run, directory),
+            form => self.described(run, form == EXECUTION_JSON),
+        }
+    }
+
+    fn perform(&self, request: Arc<TaskRequest>, task: TaskRef) {
+        let Some((node, runtime)) = self.door.get().cloned() else { return };
+        let account = self.account.clone();
+        runtime.spawn(async move {
+            let event = match errand(&node, &account, &request).await {
+                Ok(output) => Event::Succeeded { task: task.task, output },
+                Err(Fault { error, cause }) => {
+                    Event::Failed { task: task.task, error: error.into(), cause: cause.into(), timed_out: false }
+                }
+            };
+            // The node asks for the errand again if this does not arrive.
+            drop(node.report(task, event).await);
+        });
+    }
+}
+
+async fn errand(node: &NodeHandle, account: &Account, request: &TaskRequest) -> Result<Value, Fault> {
+    match &request.work {
+        Work::Service { action, arguments, .. } => own_api(node, account, action, arguments).await,
+        _ => Err(fault("States.Runtime", "this errand is not known here")),
+    }
+}
+
+/// An action of Step Functions itself, by its SDK name.
+async fn own_api(node: &NodeHandle, account: &Account, action: &str, arguments: &Value) -> Result<Value, Fault> {
+    let name = capitalised(action);
+    let body = renamed(arguments, &uncapitalised).to_json();
+    let answer = Call::new(node, account, &name, body.as_bytes()).answer().await;
+    let answer = answer.map_err(|error| fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message))?;
+    let answer = Value::parse(answer.to_string().as_bytes()).unwrap_or_default();
+    Ok(renamed(&answer, &capitalised))
+}
+
+/// The same value with its field names changed.
+fn renamed(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Object(fields) => {
+            Value::fields(fields.iter().map(|(name, value)| (change(name), renamed(value, change))))
+        }
+        Value::Array(items) => Value::array(items.iter().map(|item| renamed(item, change)).collect()),
+        other => other.clone(),
+    }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn uncapitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// The name of an execution that a task starts without naming it.
+fn derived_name(task: TaskRef) -> String {
+    format!("{}-{}-{}", task.run.0, task.incarnation, task.task.0)
+}
+
+fn fault(error: &str, cause: &str) -> Fault {
+    Fault { error: error.to_owned(), cause: cause.to_owned() }
+}

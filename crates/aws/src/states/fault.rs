@@ -1,0 +1,69 @@
+//! Errors as Step Functions answers them: a name, a message, and HTTP status 400 unless it is the server's fault.
+
+use serde_json::{Value, json};
+use sluice_types::{Code, Problem};
+
+/// An error of the API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {message}")]
+pub struct Fault {
+    /// The exception's name, for example `StateMachineDoesNotExist`.
+    pub name: &'static str,
+    /// What happened, worded as AWS words it.
+    pub message: String,
+    /// HTTP status.
+    pub status: u16,
+    /// More fields of the exception, for example `reason` of `ValidationException`.
+    pub details: Vec<(&'static str, Value)>,
+}
+
+impl Fault {
+    /// An error of the client.
+    pub fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, message: message.into(), status: 400, details: Vec::new() }
+    }
+
+    /// A value that its parameter does not take.
+    pub fn validation(message: impl Into<String>) -> Self {
+        Self::new("ValidationException", message)
+    }
+
+    /// A required parameter that is absent.
+    pub fn missing(parameter: &str) -> Self {
+        Self::validation(format!(
+            "1 validation error detected: Value null at '{parameter}' failed to satisfy constraint: Member must not be null"
+        ))
+    }
+
+    /// An ARN that is not one, or not of the kind that is asked for.
+    pub fn invalid_arn(arn: &str) -> Self {
+        Self::new("InvalidArn", format!("Invalid Arn: '{arn}'"))
+    }
+
+    /// The body of the answer.
+    pub fn body(&self) -> Value {
+        let mut body = json!({"__type": self.name, "message": self.message});
+        for (name, value) in &self.details {
+            body[*name] = value.clone();
+        }
+        body
+    }
+}
+
+/// What the node refuses for reasons that AWS has no name for.
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        let (name, status) = match problem.code {
+            Code::DOCUMENT_CONFLICT => ("ConflictException", 400),
+            Code::LIMIT_EXCEEDED | Code::BAD_REQUEST => ("ValidationException", 400),
+            Code::OVERLOADED => ("ThrottlingException", 400),
+            Code::DISK_FULL | Code::OUTCOME_UNKNOWN | Code::SHUTTING_DOWN => ("ServiceUnavailable", 503),
+            _ => ("InternalServerError", 500),
+        };
+        let mut message = format!("{}: {}", problem.code, problem.message);
+        if !problem.fix.is_empty() {
+            message = format!("{message} ({})", problem.fix);
+        }
+        Self { name, message, status, details: Vec::new() }
+    }
+}

@@ -1,0 +1,101 @@
+//! AWS Step Functions, as its JSON protocol is spoken: `X-Amz-Target: AWSStepFunctions.ACTION`.
+//!
+//! Source: the AWS Step Functions API reference. State machines are apps with one workflow; what the API keeps beside
+//! their definitions is in documents of those apps.
+
+mod activities;
+pub mod arn;
+pub mod callees;
+mod executions;
+mod fault;
+mod history;
+mod machines;
+mod page;
+mod record;
+mod route;
+mod tags;
+mod versions;
+
+pub use callees::AwsCallees;
+pub use fault::Fault;
+pub use route::{is_states, router};
+
+use crate::account::Account;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sluice_runtime::NodeHandle;
+
+/// The service's name in the header `X-Amz-Target`.
+pub const SERVICE: &str = "AWSStepFunctions";
+
+/// One request.
+pub struct Call<'a> {
+    /// The door to the engine.
+    pub node: &'a NodeHandle,
+    /// Region and account that answers name.
+    pub account: &'a Account,
+    /// For example `StartExecution`.
+    pub action: &'a str,
+    body: &'a [u8],
+}
+
+impl<'a> Call<'a> {
+    /// A request as it came.
+    pub fn new(node: &'a NodeHandle, account: &'a Account, action: &'a str, body: &'a [u8]) -> Self {
+        Self { node, account, action, body }
+    }
+
+    /// The parameters.
+    fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        let body = if self.body.is_empty() { b"{}" } else { self.body };
+        serde_json::from_slice(body)
+            .map_err(|error| Fault::new("SerializationException", format!("the request cannot be read: {error}")))
+    }
+
+    /// Does what is asked.
+    pub async fn answer(&self) -> Result<Value, Fault> {
+        match self.action {
+            "CreateStateMachine" => machines::create(self).await,
+            "UpdateStateMachine" => machines::update(self).await,
+            "DescribeStateMachine" => machines::describe(self).await,
+            "DeleteStateMachine" => machines::delete(self).await,
+            "ListStateMachines" => machines::list(self).await,
+            "ValidateStateMachineDefinition" => machines::validate(self).await,
+            "PublishStateMachineVersion" => versions::publish(self).await,
+            "DeleteStateMachineVersion" => versions::delete(self).await,
+            "ListStateMachineVersions" => versions::list(self).await,
+            "CreateStateMachineAlias" => versions::create_alias(self).await,
+            "UpdateStateMachineAlias" => versions::update_alias(self).await,
+            "DescribeStateMachineAlias" => versions::describe_alias(self).await,
+            "DeleteStateMachineAlias" => versions::delete_alias(self).await,
+            "ListStateMachineAliases" => versions::list_aliases(self).await,
+            "StartExecution" => executions::start(self).await,
+            "StartSyncExecution" => executions::start_sync(self).await,
+            "StopExecution" => executions::stop(self).await,
+            "RedriveExecution" => executions::redrive(self).await,
+            "DescribeExecution" => executions::describe(self).await,
+            "ListExecutions" => executions::list(self).await,
+            "DescribeStateMachineForExecution" => executions::describe_machine(self).await,
+            "GetExecutionHistory" => history::get(self).await,
+            "CreateActivity" => activities::create(self).await,
+            "DescribeActivity" => activities::describe(self).await,
+            "DeleteActivity" => activities::delete(self).await,
+            "ListActivities" => activities::list(self).await,
+            "GetActivityTask" => activities::task(self).await,
+            "SendTaskSuccess" | "SendTaskFailure" | "SendTaskHeartbeat" => activities::report(self).await,
+            "TagResource" | "UntagResource" | "ListTagsForResource" => tags::change(self).await,
+            other => Err(Fault::new("UnknownOperationException", format!("there is no action {other}"))),
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as u64)
+}
+
+/// A time as this protocol has it: seconds, with milliseconds as a fraction.
+fn seconds(at_ms: u64) -> f64 {
+    at_ms as f64 / 1000.0
+}

@@ -1,0 +1,152 @@
+//! What is kept of a state machine beside its definitions: one document of its app.
+
+use super::arn::app_of;
+use super::fault::Fault;
+use crate::account::Account;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sluice_runtime::NodeHandle;
+use sluice_runtime::api::DocumentsRequest;
+use std::collections::BTreeMap;
+
+/// Name of the document.
+pub const DOCUMENT: &str = "state-machine";
+
+/// A state machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Its name.
+    pub name: String,
+    /// Whether it was deleted. Its executions stay as long as any.
+    pub deleted: bool,
+    /// `STANDARD` or `EXPRESS`.
+    pub r#type: String,
+    /// When it was created, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// Every definition it had since it was created, by version of the app; the last is the current one.
+    pub revisions: BTreeMap<u32, Revision>,
+    /// Published versions, by number.
+    pub versions: BTreeMap<u64, Published>,
+    /// The number of the version published last.
+    pub last_version: u64,
+    /// Aliases, by name.
+    pub aliases: BTreeMap<String, Alias>,
+    /// Tags, by key.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A definition and what was configured with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Revision {
+    /// As the API shows it: `INITIAL` for the first.
+    pub id: String,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub updated_ms: u64,
+    /// `roleArn`.
+    pub role: String,
+    /// `loggingConfiguration`, as given.
+    pub logging: Value,
+    /// `tracingConfiguration`, as given.
+    pub tracing: Value,
+    /// `encryptionConfiguration`, as given.
+    pub encryption: Value,
+}
+
+/// A published version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The version of the app, and so the revision.
+    pub app_version: u32,
+    /// When it was published, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// `description`.
+    pub description: Option<String>,
+}
+
+/// An alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// `description`.
+    pub description: Option<String>,
+    /// Version numbers and their weights in percent, which add up to 100.
+    pub routes: Vec<(u64, u32)>,
+    /// When it was created, in milliseconds since the Unix epoch.
+    pub created_ms: u64,
+    /// When it was changed last, in milliseconds since the Unix epoch.
+    pub updated_ms: u64,
+}
+
+/// A record as it was read, and what must still be so when it is written.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// What it says.
+    pub record: Record,
+    revision: u64,
+}
+
+impl Record {
+    /// The current revision and the app version that it is.
+    pub fn current(&self) -> (u32, &Revision) {
+        let (version, revision) = self.revisions.last_key_value().expect("a state machine has a revision");
+        (*version, revision)
+    }
+
+    /// Whether its executions are express.
+    pub fn is_express(&self) -> bool {
+        self.r#type == "EXPRESS"
+    }
+}
+
+/// The state machine of a name, deleted or not.
+pub async fn find(node: &NodeHandle, name: &str) -> Result<Option<Kept>, Fault> {
+    let request = DocumentsRequest { app: Some(app_of(name)), prefix: DOCUMENT.into() };
+    let found = node.documents(request).await?;
+    found.first().map(|document| read(document.revision, &document.bytes)).transpose()
+}
+
+/// The state machine of a name.
+pub async fn existing(node: &NodeHandle, account: &Account, name: &str) -> Result<Kept, Fault> {
+    let found = find(node, name).await?.filter(|kept| !kept.record.deleted);
+    found.ok_or_else(|| does_not_exist(&account.machine(name)))
+}
+
+/// All state machines that were not deleted.
+pub async fn all(node: &NodeHandle) -> Result<Vec<Record>, Fault> {
+    let documents = node.documents(DocumentsRequest { app: None, prefix: DOCUMENT.into() }).await?;
+    let mut records = Vec::new();
+    for document in documents {
+        let record = read(document.revision, &document.bytes)?.record;
+        if !record.deleted {
+            records.push(record);
+        }
+    }
+    Ok(records)
+}
+
+/// Writes a record, unless somebody else wrote it in between.
+pub async fn write(node: &NodeHandle, kept: &Kept) -> Result<(), Fault> {
+    let bytes = serde_json::to_vec(&kept.record).expect("records are plain data");
+    node.set_document(&app_of(&kept.record.name), DOCUMENT, Some(Bytes::from(bytes)), Some(kept.revision)).await?;
+    Ok(())
+}
+
+/// A record that takes the place of another, or of none.
+pub fn replacing(before: Option<Kept>, record: Record) -> Kept {
+    Kept { record, revision: before.map_or(0, |kept| kept.revision) }
+}
+
+/// No state machine of that ARN.
+pub fn does_not_exist(arn: &str) -> Fault {
+    Fault::new("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+}
+
+fn read(revision: u64, bytes: &[u8]) -> Result<Kept, Fault> {
+    match serde_json::from_slice(bytes) {
+        Ok(record) => Ok(Kept { record, revision }),
+        Err(error) => Err(Fault {
+            status: 500,
+            ..Fault::new("InternalServerError", format!("the description of a state machine is damaged: {error}"))
+        }),
+    }
+}

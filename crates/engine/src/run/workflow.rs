@@ -1,0 +1,429 @@
+//! A workflow of a run: a state machine that this run hosts.
+//!
+//! Invariants:
+//! * `calls` has an entry for every task that the machine waits for, and says where it is; whatever is reported of a
+//!   task that has none is refused;
+//! * while the machine is under way the run's inputs are not all there, so nothing closes;
+//! * `due_ms` is the machine's deadline as the timer queue knows it.
+
+use super::failing::name_of;
+use super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
+use crate::condition::Items;
+use crate::effect::{Effect, Reply};
+use crate::input::WorkflowStart;
+use crate::objects::{Owner, Slot};
+use crate::timers::TimerId;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sluice_asl::Machine;
+use sluice_asl::execution::{
+    Event, Execution, Output, Request, Status as Standing, TaskId, TaskRequest, Work,
+};
+use sluice_expression::Value;
+use sluice_types::problem::Cause;
+use sluice_types::{
+    Code, ContentType, Failure, Object, Payload, Problem, Program, ReturnValue, RunKey, Steps,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A state machine and where its tasks are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hosted {
+    execution: Execution,
+    calls: BTreeMap<TaskId, Call>,
+    due_ms: Option<u64>,
+}
+
+/// Where a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Call {
+    /// An invocation of a function of this run's app.
+    Invocation(u32),
+    /// In the outbox.
+    Sent {
+        seq: u32,
+        /// A callback ends it, not the end of what is called.
+        callback: bool,
+    },
+    /// A run of another app.
+    Child { run: RunKey, callback: bool },
+    /// With somebody who will report.
+    Outside,
+}
+
+impl Run {
+    /// Starts the workflow that the run was started with.
+    pub(super) fn start_workflow(&mut self, cx: &mut Cx<'_>) {
+        let Some(start) = self.workflow.as_deref() else { return };
+        let WorkflowStart { workflow, input, settings } = start.clone();
+        let input = Value::parse(&input).map_err(|error| error.to_string());
+        let (machine, input) = match (cx.compiled.machine(workflow), input) {
+            (Ok(machine), Ok(input)) => (machine, input),
+            (Err(reason), _) | (_, Err(reason)) => return self.cannot_start(cx, &reason),
+        };
+        let mut out = Output::default();
+        let execution = Execution::start(&machine, settings, input, cx.now_ms, &mut out);
+        self.machine = Some(Box::new(Hosted { execution, calls: BTreeMap::new(), due_ms: None }));
+        self.follow(cx, &machine, out);
+    }
+
+    fn cannot_start(&mut self, cx: &mut Cx<'_>, reason: &str) {
+        let message = format!("the workflow of run {} cannot start: {reason}", self.id);
+        let problem =
+            Problem::new(Code::WORKFLOW_FAILED, message, "deploy a definition that is valid and start again");
+        self.end(cx, Status::Failed, Some(problem));
+    }
+
+    /// Whether a workflow holds the run open.
+    pub(super) fn workflow_is_under_way(&self) -> bool {
+        self.machine.as_deref().is_some_and(|hosted| *hosted.execution.status() == Standing::Running)
+    }
+
+    /// Lets something happen to the machine, and everything that follows from it.
+    pub(super) fn step_workflow(&mut self, cx: &mut Cx<'_>, event: Event) {
+        let Some(start) = self.workflow.as_deref() else { return };
+        let Ok(machine) = cx.compiled.machine(start.workflow) else { return };
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        let mut out = Output::default();
+        hosted.execution.apply(&machine, event, cx.now_ms, &mut out);
+        self.follow(cx, &machine, out);
+    }
+
+    /// Does what the machine asks for until it asks for no more.
+    fn follow(&mut self, cx: &mut Cx<'_>, machine: &Machine, mut out: Output) {
+        let mut answers = VecDeque::new();
+        loop {
+            for event in out.history.drain(..) {
+                self.record(cx, HistoryKind::Workflow(Box::new(event)));
+            }
+            for request in out.requests.drain(..) {
+                match request {
+                    Request::Perform(request) => answers.extend(self.call(cx, *request)),
+                    Request::Cancel(task) => self.cancel_call(cx, task),
+                }
+            }
+            let Some(event) = answers.pop_front() else { break };
+            let Some(hosted) = self.machine.as_deref_mut() else { break };
+            hosted.execution.apply(machine, event, cx.now_ms, &mut out);
+        }
+        self.follow_deadline(cx);
+        self.conclude(cx);
+    }
+
+    fn follow_deadline(&mut self, cx: &mut Cx<'_>) {
+        let entity = self.entity();
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        let running = *hosted.execution.status() == Standing::Running;
+        let due_ms = hosted.execution.next_deadline().filter(|_| running);
+        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms, due_ms);
+        hosted.due_ms = due_ms;
+    }
+
+    /// The machine's deadline.
+    pub(super) fn workflow_due_ms(&self) -> Option<u64> {
+        self.machine.as_deref().and_then(|hosted| hosted.due_ms)
+    }
+
+    /// The machine's deadline has come.
+    pub(super) fn workflow_due(&mut self, cx: &mut Cx<'_>) {
+        if let Some(hosted) = self.machine.as_deref_mut() {
+            hosted.due_ms = None;
+        }
+        self.step_workflow(cx, Event::Timer);
+    }
+
+    /// What the end of the machine means for the run.
+    fn conclude(&mut self, cx: &mut Cx<'_>) {
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        if !matches!(self.status, Status::Running) {
+            return;
+        }
+        let standing = hosted.execution.status().clone();
+        if standing != Standing::Running {
+            hosted.calls.clear();
+        }
+        match standing {
+            Standing::Running => {}
+            Standing::Succeeded { output } => {
+                self.put_output(cx, &output);
+                self.consider_all();
+            }
+            Standing::Failed { error, cause } => {
+                self.workflow_failed(cx, Code::WORKFLOW_FAILED, error, cause)
+            }
+            Standing::TimedOut { error, cause } => {
+                self.workflow_failed(cx, Code::WORKFLOW_TIMED_OUT, error, cause);
+            }
+            Standing::Aborted { error, cause } => {
+                let why = cause.as_deref().unwrap_or("somebody stopped it");
+                let message = format!("the run was cancelled: {why}");
+                let problem = Problem::new(Code::RUN_CANCELLED, message, "").at(format!("run {}", self.id));
+                let cause = named(error, cause);
+                self.end(cx, Status::Cancelled, Some(Problem { cause, ..problem }));
+            }
+        }
+    }
+
+    fn put_output(&mut self, cx: &mut Cx<'_>, output: &Value) {
+        let key = self.workflow_name(cx);
+        let object = json_object(Program::OUTPUT, key, output);
+        // A function may have put something under the name of the workflow; what is there stays.
+        if self.objects.find(object.bucket, &object.key).is_none() {
+            self.objects.push(Slot::new(object, Owner::Client, None, true));
+        }
+    }
+
+    fn workflow_name(&self, cx: &Cx<'_>) -> Arc<str> {
+        let workflow = self.workflow.as_deref().map(|start| start.workflow);
+        workflow.map_or_else(|| "".into(), |ix| cx.program().workflows[ix.index()].name.clone())
+    }
+
+    fn workflow_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        code: Code,
+        error: Option<Arc<str>>,
+        cause: Option<Arc<str>>,
+    ) {
+        let name = self.workflow_name(cx);
+        let verb = if code == Code::WORKFLOW_TIMED_OUT { "timed out" } else { "failed" };
+        let mut message = format!("workflow {name:?} {verb}");
+        for part in [&error, &cause].into_iter().flatten().filter(|part| !part.is_empty()) {
+            message = format!("{message}: {part}");
+        }
+        let fix = "the run's history says in which state; mend it, or handle the error with Retry or Catch";
+        let problem = Problem::new(code, message, fix).at(format!("workflow {name}"));
+        self.end(cx, Status::Failed, Some(Problem { cause: named(error, cause), ..problem }));
+    }
+
+    /// Has a task done. Returns what is known of it at once.
+    fn call(&mut self, cx: &mut Cx<'_>, request: TaskRequest) -> Option<Event> {
+        let task = request.task;
+        if let Work::Function { name, input } = &request.work {
+            let Some(function) = cx.program().function(name) else {
+                let cause = format!("the app has no function {name:?}");
+                return Some(failed(task, "States.Runtime", &cause));
+            };
+            let object = json_object(Program::INPUT, Arc::from(format!("{name}-{}", task.0)), input);
+            let items = Items::One(self.adopt(object));
+            let seq = self.invoke(cx, function, items, None, None, Some(task));
+            self.note(task, Call::Invocation(seq));
+            return None;
+        }
+        let callback = request.token.is_some();
+        let seq = self.send(cx, Outgoing::Task(Arc::new(request)));
+        self.note(task, Call::Sent { seq, callback });
+        None
+    }
+
+    fn note(&mut self, task: TaskId, call: Call) {
+        if let Some(hosted) = self.machine.as_deref_mut() {
+            hosted.calls.insert(task, call);
+        }
+    }
+
+    fn cancel_call(&mut self, cx: &mut Cx<'_>, task: TaskId) {
+        let call = self.machine.as_deref_mut().and_then(|hosted| hosted.calls.remove(&task));
+        match call {
+            Some(Call::Invocation(seq)) => {
+                if let Some(pending) = self.pending.remove(seq) {
+                    self.stop(cx, seq, &pending);
+                    self.done(cx, &pending);
+                }
+            }
+            Some(Call::Sent { seq, .. }) => self.acknowledged(cx, seq),
+            Some(Call::Child { run, .. }) => cx.effects.push(Effect::CancelChild(run)),
+            Some(Call::Outside) | None => {}
+        }
+    }
+
+    /// Something was reported of the machine from outside; `acknowledged` is the entry of this run's outbox that led to it.
+    pub(crate) fn workflow_event(
+        &mut self,
+        cx: &mut Cx<'_>,
+        event: Event,
+        acknowledged: Option<u32>,
+    ) -> Reply {
+        if matches!(event, Event::Redrive) {
+            return self.redrive(cx);
+        }
+        if !self.is_running() || self.machine.is_none() {
+            return refused(event.task());
+        }
+        let Some(task) = event.task() else {
+            self.step_workflow(cx, event);
+            self.settle(cx);
+            return Reply::Accepted;
+        };
+        let call = self.machine.as_deref().and_then(|hosted| hosted.calls.get(&task).copied());
+        let Some(call) = call else { return refused(Some(task)) };
+        if let Some(seq) = acknowledged {
+            self.acknowledged(cx, seq);
+            self.note(task, Call::Outside);
+        }
+        let callback = matches!(call, Call::Child { callback: true, .. } | Call::Sent { callback: true, .. });
+        let event = match event {
+            Event::Succeeded { task, output } if callback && self.is_answered(call) => {
+                self.note(task, Call::Outside);
+                Event::Submitted { task, output }
+            }
+            Event::Failed { task, error, cause, .. } if callback && self.is_answered(call) => {
+                Event::SubmitFailed { task, error, cause }
+            }
+            event => event,
+        };
+        if matches!(event, Event::Succeeded { .. } | Event::Failed { .. } | Event::SubmitFailed { .. })
+            && let Some(hosted) = self.machine.as_deref_mut()
+        {
+            hosted.calls.remove(&task);
+        }
+        self.step_workflow(cx, event);
+        self.settle(cx);
+        Reply::Accepted
+    }
+
+    /// Whether what is called has ended, as opposed to a callback.
+    fn is_answered(&self, call: Call) -> bool {
+        matches!(call, Call::Child { .. })
+    }
+
+    /// A call has become a run of its own.
+    pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey) {
+        self.acknowledged(cx, seq);
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        for call in hosted.calls.values_mut() {
+            if let Call::Sent { seq: of, callback } = *call
+                && of == seq
+            {
+                *call = Call::Child { run: child, callback };
+                return;
+            }
+        }
+    }
+
+    /// An invocation that the machine asked for is done.
+    pub(super) fn task_done(&mut self, cx: &mut Cx<'_>, task: TaskId, value: Option<ReturnValue>) {
+        let event = match value.map(|value| json_value(&value)).transpose() {
+            Ok(value) => Event::Succeeded { task, output: value.unwrap_or_default() },
+            Err(cause) => failed(task, "States.Runtime", &cause),
+        };
+        self.task_ended(cx, task, event);
+    }
+
+    /// An invocation that the machine asked for failed: whether it is tried again is for the machine to say.
+    pub(super) fn task_failed(&mut self, cx: &mut Cx<'_>, task: TaskId, failure: &Failure) {
+        let stack: Vec<Value> = failure.stack.lines().map(Value::from).collect();
+        let cause = Value::fields([
+            ("errorMessage", Value::string(failure.message.as_str())),
+            ("errorType", Value::string(failure.r#type.as_str())),
+            ("stackTrace", Value::array(stack)),
+        ]);
+        let event = Event::Failed {
+            task,
+            error: name_of(failure).into(),
+            cause: cause.to_json().into(),
+            timed_out: failure.kind == sluice_types::FailureKind::TimedOut,
+        };
+        self.task_ended(cx, task, event);
+    }
+
+    fn task_ended(&mut self, cx: &mut Cx<'_>, task: TaskId, event: Event) {
+        let known = self.machine.as_deref_mut().and_then(|hosted| hosted.calls.remove(&task));
+        if known.is_some() && self.is_running() {
+            self.step_workflow(cx, event);
+        }
+    }
+
+    /// The run ends while its machine is under way: whatever it has asked for is stopped.
+    pub(super) fn abandon_workflow(&mut self, cx: &mut Cx<'_>) {
+        let entity = self.entity();
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms.take(), None);
+        for call in std::mem::take(&mut hosted.calls).into_values() {
+            match call {
+                Call::Child { run, .. } => cx.effects.push(Effect::CancelChild(run)),
+                Call::Sent { seq, .. } => self.acknowledged(cx, seq),
+                Call::Invocation(_) | Call::Outside => {}
+            }
+        }
+    }
+
+    /// Takes a failed machine up again where it failed.
+    fn redrive(&mut self, cx: &mut Cx<'_>) -> Reply {
+        let failed = matches!(self.status, Status::Failed | Status::Cancelled);
+        if !failed || self.machine.is_none() {
+            let message = format!("run {} did not fail in a workflow", self.id);
+            return Reply::Rejected(Box::new(Problem::new(
+                Code::BAD_REQUEST,
+                message,
+                "only failed ones can be redriven",
+            )));
+        }
+        self.reopen();
+        self.step_workflow(cx, Event::Redrive);
+        self.settle(cx);
+        Reply::Accepted
+    }
+
+    /// The machine, as far as it got; `None` for runs without one, and for express runs, which another engine executes.
+    pub fn execution(&self) -> Option<&Execution> {
+        self.machine.as_deref().map(|hosted| &hosted.execution)
+    }
+
+    /// What its workflow was started with.
+    pub fn workflow(&self) -> Option<&WorkflowStart> {
+        self.workflow.as_deref()
+    }
+
+    /// Whether a pending invocation answers to the machine: its return value must come with the record.
+    pub fn answers_to_workflow(&self, seq: u32) -> bool {
+        self.pending.get(seq).is_some_and(|pending: &Pending| pending.task.is_some())
+    }
+}
+
+fn named(error: Option<Arc<str>>, cause: Option<Arc<str>>) -> Option<Cause> {
+    (error.is_some() || cause.is_some()).then(|| Cause {
+        r#type: error.as_deref().unwrap_or_default().to_owned(),
+        message: cause.as_deref().unwrap_or_default().to_owned(),
+        stack: String::new(),
+    })
+}
+
+fn failed(task: TaskId, error: &str, cause: &str) -> Event {
+    Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
+}
+
+fn refused(task: Option<TaskId>) -> Reply {
+    let what = task.map_or_else(|| "a workflow".to_owned(), |task| format!("task {}", task.0));
+    let message = format!("{what} is not under way");
+    Reply::Rejected(Box::new(Problem::new(Code::UNKNOWN_TASK, message, "it has ended, or timed out")))
+}
+
+fn json_object(bucket: sluice_types::BucketIx, key: Arc<str>, value: &Value) -> Object {
+    let payload = Payload::Inline(Bytes::from(value.to_json()));
+    Object { bucket, key, content_type: ContentType::Json, payload, group: None, meta: None }
+}
+
+/// What a function returned, as the machine sees it: JSON as it is, text as a string.
+fn json_value(value: &ReturnValue) -> Result<Value, String> {
+    let Payload::Inline(bytes) = &value.payload else {
+        return Err("the output of a task is larger than what can be handed to a workflow".to_owned());
+    };
+    match value.content_type {
+        ContentType::Json => Value::parse(bytes).map_err(|error| format!("the output is not JSON: {error}")),
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(_) => Err("the output is neither JSON nor text".to_owned()),
+        },
+    }
+}
+
+/// The states of a workflow, compiled.
+pub(crate) fn compile(steps: &Steps) -> Result<Arc<Machine>, String> {
+    let Steps::States { definition, .. } = steps;
+    match Machine::parse(definition) {
+        Ok((machine, _)) => Ok(Arc::new(machine)),
+        Err(findings) => Err(findings.first().map(|finding| finding.message.to_string()).unwrap_or_default()),
+    }
+}

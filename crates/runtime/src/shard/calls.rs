@@ -1,0 +1,151 @@
+//! Tasks of workflows that are done outside of their run.
+
+use super::Shard;
+use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef};
+use crate::ports::{Ports, World};
+use bytes::Bytes;
+use sluice_asl::execution::{Event, TaskRequest};
+use sluice_engine::app::App;
+use sluice_engine::{Caller, Engine, InputKind, Origin, OutboxId, Start};
+use sluice_storage::log::Priority;
+use sluice_types::{Lsn, Problem, RunKey, Version};
+use std::sync::Arc;
+
+/// The apps of an engine, by name.
+struct Apps<'a>(&'a Engine);
+
+impl Apps<'_> {
+    fn app(&self, name: &str) -> Option<&App> {
+        self.0.apps().find(|app| **app.name() == *name)
+    }
+}
+
+impl Directory for Apps<'_> {
+    fn version(&self, app: &str) -> Option<Version> {
+        self.app(app).map(|app| app.current().0)
+    }
+
+    fn document(&self, app: &str, name: &str) -> Option<Bytes> {
+        self.app(app)?.document(name).map(|document| document.bytes.clone())
+    }
+}
+
+impl<P: Ports> Shard<P> {
+    /// Has a task done.
+    pub(super) fn perform_task(&mut self, from: OutboxId, caller: Caller, request: Arc<TaskRequest>) {
+        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        if !executed.is_some_and(|run| run.owes(from)) {
+            return;
+        }
+        let Caller { run, incarnation, task, .. } = caller;
+        let task = TaskRef { run, incarnation, task, from: Some(from) };
+        let callees = self.options.callees.clone();
+        match callees.resolve(&request, task, &Apps(&self.durable)) {
+            Callee::Run(called) => {
+                if let Err(problem) = self.call(from, Some(caller), *called) {
+                    self.refuse_task(task, &problem);
+                }
+            }
+            Callee::Started(called, output) => match self.call(from, None, *called) {
+                Ok(_) => drop(self.report_task(task, Event::Succeeded { task: task.task, output })),
+                Err(problem) => self.refuse_task(task, &problem),
+            },
+            Callee::Activity(activity) => self.offer(activity, task, &request),
+            Callee::Errand => callees.perform(request, task),
+            Callee::Refused(Fault { error, cause }) => {
+                let (error, cause) = (error.into(), cause.into());
+                drop(
+                    self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }),
+                );
+            }
+        }
+    }
+
+    fn refuse_task(&mut self, task: TaskRef, problem: &Problem) {
+        let (error, cause) = (Arc::from("States.TaskFailed"), Arc::from(problem.message.as_str()));
+        drop(self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }));
+    }
+
+    /// Starts the run that a task is the work of.
+    fn call(&mut self, from: OutboxId, caller: Option<Caller>, called: CalledRun) -> Result<RunKey, Problem> {
+        let CalledRun { app, version, id, objects, workflow, form } = called;
+        if let Some(known) = id.as_deref().map(|id| self.find(id)).transpose()?.flatten() {
+            return Ok(known);
+        }
+        let app = self.app_named(&app)?;
+        let (newest, _) = self.durable.app(app).expect("a named app exists").current();
+        let version = version.unwrap_or(newest);
+        let found = self.durable.app(app).and_then(|app| app.version(version));
+        let program =
+            found.map(|found| found.program.clone()).ok_or_else(|| super::starts::no_version(version))?;
+        let run = self.next_key();
+        let id: Arc<str> = id.map_or_else(|| self.new_run_id(), Arc::from);
+        let workflow =
+            workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
+        let objects = self.objects(app, &program, objects)?;
+        let origin = match caller {
+            Some(caller) => Origin::Call { from, caller: Caller { form, ..caller } },
+            None => Origin::Client,
+        };
+        let start = Start {
+            run,
+            namespace: self.options.namespace.clone(),
+            id,
+            app,
+            version,
+            objects,
+            events: Vec::new(),
+            seal: true,
+            request: 0,
+            seed: self.world.random(),
+            incarnation: 0,
+            origin,
+            workflow,
+        };
+        self.submit(InputKind::Start(Box::new(start)), Priority::Progress)?;
+        self.stats.runs_started += 1;
+        if caller.is_some() && self.express.run(from.run).is_some() {
+            self.apply_express(InputKind::Called { from, child: run });
+        }
+        Ok(run)
+    }
+
+    /// Something is known of a task.
+    pub(super) fn report_task(&mut self, task: TaskRef, event: Event) -> Result<Lsn, Problem> {
+        let TaskRef { run, incarnation, from, .. } = task;
+        let kind = InputKind::Workflow { run, event: Box::new(event), incarnation, acknowledges: from };
+        let lsn = self.submit(kind.clone(), Priority::Progress)?;
+        self.forward_express(kind);
+        Ok(lsn)
+    }
+
+    /// A called run has ended: its caller is told.
+    pub(super) fn give_back_task(&mut self, from: OutboxId, to: Caller) {
+        if !self.durable.run(from.run).is_some_and(|run| run.owes(from)) {
+            return;
+        }
+        let answer = match self.view(from.run, true) {
+            Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
+            Err(problem) => Err(Fault { error: "States.TaskFailed".to_owned(), cause: problem.message }),
+        };
+        let task = to.task;
+        let event = match answer {
+            Ok(output) => Event::Succeeded { task, output },
+            Err(Fault { error, cause }) => {
+                Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
+            }
+        };
+        // Refused only when the log is; the outbox asks again after recovery.
+        let to = TaskRef { run: to.run, incarnation: to.incarnation, task, from: Some(from) };
+        drop(self.report_task(to, event));
+    }
+
+    /// A workflow needs no more what it has called.
+    pub(super) fn cancel_child(&mut self, run: RunKey) {
+        let kind =
+            InputKind::Cancel { run, reason: "the workflow that called it needs it no more".to_owned() };
+        if self.submit(kind.clone(), Priority::Progress).is_ok() {
+            self.forward_express(kind);
+        }
+    }
+}
