@@ -42,6 +42,7 @@ pub use history::{
 pub use iterations::{BATCH_BYTES_MAX, ITERATIONS_OPEN_MAX};
 pub use map_run::{Counts, MapRun, MapRunStatus};
 pub use request::{Output, Request, TaskId, TaskRequest, Wait, Work};
+pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
 pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
 pub use turn::STEPS_PER_SLICE;

@@ -1,19 +1,26 @@
 //! A trigger program in words: what an app was lowered to, for `sluice explain`.
 
+mod choice;
 mod closing;
 mod json;
+mod steps;
 mod words;
+mod workflow;
 
 pub use json::explain_json;
 
 use crate::graph::{Graph, Node, name};
 use sluice_types::{BucketIx, FunctionIx, Program, Scope, limits};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use words::{action, amount_ms, condition, list, runtime, size_bytes};
+use workflow::{Callers, Step, callers, workflows};
 
 /// The program for a reader: functions, buckets, triggers, the data graph, and what closes when.
 pub fn explain(program: &Program) -> String {
     let graph = Graph::of(program);
+    let workflows = workflows(program);
+    let callers = callers(program, &workflows);
     let durability = format!("{:?}", program.durability).to_lowercase();
     let mut text = format!("app {} ({durability})\n", program.app);
     section(&mut text, "functions", program.functions.iter().map(|f| (&*f.name, function(program, f))));
@@ -24,8 +31,15 @@ pub fn explain(program: &Program) -> String {
         buckets.map(|b| (&*program.buckets[b.index()].name, bucket(program, &graph, b))),
     );
     section(&mut text, "triggers", program.triggers.iter().map(|t| (&*t.name, trigger(program, t))));
-    let _ = writeln!(text, "\ndata, within a run");
-    for line in flows(program, &graph) {
+    for explained in &workflows {
+        let title = format!("workflow {}: each state is a trigger", explained.name);
+        section(&mut text, &title, explained.steps.iter().map(|step| (indented(step), lines(step))));
+    }
+    let flows = flows(program, &graph, &callers);
+    if !flows.is_empty() {
+        let _ = writeln!(text, "\ndata, within a run");
+    }
+    for line in flows {
         let _ = writeln!(text, "  {line}");
     }
     let closings = closing::closings(program, &graph);
@@ -100,8 +114,10 @@ fn into(program: &Program, function: &sluice_types::Function) -> String {
 }
 
 fn bucket(program: &Program, graph: &Graph, bucket: BucketIx) -> Vec<String> {
-    let writers = graph.predecessors(Node::Bucket(bucket));
-    let writers = list(writers.iter().map(|node| name(program, *node)));
+    let functions = graph.predecessors(Node::Bucket(bucket));
+    let workflows = program.workflows.iter().filter(|_| bucket == Program::OUTPUT);
+    let writers = functions.iter().map(|node| name(program, *node)).chain(workflows.map(|w| &*w.name));
+    let writers = list(writers);
     let text = match (bucket, writers.as_str()) {
         (Program::INPUT, _) => "what a run starts with".to_owned(),
         (Program::OUTPUT, "") => "the outputs of a run".to_owned(),
@@ -126,23 +142,34 @@ fn trigger(program: &Program, trigger: &sluice_types::Trigger) -> Vec<String> {
     lines
 }
 
+/// The name of a state, set in by what it is part of.
+fn indented(step: &Step) -> String {
+    format!("{}{}", "  ".repeat(step.depth), step.state)
+}
+
+fn lines(step: &Step) -> Vec<String> {
+    let does = step.does.iter().map(|does| format!("→ {does}"));
+    std::iter::once(step.when.clone()).chain(does).chain(step.fails.iter().cloned()).collect()
+}
+
 /// One line per function, upstream first: what it reads, itself, what it writes.
-fn flows(program: &Program, graph: &Graph) -> Vec<String> {
+fn flows(program: &Program, graph: &Graph, callers: &Callers<'_>) -> Vec<String> {
     let functions = graph.components().into_iter().flatten().filter_map(|node| match node {
         Node::Function(function) => Some(function),
         Node::Bucket(_) => None,
     });
-    functions.map(|function| flow(program, graph, function)).collect()
+    functions.map(|function| flow(program, graph, function, callers.get(&function))).collect()
 }
 
-fn flow(program: &Program, graph: &Graph, function: FunctionIx) -> String {
+fn flow(program: &Program, graph: &Graph, function: FunctionIx, callers: Option<&BTreeSet<&str>>) -> String {
     let node = Node::Function(function);
-    let before = graph.predecessors(node);
-    let buckets = before.iter().filter(|n| matches!(n, Node::Bucket(_)));
-    let reads = buckets.map(|n| name(program, *n)).collect::<Vec<_>>().join(" + ");
+    let callers: Vec<_> = callers.into_iter().flatten().map(|caller| format!("workflow {caller}")).collect();
+    let buckets = |nodes: BTreeSet<Node>| {
+        let buckets = nodes.into_iter().filter(|node| matches!(node, Node::Bucket(_)));
+        buckets.map(|bucket| name(program, bucket).to_owned()).collect::<Vec<_>>()
+    };
+    let reads = [buckets(graph.predecessors(node)), callers.clone()].concat().join(" + ");
     let reads = if reads.is_empty() { "·".to_owned() } else { reads };
-    let writes = graph.successors(node);
-    let writes = writes.iter().filter(|n| matches!(n, Node::Bucket(_)));
-    let writes = writes.map(|n| name(program, *n)).collect::<Vec<_>>().join(" + ");
+    let writes = [buckets(graph.successors(node)), callers].concat().join(" + ");
     format!("{reads} → [{}] → {writes}", name(program, node))
 }
