@@ -111,7 +111,7 @@ fn function(program: &Program, function: &sluice_types::Function, callers: &[Str
     let mut lines = vec![runtime(&function.runtime), format!("into {}", into(program, function))];
     if !callers.is_empty() {
         lines.push(format!(
-            "when {} calls it, the answer goes there",
+            "{} gets the answer to its calls, of one attempt each",
             list(callers.iter().map(String::as_str))
         ));
     }
