@@ -14,10 +14,12 @@ mod signed;
 pub use account::Account;
 pub use lambda::Lambda;
 pub use signature::Credentials;
+pub use states::AwsCallees;
 
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_runtime::NodeHandle;
+use std::sync::Arc;
 
 /// How the AWS side of a node is set up.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +28,21 @@ pub struct Settings {
     pub account: Account,
     /// With which requests must be signed; without them every signature is taken, and none.
     pub credentials: Option<Credentials>,
+    /// What workflows of the node call by AWS's names; the node is to be started with it.
+    pub callees: Arc<AwsCallees>,
 }
 
-/// Every AWS route, behind the check of signatures.
+impl Settings {
+    /// Settings of an account.
+    pub fn new(account: Account, credentials: Option<Credentials>) -> Self {
+        let callees = Arc::new(AwsCallees::new(account.clone()));
+        Self { account, credentials, callees }
+    }
+}
+
+/// Every AWS route, behind the check of signatures. To be called within a tokio runtime.
 pub fn router(node: NodeHandle, settings: &Settings) -> Router {
+    settings.callees.attach(node.clone());
     let states = states::router(node.clone(), settings.account.clone());
     let router = lambda::router(Lambda::new(node, settings.account.clone())).merge(states);
     match &settings.credentials {

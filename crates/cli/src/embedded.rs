@@ -3,8 +3,10 @@
 use crate::exit::{Failure, Outcome};
 use crate::sdk;
 use http::{Request, Response};
+use sluice_runtime::callees::CalleesRef;
 use sluice_runtime::{Node, NodeConfig};
 use sluice_server::InProcess;
+use sluice_server::aws::Settings;
 use sluice_types::Code;
 use std::io;
 use std::path::Path;
@@ -23,11 +25,13 @@ impl Embedded {
     pub fn start() -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir();
         let dir = dir.map_err(|e| machine("cannot make a temporary directory", &e))?;
-        let mut config = config(dir.path())?;
+        let aws = Settings::default();
+        let mut config = config(dir.path(), &aws)?;
         config.ephemeral = true;
         let node = Node::start(config)?;
-        let server = InProcess::new(node.handle());
-        Ok(Self { server, runtime: runtime()?, _node: node, _dir: dir })
+        let runtime = runtime()?;
+        let server = runtime.block_on(async { InProcess::new(node.handle(), &aws) });
+        Ok(Self { server, runtime, _node: node, _dir: dir })
     }
 
     /// Asks it, and reads the whole answer.
@@ -40,9 +44,10 @@ impl Embedded {
 pub const LAUNCHER: &str = "/proc/self/exe";
 
 /// How a node of this binary is set up on a data directory.
-pub fn config(data_dir: &Path) -> Outcome<NodeConfig> {
+pub fn config(data_dir: &Path, aws: &Settings) -> Outcome<NodeConfig> {
     let give_back = sluice_allocator::give_back;
-    Ok(NodeConfig { give_back, ..NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER) })
+    let callees = CalleesRef(aws.callees.clone());
+    Ok(NodeConfig { give_back, callees, ..NodeConfig::new(data_dir, sdk::unpack()?, LAUNCHER) })
 }
 
 /// A runtime on this thread: the shard has a thread of its own, the front needs no more than one.

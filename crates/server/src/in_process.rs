@@ -12,9 +12,9 @@ use tower::ServiceExt;
 pub struct InProcess(Router);
 
 impl InProcess {
-    /// Over a node.
-    pub fn new(node: NodeHandle) -> Self {
-        Self(crate::router(node))
+    /// Over a node. To be called within a tokio runtime.
+    pub fn new(node: NodeHandle, aws: &sluice_aws::Settings) -> Self {
+        Self(crate::router(node, aws))
     }
 
     /// Asks, and reads the whole answer.

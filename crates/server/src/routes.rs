@@ -58,10 +58,10 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
-/// The API without a socket: for embedding, and for tests.
-pub fn router(node: NodeHandle) -> Router {
+/// The API without a socket: for embedding, and for tests. To be called within a tokio runtime.
+pub fn router(node: NodeHandle, aws: &sluice_aws::Settings) -> Router {
     let (_, never) = watch::channel(false);
-    with_front(Front::new(node, never), &sluice_aws::Settings::default())
+    with_front(Front::new(node, never), aws)
 }
 
 pub(crate) fn with_front(front: Front, aws: &sluice_aws::Settings) -> Router {

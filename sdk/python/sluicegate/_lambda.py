@@ -26,7 +26,7 @@ from ._wire import JSON, UNSERIALISABLE, UNSTARTABLE
 RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
 #: Content type of an invocation with a client context: a JSON object of `event` and `client_context`.
 WITH_CONTEXT = "application/vnd.aws.lambda.invocation+json"
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HERE = os.path.dirname(__file__) + os.sep
 #: Id of the invocation that runs, for log lines.
 _request_id = ""
 

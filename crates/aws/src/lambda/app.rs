@@ -86,6 +86,12 @@ pub struct Invocation {
 impl Invocation {
     /// The start of its run.
     pub fn start(self) -> StartRequest {
+        let (app, id) = (self.app.clone(), Some(self.request_id.clone()));
+        StartRequest { app, id, objects: vec![self.object()], seal: true, ..StartRequest::default() }
+    }
+
+    /// The object that its run starts with.
+    pub fn object(self) -> NewObject {
         let bucket = if self.waiting == Waiting::Caller { CALLS } else { EVENTS };
         let (content_type, bytes) = match self.client_context {
             None => (ContentType::Json, self.event),
@@ -96,9 +102,7 @@ impl Invocation {
                 (ContentType::Other(WITH_CONTEXT.into()), bytes.into())
             }
         };
-        let object = NewObject { bucket: bucket.to_owned(), key: self.arn, content_type, bytes };
-        let (id, objects) = (Some(self.request_id), vec![object]);
-        StartRequest { app: self.app, id, objects, seal: true, ..StartRequest::default() }
+        NewObject { bucket: bucket.to_owned(), key: self.arn, content_type, bytes }
     }
 }
 

@@ -19,7 +19,7 @@ impl Lambda {
     /// `CreateFunction`
     pub(super) async fn create_function(&self, body: &[u8]) -> Answer<Value> {
         let mut fields = Fields::parse(body)?;
-        let reference = Reference::parse(&fields.need::<String>("FunctionName")?)?;
+        let reference = Reference::parse(&fields.need::<String>("FunctionName")?)?.unqualified()?;
         let publish = fields.take::<bool>("Publish")?.unwrap_or(false);
         let tags = tags::read(&mut fields)?;
         let mut configuration = Settings::read(&mut fields)?.create()?;

@@ -4,9 +4,10 @@ use super::app::{Invocation, Waiting, app_name};
 use super::ending::Ending;
 use super::failure::{Answer, Failure, Kind};
 use super::limits::{ASYNC_EVENT_BYTES_MAX, CLIENT_CONTEXT_BYTES_MAX, EVENT_BYTES_MAX, QUEUE_PATIENCE};
-use super::record::{Configuration, Function, Qualified};
+use super::record::{Configuration, Function, Qualified, Record};
 use super::reference::Reference;
 use super::{Lambda, log_tail};
+use crate::account::Account;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -29,6 +30,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// What an invocation of a reference executes now, given the function's record; of an alias with two versions one
+    /// is drawn.
+    pub fn of(record: Record, reference: &Reference, account: &Account) -> Answer<Self> {
+        // 53 random bits are a fraction.
+        let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
+        let not_found = || reference.not_found(account);
+        let function = record.function.ok_or_else(not_found)?;
+        let version = function.resolve(reference.qualifier.as_ref(), draw).ok_or_else(not_found)?;
+        Ok(Self { function, version, arn: reference.arn(account) })
+    }
+
     /// The app that executes it.
     pub fn app(&self) -> String {
         app_name(&self.function.name, self.version)
@@ -43,12 +55,8 @@ impl Target {
 impl Lambda {
     /// The version that an invocation of a reference executes now; of an alias with two, one is drawn.
     pub async fn resolve(&self, reference: &Reference) -> Answer<Target> {
-        let function = self.find(reference).await?;
-        // 53 random bits are a fraction.
-        let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
-        let version = function.resolve(reference.qualifier.as_ref(), draw);
-        let version = version.ok_or_else(|| reference.not_found(&self.account))?;
-        Ok(Target { function, version, arn: reference.arn(&self.account) })
+        let record = self.read(&reference.name).await?.record;
+        Target::of(record, reference, &self.account)
     }
 
     /// `Invoke`

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// Name of the document, which belongs to the app that `$LATEST` is.
+pub const DOCUMENT: &str = "aws.lambda.function";
+
 /// Everything known of a function name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {

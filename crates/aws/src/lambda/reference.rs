@@ -66,6 +66,17 @@ impl Reference {
         Ok(self)
     }
 
+    /// The same, unless it names a version or alias: for operations on the whole function.
+    pub fn unqualified(self) -> Answer<Self> {
+        match &self.qualifier {
+            None | Some(Qualifier::Latest) => Ok(Self { qualifier: None, ..self }),
+            Some(_) => Err(Failure::invalid(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this \
+                 operation. Please specify either a function name or an unqualified function ARN.",
+            )),
+        }
+    }
+
     /// Its ARN, qualified as the reference is.
     pub fn arn(&self, account: &Account) -> String {
         match &self.qualifier {
@@ -185,5 +196,7 @@ mod tests {
         assert_eq!(parse("f:1").qualified(None), Ok(parse("f:1")));
         assert_eq!(parse("f:1").qualified(Some("1")), Ok(parse("f:1")));
         assert!(parse("f:1").qualified(Some("2")).is_err());
+        assert_eq!(parse("f:$LATEST").unqualified(), Ok(parse("f")));
+        assert!(parse("f:1").unqualified().is_err() && parse("f:live").unqualified().is_err());
     }
 }

@@ -16,8 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 /// Dates with which the paths of operations begin.
-const DATES: &[&str] =
-    &["2015-03-31", "2014-11-13", "2016-08-19", "2017-03-31", "2017-10-31", "2019-09-30", "2020-06-30"];
+const DATES: &[&str] = &["2015-03-31", "2016-08-19", "2017-03-31", "2017-10-31", "2019-09-30", "2020-06-30"];
 
 /// Whether a path is one of AWS Lambda's.
 pub fn is_lambda(path: &str) -> bool {
@@ -112,33 +111,33 @@ impl Asked {
     }
 
     async fn function(&self, lambda: &Lambda, name: &str, rest: &[&str]) -> Answer<Response> {
-        let reference = self.reference(name)?;
-        let (reference, body) = (&reference, &self.body);
+        let (one, body) = (&self.reference(name)?, &self.body);
+        let whole = || one.clone().unqualified();
         match (self.method.as_str(), rest) {
             ("GET", []) => {
                 let host = self.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-                found(lambda.get_function(reference, host).await?)
+                found(lambda.get_function(one, host).await?)
             }
-            ("DELETE", []) => gone(lambda.delete_function(reference).await?),
-            ("GET", ["configuration"]) => found(lambda.get_configuration(reference).await?),
-            ("PUT", ["configuration"]) => found(lambda.update_configuration(reference, body).await?),
-            ("PUT", ["code"]) => found(lambda.update_code(reference, body).await?),
-            ("POST", ["versions"]) => made(lambda.publish_version(reference, body).await?),
-            ("GET", ["versions"]) => self.page("Versions", lambda.list_versions(reference).await?),
-            ("POST", ["aliases"]) => made(lambda.create_alias(reference, body).await?),
+            ("DELETE", []) => gone(lambda.delete_function(one).await?),
+            ("GET", ["configuration"]) => found(lambda.get_configuration(one).await?),
+            ("PUT", ["configuration"]) => found(lambda.update_configuration(&whole()?, body).await?),
+            ("PUT", ["code"]) => found(lambda.update_code(&whole()?, body).await?),
+            ("POST", ["versions"]) => made(lambda.publish_version(&whole()?, body).await?),
+            ("GET", ["versions"]) => self.page("Versions", lambda.list_versions(&whole()?).await?),
+            ("POST", ["aliases"]) => made(lambda.create_alias(&whole()?, body).await?),
             ("GET", ["aliases"]) => {
                 let of = self.parameter("FunctionVersion");
-                self.page("Aliases", lambda.list_aliases(reference, of).await?)
+                self.page("Aliases", lambda.list_aliases(&whole()?, of).await?)
             }
-            ("GET", ["aliases", alias]) => found(lambda.get_alias(reference, alias).await?),
-            ("PUT", ["aliases", alias]) => found(lambda.update_alias(reference, alias, body).await?),
-            ("DELETE", ["aliases", alias]) => gone(lambda.delete_alias(reference, alias).await?),
+            ("GET", ["aliases", alias]) => found(lambda.get_alias(&whole()?, alias).await?),
+            ("PUT", ["aliases", alias]) => found(lambda.update_alias(&whole()?, alias, body).await?),
+            ("DELETE", ["aliases", alias]) => gone(lambda.delete_alias(&whole()?, alias).await?),
             _ => Err(self.unknown()),
         }
     }
 
     async fn tags(&self, lambda: &Lambda, name: &str) -> Answer<Response> {
-        let reference = Reference::parse(name)?;
+        let reference = Reference::parse(name)?.unqualified()?;
         match self.method {
             Method::GET => found(lambda.list_tags(&reference).await?),
             Method::POST => gone(lambda.tag(&reference, &self.body).await?),
@@ -152,7 +151,7 @@ impl Asked {
     }
 
     async fn concurrency(&self, lambda: &Lambda, name: &str) -> Answer<Response> {
-        let reference = self.reference(name)?;
+        let reference = self.reference(name)?.unqualified()?;
         match self.method {
             Method::GET => found(lambda.get_concurrency(&reference).await?),
             Method::PUT => found(lambda.put_concurrency(&reference, &self.body).await?),

@@ -3,12 +3,9 @@
 use super::Lambda;
 use super::app::app_name;
 use super::failure::{Answer, Failure};
-use super::record::{Function, Qualified, Record};
+use super::record::{DOCUMENT, Function, Qualified, Record};
 use super::reference::Reference;
 use sluice_runtime::api::DocumentsRequest;
-
-/// Name of the document.
-pub(super) const DOCUMENT: &str = "aws.lambda.function";
 
 /// A record as it was read.
 #[derive(Clone, Debug, Default)]

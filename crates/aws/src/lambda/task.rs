@@ -2,9 +2,9 @@
 
 use super::app::{Invocation, Waiting, app_name, version_of};
 use super::ending::Ending;
-use super::record::{Qualified, Record};
+use super::invoke::Target;
+use super::record::{DOCUMENT, Qualified, Record};
 use super::reference::Reference;
-use super::store::DOCUMENT;
 use crate::account::Account;
 use bytes::Bytes;
 use sluice_expression::Value;
@@ -25,18 +25,19 @@ pub fn called(
     let reference = Reference::parse(function)
         .map_err(|failure| fault("Lambda.ValidationException", &failure.message))?;
     let missing = || {
-        let message = format!("Function not found: {}", reference.arn(account));
-        fault("Lambda.ResourceNotFoundException", &format!("{message} (Service: Lambda, Status Code: 404, Request ID: {})", uuid::Uuid::new_v4()))
+        let message = reference.not_found(account).message;
+        fault(
+            "Lambda.ResourceNotFoundException",
+            &format!("{message} (Service: Lambda, Status Code: 404, Request ID: {})", uuid::Uuid::new_v4()),
+        )
     };
     let kept = directory.document(&app_name(&reference.name, Qualified::Latest), DOCUMENT);
-    let record = kept.and_then(|bytes| Record::from_bytes(&bytes).ok());
-    let found = record.and_then(|record| record.function).ok_or_else(missing)?;
-    let draw = (uuid::Uuid::new_v4().as_u128() & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64;
-    let version = found.resolve(reference.qualifier.as_ref(), draw).ok_or_else(missing)?;
+    let record = kept.and_then(|bytes| Record::from_bytes(&bytes).ok()).unwrap_or_default();
+    let target = Target::of(record, &reference, account).map_err(|_| missing())?;
     let invocation = Invocation {
-        app: app_name(&reference.name, version),
+        app: target.app(),
         request_id: uuid::Uuid::new_v4().to_string(),
-        arn: reference.arn(account),
+        arn: target.arn,
         event: Bytes::from(payload.to_json()),
         client_context: None,
         waiting,

@@ -81,7 +81,12 @@ fn app() -> DeployRequest {
         workflows: Vec::new(),
     };
     let definition = Bytes::from_static(b"{}");
-    DeployRequest { program: Arc::new(program), definition, files: BTreeMap::new(), reset_triggers: Vec::new() }
+    DeployRequest {
+        program: Arc::new(program),
+        definition,
+        files: BTreeMap::new(),
+        reset_triggers: Vec::new(),
+    }
 }
 
 async fn find(call: &Call<'_>, name: &str) -> Result<Option<Kept>, Fault> {
@@ -140,9 +145,7 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
         found.extend(kept.map(|kept| (kept.created_ms, name)));
     }
     found.sort();
-    let line = |(created_ms, name): &(u64, String)| {
-        json!({"activityArn": call.account.activity(name), "name": name, "creationDate": seconds(*created_ms)})
-    };
+    let line = |(created_ms, name): &(u64, String)| json!({"activityArn": call.account.activity(name), "name": name, "creationDate": seconds(*created_ms)});
     paged("activities", &page, found.iter().map(line).collect())
 }
 
@@ -170,9 +173,8 @@ pub async fn report(call: &Call<'_>) -> Result<Value, Fault> {
     let event = match call.action {
         "SendTaskSuccess" => {
             let output = request.output.ok_or_else(|| Fault::missing("output"))?;
-            let output = Json::parse(output.as_bytes()).map_err(|error| {
-                Fault::new("InvalidOutput", format!("Invalid Output: '{error}'"))
-            })?;
+            let output = Json::parse(output.as_bytes())
+                .map_err(|error| Fault::new("InvalidOutput", format!("Invalid Output: '{error}'")))?;
             TokenEvent::Succeeded(output)
         }
         "SendTaskFailure" => TokenEvent::Failed {

@@ -81,13 +81,19 @@ impl Resource {
                 name: (*name).to_owned(),
                 express: false,
             }),
-            ("express", [machine, name, ..]) => {
-                Some(Self::Execution { machine: (*machine).to_owned(), name: (*name).to_owned(), express: true })
-            }
+            ("express", [machine, name, ..]) => Some(Self::Execution {
+                machine: (*machine).to_owned(),
+                name: (*name).to_owned(),
+                express: true,
+            }),
             ("activity", [name]) => Some(Self::Activity((*name).to_owned())),
             ("mapRun", [of, id]) => {
                 let (machine, label) = of.split_once('/')?;
-                Some(Self::MapRun { machine: machine.to_owned(), label: label.to_owned(), id: (*id).to_owned() })
+                Some(Self::MapRun {
+                    machine: machine.to_owned(),
+                    label: label.to_owned(),
+                    id: (*id).to_owned(),
+                })
             }
             _ => None,
         }
@@ -157,12 +163,17 @@ mod tests {
     fn arns_are_read_as_they_are_written() {
         let place = Account::new("eu-west-1", "000000000000").expect("well formed");
         assert_eq!(machine_named(&place.machine("a")), Ok(("a".into(), None)));
-        assert_eq!(machine_named(&format!("{}:PROD", place.machine("a"))), Ok(("a".into(), Some("PROD".into()))));
+        assert_eq!(
+            machine_named(&format!("{}:PROD", place.machine("a"))),
+            Ok(("a".into(), Some("PROD".into())))
+        );
         for express in [false, true] {
             assert_eq!(execution_named(&place.execution("m", "e", express)), Ok(("m".into(), "e".into())));
         }
         assert_eq!(Resource::parse(&place.activity("act")), Some(Resource::Activity("act".into())));
-        for wrong in ["", "arn:aws:states:x", "arn:aws:lambda:us-east-1:1:function:f", "arn:aws:states:r:a:what:x"] {
+        for wrong in
+            ["", "arn:aws:states:x", "arn:aws:lambda:us-east-1:1:function:f", "arn:aws:states:r:a:what:x"]
+        {
             assert_eq!(Resource::parse(wrong), None, "{wrong}");
         }
     }

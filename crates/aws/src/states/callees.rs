@@ -23,6 +23,7 @@ const EXECUTION: u8 = 2;
 const EXECUTION_JSON: u8 = 3;
 
 /// Finds what AWS's names stand for on this node.
+#[derive(Default)]
 pub struct AwsCallees {
     account: Account,
     door: OnceLock<(NodeHandle, tokio::runtime::Handle)>,
@@ -53,9 +54,16 @@ impl AwsCallees {
         Ok(if asynchronous { Callee::Started(called, Value::Null) } else { Callee::Run(called) })
     }
 
-    fn execution(&self, arguments: &Value, wait: Wait, task: TaskRef, directory: &dyn Directory) -> Result<Callee, Fault> {
+    fn execution(
+        &self,
+        arguments: &Value,
+        wait: Wait,
+        task: TaskRef,
+        directory: &dyn Directory,
+    ) -> Result<Callee, Fault> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
-        let arn = text("StateMachineArn").ok_or_else(|| fault("States.Runtime", "The field \"StateMachineArn\" is required"))?;
+        let arn = text("StateMachineArn")
+            .ok_or_else(|| fault("States.Runtime", "The field \"StateMachineArn\" is required"))?;
         let sfn = |name: &str, message: String| fault(&format!("StepFunctions.{name}Exception"), &message);
         let (machine, qualifier) = machine_named(arn).map_err(|error| sfn("InvalidArn", error.message))?;
         let kept = directory.document(&arn::app_of(&machine), DOCUMENT);
@@ -90,7 +98,8 @@ impl AwsCallees {
         };
         Ok(match wait {
             Wait::None => {
-                let answer = [("ExecutionArn", Value::from(arn)), ("StartDate", Value::Int(super::now_ms() as i64))];
+                let answer =
+                    [("ExecutionArn", Value::from(arn)), ("StartDate", Value::Int(super::now_ms() as i64))];
                 Callee::Started(Box::new(called), Value::fields(answer))
             }
             Wait::Sync | Wait::Sync2 => Callee::Run(Box::new(called)),
@@ -132,6 +141,12 @@ impl AwsCallees {
     }
 }
 
+impl std::fmt::Debug for AwsCallees {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "callees of {:?}", self.account)
+    }
+}
+
 impl Callees for AwsCallees {
     fn resolve(&self, request: &TaskRequest, task: TaskRef, directory: &dyn Directory) -> Callee {
         let found = match &request.work {
@@ -139,7 +154,9 @@ impl Callees for AwsCallees {
                 self.invocation(function, payload, *asynchronous, directory)
             }
             Work::Activity { arn, .. } => match Resource::parse(arn) {
-                Some(Resource::Activity(name)) if activities::exists(directory, &name) => Ok(Callee::Activity(name.into())),
+                Some(Resource::Activity(name)) if activities::exists(directory, &name) => {
+                    Ok(Callee::Activity(name.into()))
+                }
                 _ => Err(fault("States.Runtime", &format!("The activity \"{arn}\" does not exist"))),
             },
             Work::StartExecution { arguments, wait } => self.execution(arguments, *wait, task, directory),
@@ -148,7 +165,9 @@ impl Callees for AwsCallees {
                 "States.Runtime",
                 &format!("The integration {service}:{action} is not available on this server"),
             )),
-            Work::Function { name, .. } => Err(fault("States.Runtime", &format!("there is no function {name}"))),
+            Work::Function { name, .. } => {
+                Err(fault("States.Runtime", &format!("there is no function {name}")))
+            }
             Work::ReadItems { .. } | Work::WriteResults { .. } => Ok(Callee::Errand),
         };
         found.unwrap_or_else(Callee::Refused)
@@ -167,9 +186,12 @@ impl Callees for AwsCallees {
         runtime.spawn(async move {
             let event = match errand(&node, &account, &request).await {
                 Ok(output) => Event::Succeeded { task: task.task, output },
-                Err(Fault { error, cause }) => {
-                    Event::Failed { task: task.task, error: error.into(), cause: cause.into(), timed_out: false }
-                }
+                Err(Fault { error, cause }) => Event::Failed {
+                    task: task.task,
+                    error: error.into(),
+                    cause: cause.into(),
+                    timed_out: false,
+                },
             };
             // The node asks for the errand again if this does not arrive.
             drop(node.report(task, event).await);
@@ -185,11 +207,18 @@ async fn errand(node: &NodeHandle, account: &Account, request: &TaskRequest) -> 
 }
 
 /// An action of Step Functions itself, by its SDK name.
-async fn own_api(node: &NodeHandle, account: &Account, action: &str, arguments: &Value) -> Result<Value, Fault> {
+async fn own_api(
+    node: &NodeHandle,
+    account: &Account,
+    action: &str,
+    arguments: &Value,
+) -> Result<Value, Fault> {
     let name = capitalised(action);
     let body = renamed(arguments, &uncapitalised).to_json();
     let answer = Call::new(node, account, &name, body.as_bytes()).answer().await;
-    let answer = answer.map_err(|error| fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message))?;
+    let answer = answer.map_err(|error| {
+        fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message)
+    })?;
     let answer = Value::parse(answer.to_string().as_bytes()).unwrap_or_default();
     Ok(renamed(&answer, &capitalised))
 }

@@ -242,7 +242,9 @@ pub fn error_of(view: &RunView) -> (Option<String>, Option<String>) {
             (text(&cause.r#type), text(&cause.message))
         }
         Some(problem) if matches!(problem.code, Code::RUN_CANCELLED | Code::WORKFLOW_FAILED) => (None, None),
-        Some(problem) if problem.code == Code::WORKFLOW_TIMED_OUT => (Some("States.Timeout".to_owned()), None),
+        Some(problem) if problem.code == Code::WORKFLOW_TIMED_OUT => {
+            (Some("States.Timeout".to_owned()), None)
+        }
         Some(problem) => (Some("States.Runtime".to_owned()), Some(problem.message.clone())),
     }
 }
@@ -260,12 +262,8 @@ pub fn status(view: &RunView) -> &'static str {
 
 fn redrivable(view: &RunView) -> (&'static str, Option<&'static str>) {
     match view.status {
-        Status::Running => {
-            ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven"))
-        }
-        Status::Succeeded => {
-            ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven"))
-        }
+        Status::Running => ("NOT_REDRIVABLE", Some("Execution is RUNNING and cannot be redriven")),
+        Status::Succeeded => ("NOT_REDRIVABLE", Some("Execution is SUCCEEDED and cannot be redriven")),
         Status::Failed | Status::Cancelled => ("REDRIVABLE", None),
     }
 }
@@ -275,14 +273,18 @@ pub async fn stop(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Named = call.read()?;
     let arn = request.execution_arn.ok_or_else(|| Fault::missing("executionArn"))?;
     if let Some(Resource::Execution { express: true, .. }) = Resource::parse(&arn) {
-        return Err(Fault::new("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"));
+        return Err(Fault::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        ));
     }
     let (machine, name, view) = known(call, &arn).await?;
     let run = arn::run_of(&machine, &name);
     let ended_ms = match view.ended_ms {
         Some(ended_ms) => ended_ms,
         None => {
-            let stopped = call.node.stop_workflow(&run, request.error.map(Into::into), request.cause.map(Into::into));
+            let stopped =
+                call.node.stop_workflow(&run, request.error.map(Into::into), request.cause.map(Into::into));
             match stopped.await {
                 // It has ended by itself in between.
                 Err(problem) if problem.code != Code::UNKNOWN_TASK => return Err(problem.into()),
@@ -301,7 +303,10 @@ pub async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
     let (redrive, reason) = redrivable(&view);
     if redrive != "REDRIVABLE" {
         let reason = reason.unwrap_or_default();
-        return Err(Fault::new("ExecutionNotRedrivable", format!("Execution is not redrivable: '{arn}'. {reason}")));
+        return Err(Fault::new(
+            "ExecutionNotRedrivable",
+            format!("Execution is not redrivable: '{arn}'. {reason}"),
+        ));
     }
     call.node.redrive_workflow(&arn::run_of(&machine, &name)).await?;
     Ok(json!({"redriveDate": seconds(now_ms())}))
@@ -326,19 +331,24 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let (machine, _) = machine_named(&arn)?;
     let record = record::existing(call.node, call.account, &machine).await?.record;
     if record.is_express() {
-        return Err(Fault::new("StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"));
+        return Err(Fault::new(
+            "StateMachineTypeNotSupported",
+            "This operation is not supported by this type of state machine",
+        ));
     }
     let (coarse, wanted) = filter(request.status_filter.as_deref())?;
     let (limit, mut before) = (request.page.limit()?, request.page.cursor()?.map(RunKey));
     let mut lines = Vec::new();
     loop {
-        let query = ListRequest { app: Some(arn::app_of(&machine)), status: coarse, limit: LISTED_AT_ONCE, before };
+        let query =
+            ListRequest { app: Some(arn::app_of(&machine)), status: coarse, limit: LISTED_AT_ONCE, before };
         let views = call.node.list(query).await?;
         let more = views.len() == LISTED_AT_ONCE;
         for view in views {
             before = Some(view.key);
             // Executions of an earlier state machine of this name are not its own.
-            let shown = view.started_ms >= record.created_ms && wanted.is_none_or(|wanted| status(&view) == wanted);
+            let shown =
+                view.started_ms >= record.created_ms && wanted.is_none_or(|wanted| status(&view) == wanted);
             let Some(workflow) = view.workflow.as_ref().filter(|_| shown) else { continue };
             if lines.len() == limit {
                 let last = lines.last().map_or(0, |(key, _): &(u64, Value)| *key);

@@ -340,8 +340,12 @@ fn or(given: Value, default: Value) -> Value {
 async fn deploy(call: &Call<'_>, name: &str, definition: &str, express: bool) -> Result<u32, Fault> {
     let program = program(name, definition, express);
     let definition = Bytes::from(serde_json::to_vec(&program).expect("programs are plain data"));
-    let request =
-        DeployRequest { program: Arc::new(program), definition, files: BTreeMap::new(), reset_triggers: Vec::new() };
+    let request = DeployRequest {
+        program: Arc::new(program),
+        definition,
+        files: BTreeMap::new(),
+        reset_triggers: Vec::new(),
+    };
     Ok(call.node.deploy(request).await?.version)
 }
 

@@ -48,8 +48,9 @@ impl<'a> Call<'a> {
     /// The parameters.
     fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         let body = if self.body.is_empty() { b"{}" } else { self.body };
-        serde_json::from_slice(body)
-            .map_err(|error| Fault::new("SerializationException", format!("the request cannot be read: {error}")))
+        serde_json::from_slice(body).map_err(|error| {
+            Fault::new("SerializationException", format!("the request cannot be read: {error}"))
+        })
     }
 
     /// Does what is asked.

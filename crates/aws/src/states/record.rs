@@ -127,7 +127,8 @@ pub async fn all(node: &NodeHandle) -> Result<Vec<Record>, Fault> {
 /// Writes a record, unless somebody else wrote it in between.
 pub async fn write(node: &NodeHandle, kept: &Kept) -> Result<(), Fault> {
     let bytes = serde_json::to_vec(&kept.record).expect("records are plain data");
-    node.set_document(&app_of(&kept.record.name), DOCUMENT, Some(Bytes::from(bytes)), Some(kept.revision)).await?;
+    node.set_document(&app_of(&kept.record.name), DOCUMENT, Some(Bytes::from(bytes)), Some(kept.revision))
+        .await?;
     Ok(())
 }
 
@@ -146,7 +147,10 @@ fn read(revision: u64, bytes: &[u8]) -> Result<Kept, Fault> {
         Ok(record) => Ok(Kept { record, revision }),
         Err(error) => Err(Fault {
             status: 500,
-            ..Fault::new("InternalServerError", format!("the description of a state machine is damaged: {error}"))
+            ..Fault::new(
+                "InternalServerError",
+                format!("the description of a state machine is damaged: {error}"),
+            )
         }),
     }
 }

@@ -62,7 +62,8 @@ async fn act(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
 /// The region that the request was signed for; ARNs in answers name it.
 fn region(headers: &HeaderMap, own: &Account) -> std::sync::Arc<str> {
     let signed = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let scope = signed.and_then(|text| text.split_once("Credential=")).and_then(|(_, rest)| rest.split('/').nth(2));
+    let scope =
+        signed.and_then(|text| text.split_once("Credential=")).and_then(|(_, rest)| rest.split('/').nth(2));
     let known = scope.and_then(|region| Account::new(region, &own.id));
     known.map_or_else(|| own.region.clone(), |account| account.region)
 }

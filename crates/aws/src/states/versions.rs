@@ -56,11 +56,17 @@ pub async fn publish(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Publish = call.read()?;
     let (name, mut kept) = machine(call, request.state_machine_arn).await?;
     if let Some(expected) = request.revision_id.filter(|expected| *expected != kept.record.current().1.id) {
-        let message = format!("Failed to publish the State Machine version for revision {expected}. The current State Machine revision is {}.", kept.record.current().1.id);
+        let message = format!(
+            "Failed to publish the State Machine version for revision {expected}. The current State Machine revision is {}.",
+            kept.record.current().1.id
+        );
         return Err(Fault::new("ConflictException", message));
     }
     if kept.record.versions.len() >= VERSIONS_MAX {
-        return Err(Fault::new("ServiceQuotaExceededException", "the state machine has as many versions as it may"));
+        return Err(Fault::new(
+            "ServiceQuotaExceededException",
+            "the state machine has as many versions as it may",
+        ));
     }
     let number = publish_current(&mut kept.record, request.description);
     let created = kept.record.versions[&number].created_ms;
@@ -85,7 +91,10 @@ pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     let uses = |(_, alias): &(&String, &Alias)| alias.routes.iter().any(|(of, _)| *of == number);
     let users: Vec<&str> = kept.record.aliases.iter().filter(uses).map(|(name, _)| &**name).collect();
     if !users.is_empty() {
-        let message = format!("Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [{}]", users.join(", "));
+        let message = format!(
+            "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [{}]",
+            users.join(", ")
+        );
         return Err(Fault::new("ConflictException", message));
     }
     if kept.record.versions.remove(&number).is_some() {
@@ -149,7 +158,12 @@ pub async fn create_alias(call: &Call<'_>) -> Result<Value, Fault> {
         if present.routes == routes && present.description == request.description {
             return Ok(json!({"stateMachineAliasArn": arn, "creationDate": seconds(present.created_ms)}));
         }
-        return Err(Fault::new("ConflictException", format!("Failed to create alias because an alias with the same name and a different routing configuration already exists: '{arn}'")));
+        return Err(Fault::new(
+            "ConflictException",
+            format!(
+                "Failed to create alias because an alias with the same name and a different routing configuration already exists: '{arn}'"
+            ),
+        ));
     }
     let now = now_ms();
     let made = Alias { description: request.description, routes, created_ms: now, updated_ms: now };
@@ -163,7 +177,9 @@ pub async fn update_alias(call: &Call<'_>) -> Result<Value, Fault> {
     let request: AliasRequest = call.read()?;
     let (name, alias, mut kept) = aliased(call, request.state_machine_alias_arn).await?;
     if request.description.is_none() && request.routing_configuration.is_none() {
-        return Err(Fault::validation("Either the description or the RoutingConfiguration must be specified"));
+        return Err(Fault::validation(
+            "Either the description or the RoutingConfiguration must be specified",
+        ));
     }
     let routing = request.routing_configuration.map(|routing| routes(&kept.record, &name, &routing));
     let routing = routing.transpose()?;
@@ -182,9 +198,7 @@ pub async fn describe_alias(call: &Call<'_>) -> Result<Value, Fault> {
     let (name, alias, kept) = aliased(call, request.state_machine_alias_arn).await?;
     let found = &kept.record.aliases[&alias];
     let machine = call.account.machine(&name);
-    let route = |(number, weight): &(u64, u32)| {
-        json!({"stateMachineVersionArn": format!("{machine}:{number}"), "weight": weight})
-    };
+    let route = |(number, weight): &(u64, u32)| json!({"stateMachineVersionArn": format!("{machine}:{number}"), "weight": weight});
     let mut answer = json!({
         "stateMachineAliasArn": format!("{machine}:{alias}"),
         "name": alias,
@@ -233,11 +247,15 @@ fn routes(record: &Record, name: &str, routing: &[Route]) -> Result<Vec<(u64, u3
         let (of, qualifier) = machine_named(arn)?;
         let number = qualifier.and_then(|text| text.parse().ok());
         let number = number.filter(|number| of == name && record.versions.contains_key(number));
-        let number = number.ok_or_else(|| Fault::validation(format!("Invalid State Machine Version Arn: '{arn}'")))?;
+        let number =
+            number.ok_or_else(|| Fault::validation(format!("Invalid State Machine Version Arn: '{arn}'")))?;
         routes.push((number, route.weight));
     }
     let distinct = routes.len() < 2 || routes[0].0 != routes[1].0;
-    match (1..=2).contains(&routes.len()) && distinct && routes.iter().map(|(_, weight)| weight).sum::<u32>() == 100 {
+    match (1..=2).contains(&routes.len())
+        && distinct
+        && routes.iter().map(|(_, weight)| weight).sum::<u32>() == 100
+    {
         true => Ok(routes),
         false => Err(Fault::validation(
             "Sum of weights in RoutingConfiguration entries must be equal to 100, over one or two different versions",
@@ -256,8 +274,11 @@ async fn aliased(call: &Call<'_>, arn: Option<String>) -> Result<(String, String
     let arn = arn.ok_or_else(|| Fault::missing("stateMachineAliasArn"))?;
     let (name, alias) = machine_named(&arn)?;
     let alias = alias.ok_or_else(|| Fault::invalid_arn(&arn))?;
-    let not_there = || Fault::new("ResourceNotFound", format!("Request references a resource that does not exist: '{arn}'"));
-    let kept = record::find(call.node, &name).await?.filter(|kept| !kept.record.deleted).ok_or_else(not_there)?;
+    let not_there = || {
+        Fault::new("ResourceNotFound", format!("Request references a resource that does not exist: '{arn}'"))
+    };
+    let kept =
+        record::find(call.node, &name).await?.filter(|kept| !kept.record.deleted).ok_or_else(not_there)?;
     match kept.record.aliases.contains_key(&alias) {
         true => Ok((name, alias, kept)),
         false => Err(not_there()),

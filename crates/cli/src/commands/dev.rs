@@ -11,6 +11,7 @@ use crate::interrupt::Interrupt;
 use crate::show;
 use clap::Args;
 use sluice_runtime::Node;
+use sluice_server::aws::Settings as AwsSettings;
 use sluice_server::{Options, Server};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,8 +32,9 @@ pub struct Dev {
 impl Dev {
     pub fn execute(&self, global: &Global) -> Outcome {
         let interrupt = Interrupt::listen()?;
-        let node = self.place.start_node()?;
-        let served = self.serve(&node, global, &interrupt);
+        let aws = self.place.aws()?;
+        let node = self.place.start_node(&aws)?;
+        let served = self.serve(&node, global, &interrupt, aws);
         // A failed stop matters, but why the server could not serve matters more.
         let stopped = node.stop();
         served?;
@@ -40,9 +42,9 @@ impl Dev {
         Ok(Exit::Succeeded)
     }
 
-    fn serve(&self, node: &Node, global: &Global, interrupt: &Interrupt) -> Outcome<()> {
+    fn serve(&self, node: &Node, global: &Global, interrupt: &Interrupt, aws: AwsSettings) -> Outcome<()> {
         let runtime = runtime()?;
-        let options = Options { token: global.token.clone(), aws: self.place.aws()? };
+        let options = Options { token: global.token.clone(), aws };
         let server = runtime.block_on(Server::bind(self.place.addr()?, node.handle(), options))?;
         let url = format!("http://{}", server.local_addr());
         let (stop, stopped) = oneshot::channel::<()>();

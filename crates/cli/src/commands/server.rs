@@ -126,8 +126,9 @@ impl Core {
 
 impl Server {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let node = self.place.start_node()?;
-        let served = self.serve(&node, global);
+        let aws = self.place.aws()?;
+        let node = self.place.start_node(&aws)?;
+        let served = self.serve(&node, global, aws);
         // A failed stop matters, but why the server could not serve matters more.
         let stopped = node.stop();
         served?;
@@ -135,10 +136,10 @@ impl Server {
         Ok(Exit::Succeeded)
     }
 
-    fn serve(&self, node: &Node, global: &Global) -> Outcome<()> {
+    fn serve(&self, node: &Node, global: &Global, aws: AwsSettings) -> Outcome<()> {
         embedded::runtime()?.block_on(async {
             let mut signals = Signals::listen()?;
-            let options = Options { token: global.token.clone(), aws: self.place.aws()? };
+            let options = Options { token: global.token.clone(), aws };
             let server = Front::bind(self.place.addr()?, node.handle(), options).await?;
             let url = format!("http://{}", server.local_addr());
             if global.json {
@@ -175,12 +176,12 @@ impl Place {
         let key = aws_access_key_id.as_deref().zip(aws_secret_access_key.as_deref());
         let credentials = key
             .map(|(id, secret)| Credentials { access_key_id: id.into(), secret_access_key: secret.into() });
-        Ok(AwsSettings { account, credentials })
+        Ok(AwsSettings::new(account, credentials))
     }
 
     /// Starts a node on the data directory.
-    pub fn start_node(&self) -> Outcome<Node> {
-        let mut config = embedded::config(&self.data)?;
+    pub fn start_node(&self, aws: &AwsSettings) -> Outcome<Node> {
+        let mut config = embedded::config(&self.data, aws)?;
         config.workers_max = self.workers.map_or(config.workers_max, NonZero::get);
         config.core = self.core.number();
         config.retention_ms = self.retention.0;

@@ -6,6 +6,7 @@
     reason = "each test file uses a part; a test that panics has failed"
 )]
 
+pub mod boto;
 pub mod server;
 
 use serde_json::Value;

@@ -33,7 +33,7 @@ pub fn node(answer: impl Fn(Command) + Send + Sync + 'static) -> NodeHandle {
 
 /// A router over such a handle.
 pub fn router(answer: impl Fn(Command) + Send + Sync + 'static) -> Router {
-    sluice_server::router(node(answer))
+    sluice_server::router(node(answer), &Default::default())
 }
 
 /// A router over a node that must not be asked.
