@@ -156,5 +156,9 @@ impl<P: Ports> Shard<P> {
 fn too_deep() -> Problem {
     let most = limits::WORKFLOW_CALLS_DEEP_MAX;
     let message = format!("SLU0115: workflows call one another more than {most} deep");
-    Problem::new(Code::RUN_LIMIT, message, "look for a workflow that calls itself, or start it without waiting")
+    Problem::new(
+        Code::RUN_LIMIT,
+        message,
+        "look for a workflow that calls itself, or start it without waiting",
+    )
 }
