@@ -42,18 +42,20 @@ pub use history::{
 pub use iterations::{BATCH_BYTES_MAX, ITERATIONS_OPEN_MAX};
 pub use map_run::{Counts, MapRun, MapRunStatus};
 pub use request::{Output, Request, TaskId, TaskRequest, Wait, Work};
+pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
 pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
 pub use turn::STEPS_PER_SLICE;
 
-use crate::{Machine, Variables};
+use crate::Machine;
 use chance::Chance;
-use failure::{Failure, TIMEOUT};
-use frames::{Doing, Frame, FrameIx, Frames, Trail};
-use ledgers::{Ledgers, OWN};
+use failure::{Failure, RUNTIME, TIMEOUT};
+use frames::{Doing, Frame, FrameIx, Frames};
+use ledgers::Ledgers;
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::OnceLock;
 use task::{Purpose, reported};
 use turn::{Flow, Turn};
 
@@ -79,10 +81,12 @@ pub struct Execution {
     redriven_ms: Option<u64>,
     /// Of the last end, or of the redrive after it.
     last_event: u64,
+    /// Whether the history takes no more events, so that the execution fails.
+    is_full: bool,
     /// The time of the last event, in milliseconds.
     now_ms: u64,
     #[serde(skip)]
-    fixed_context: Option<context::Fixed>,
+    fixed_context: OnceLock<context::Fixed>,
 }
 
 impl Execution {
@@ -103,25 +107,13 @@ impl Execution {
             redrives: 0,
             redriven_ms: None,
             last_event: 0,
+            is_full: false,
             now_ms,
-            fixed_context: None,
+            fixed_context: OnceLock::new(),
         };
         let turn = &mut Turn::new(machine, now_ms, out);
         execution.start_clock(turn);
-        let frame = Frame {
-            parent: None,
-            index: 0,
-            ledger: OWN,
-            item: None,
-            state: machine.body.start,
-            input,
-            variables: Variables::default(),
-            trail: Trail::default(),
-            entered_ms: now_ms,
-            attempts: Vec::new(),
-            doing: Doing::Ready,
-            deadline_ms: None,
-        };
+        let frame = Frame::at(machine.body.start, input, now_ms);
         let role = execution.settings.role.clone();
         execution.note(&frame, 0, turn, || {
             HistoryKind::Execution(ExecutionStep::Started { input: frame.input.clone(), role })
@@ -189,6 +181,31 @@ impl Execution {
         }
     }
 
+    /// What it was told when it started.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its input.
+    pub fn input(&self) -> &Value {
+        &self.input
+    }
+
+    /// How it stands.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// How often it was redriven.
+    pub fn redrives(&self) -> u32 {
+        self.redrives
+    }
+
+    /// When it was redriven last, in milliseconds since 1970.
+    pub fn redriven_ms(&self) -> Option<u64> {
+        self.redriven_ms
+    }
+
     fn start_clock(&mut self, turn: &Turn<'_>) {
         let seconds = turn.machine.timeout_seconds;
         self.ends_at_ms = seconds.map(|seconds| turn.now_ms.saturating_add(seconds.saturating_mul(1000)));
@@ -248,6 +265,9 @@ impl Execution {
             Event::Succeeded { output, .. } => return self.task_succeeded(frame, ix, output, turn),
             Event::SubmitFailed { error, cause, .. } => {
                 return self.task_not_submitted(frame, ix, reported(error, cause), turn);
+            }
+            Event::Failed { error, cause, .. } if *error == *RUNTIME => {
+                return self.end_task(frame, ix, Failure::runtime(&*cause), turn);
             }
             Event::Failed { error, cause, timed_out, .. } => {
                 let mut failure = reported(error, cause);

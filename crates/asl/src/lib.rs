@@ -23,6 +23,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use expression::Expression;
 pub use fault::Fault;
 pub use machine::Machine;
-pub use scope::Scope;
+pub use scope::{Context, Scope};
 pub use template::Template;
 pub use variables::Variables;

@@ -4,12 +4,24 @@ use crate::{Fault, Variables};
 use sluice_expression::path::{Path, Root};
 use sluice_expression::{Value, World};
 
+/// A context object; one that is built when it is asked for costs nothing until then.
+pub trait Context {
+    /// The object, the same at each call.
+    fn value(&self) -> &Value;
+}
+
+impl Context for Value {
+    fn value(&self) -> &Value {
+        self
+    }
+}
+
 /// What expressions of a state see.
 pub struct Scope<'a> {
     /// `$`, or `$states.input`.
     pub input: &'a Value,
     /// `$$`, or `$states.context`.
-    pub context: &'a Value,
+    pub context: &'a dyn Context,
     /// `$name`.
     pub variables: &'a Variables,
     /// `$states.result`, where the state has one.
@@ -40,7 +52,7 @@ impl<'a> Scope<'a> {
     pub fn root(&self, root: &Root) -> Option<&'a Value> {
         match root {
             Root::Data => Some(self.input),
-            Root::Context => Some(self.context),
+            Root::Context => Some(self.context.value()),
             Root::Variable(name) => self.variables.get(name),
         }
     }

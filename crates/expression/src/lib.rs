@@ -3,6 +3,7 @@
 //! It knows no clock, no randomness and no IO: what an expression may ask of the world is handed in.
 
 pub mod digest;
+pub mod jsonata;
 pub mod path;
 mod value;
 mod world;

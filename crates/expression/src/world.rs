@@ -1,10 +1,13 @@
-//! What an expression may ask of the world it is evaluated in.
+//! What an expression may ask of the world.
 
-/// Time and randomness, handed in so that evaluation can be repeated exactly.
+/// The clock and the randomness of an evaluation.
+///
+/// Who evaluates chooses both, so that a replay sees what the first run saw.
 pub trait World {
-    /// Milliseconds since 1970-01-01T00:00:00Z; the same throughout one evaluation.
+    /// The time, in milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&mut self) -> u64;
-    /// Sixty-four random bits, new at each call.
+
+    /// The next number of a uniform distribution.
     fn random_u64(&mut self) -> u64;
 }
 

@@ -4,9 +4,11 @@
 mod condition;
 mod quantity;
 mod read;
+mod workflow;
 
 pub use condition::{Condition, EventPattern, From, Watched};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
+pub use workflow::Workflow;
 
 use crate::node::Position;
 use serde::Deserialize;
@@ -29,8 +31,28 @@ pub struct Definition {
     pub functions: Vec<(String, Function)>,
     /// The triggers beyond those that functions carry in `on`.
     pub triggers: Vec<Trigger>,
+    /// The workflows by name, in the order of the source.
+    pub workflows: Vec<(String, Workflow)>,
     /// Where each part was written.
     pub places: Places,
+}
+
+impl Definition {
+    /// The files that workflows name and that nobody has read yet, relative to the app's folder.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let unread = self.workflows.iter().filter(|(_, workflow)| workflow.asl.is_none());
+        unread.filter_map(|(_, workflow)| workflow.file.as_deref())
+    }
+
+    /// Fills in the texts of files. See [`crate::with_files`] for the JSON form.
+    pub fn attach(&mut self, files: &BTreeMap<String, String>) {
+        for (_, workflow) in &mut self.workflows {
+            let text = workflow.file.as_ref().and_then(|file| files.get(file));
+            if workflow.asl.is_none() {
+                workflow.asl = text.map(|text| text.as_str().into());
+            }
+        }
+    }
 }
 
 /// A bucket.
@@ -171,6 +193,14 @@ pub struct Places {
 }
 
 impl Places {
+    /// A file of the app's folder, as the user would name it.
+    pub fn beside(&self, file: &str) -> Arc<str> {
+        match self.file.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{file}").into(),
+            None => file.into(),
+        }
+    }
+
     /// File and position of the part at a path such as `functions.count.into`, or of the nearest part around it.
     pub fn find(&self, path: &str) -> Option<(Arc<str>, Position)> {
         let mut path = path;

@@ -57,9 +57,12 @@ impl Diagnostic {
         self
     }
 
-    /// The same finding, with the position its path has in the source.
+    /// The same finding, with the position its path has in the source, unless it has one already.
     #[must_use]
-    pub fn located(mut self, places: &Places) -> Self {
+    pub(crate) fn located(mut self, places: &Places) -> Self {
+        if !self.file.is_empty() {
+            return self;
+        }
         match places.find(&self.path) {
             Some((file, at)) => (self.file, self.at) = (file, self.at.or(Some(at))),
             None => self.file = places.file.clone(),

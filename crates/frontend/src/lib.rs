@@ -16,6 +16,7 @@ pub mod schema;
 
 mod decode;
 mod node;
+mod states;
 mod yaml;
 
 pub use cel::CelEvaluator;
@@ -24,7 +25,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use explain::{explain, explain_json};
 pub use graph::Graph;
 pub use lower::{lower, warnings};
-pub use manifest::manifest_json;
+pub use manifest::{manifest_json, with_files};
 pub use node::Position;
 pub use schema::MANIFEST_SCHEMA;
 pub use sluice_types::did_you_mean;

@@ -7,6 +7,7 @@ mod function;
 mod name;
 mod trigger;
 mod warning;
+mod workflow;
 
 pub use warning::warnings;
 
@@ -58,13 +59,14 @@ impl<'a> Lowering<'a> {
         self.check_name("app", &definition.app, "app");
         self.check_count("buckets", definition.buckets.len());
         self.check_count("functions", definition.functions.len());
+        self.check_count("workflows", definition.workflows.len());
         Program {
             app: definition.app.as_str().into(),
             durability: definition.durability,
             buckets: self.lower_buckets(),
             functions: definition.functions.iter().map(|(name, f)| self.function(name, f)).collect(),
             triggers: self.triggers(),
-            workflows: Vec::new(),
+            workflows: self.workflows(),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::node::{Entry, Node, Value};
 use crate::yaml;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sluice_types::Code;
+use std::collections::BTreeMap;
 
 /// A YAML manifest as JSON, in the same order, with a `source` that tells the lines. `file` is its name for messages.
 ///
@@ -25,6 +26,24 @@ pub fn manifest_json(text: &str, file: &str) -> Result<String, Vec<Diagnostic>> 
     serde_json::to_string(&root).map_err(|e| {
         refused(format!("this cannot be written as JSON: {e}"), None, "write finite numbers and text keys")
     })
+}
+
+/// A definition in its JSON form that needs no files any more: workflows that name one get its text beside the name.
+/// The JSON is one that [`crate::Definition::from_json`] reads.
+pub fn with_files(json: &str, files: &BTreeMap<String, String>) -> Result<String, serde_json::Error> {
+    let mut root: Node = serde_json::from_str(json)?;
+    for (_, workflow) in root.member("workflows").into_iter().flat_map(Node::members) {
+        let file = workflow.member("file").and_then(|file| match &file.value {
+            Value::Text(file) => files.get(file),
+            _ => None,
+        });
+        if let (Some(text), Value::Map(entries)) = (file, &mut workflow.value)
+            && entries.iter().all(|entry| entry.key != "asl")
+        {
+            entries.push(entry("asl", Value::Text(text.clone())));
+        }
+    }
+    serde_json::to_string(&root)
 }
 
 fn entry(key: &str, value: Value) -> Entry {
@@ -69,6 +88,23 @@ functions:
         assert_eq!(json.buckets, yaml.buckets);
         assert_eq!(&*json.places.file, "sluice.yaml");
         assert_eq!(json.places.find("functions.y").map(|(_, at)| at.line), Some(5));
+    }
+
+    #[test]
+    fn files_go_along() {
+        let yaml =
+            "app: a\nworkflows: {w: {file: w.json}, v: {asl: {StartAt: A, States: {}}}, u: {file: u.json}}";
+        let files = BTreeMap::from([("w.json".to_owned(), "{\n}".to_owned())]);
+        let json = with_files(&manifest_json(yaml, "s.yaml").unwrap(), &files).unwrap();
+        let mut attached = Definition::from_yaml(yaml, "s.yaml").unwrap();
+        assert_eq!(attached.files().collect::<Vec<_>>(), ["w.json", "u.json"]);
+        attached.attach(&files);
+        let read = Definition::from_json(&json).unwrap();
+        assert_eq!(read.workflows, attached.workflows);
+        assert_eq!(read.workflows[0].1.asl.as_deref(), Some("{\n}"));
+        assert_eq!(read.workflows[1].1.asl.as_deref(), Some(r#"{"StartAt":"A","States":{}}"#));
+        assert_eq!(read.files().collect::<Vec<_>>(), ["u.json"]);
+        assert_eq!(with_files(&json, &files).unwrap(), json);
     }
 
     #[test]

@@ -48,6 +48,20 @@ impl Node {
         }
     }
 
+    /// The members of a map, by name.
+    pub fn members(&mut self) -> impl Iterator<Item = (&str, &mut Node)> {
+        let entries = match &mut self.value {
+            Value::Map(entries) => entries.as_mut_slice(),
+            _ => &mut [],
+        };
+        entries.iter_mut().map(|entry| (entry.key.as_str(), &mut entry.value))
+    }
+
+    /// The member of a map with that name.
+    pub fn member(&mut self, name: &str) -> Option<&mut Node> {
+        self.members().find_map(|(key, node)| (key == name).then_some(node))
+    }
+
     /// Calls `visit` with the path (`functions.count.into`) and the position of every value: its own for a
     /// scalar, that of its key for a list or a map.
     pub fn positions(&self, visit: &mut dyn FnMut(&str, Position)) {

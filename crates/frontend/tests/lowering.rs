@@ -1,11 +1,17 @@
 //! Definitions to programs.
 
-use sluice_frontend::{Definition, lower, warnings};
+use sluice_frontend::{Definition, Diagnostic, lower, warnings};
 use sluice_types::{Action, Condition, FunctionIx, Gathering, Network, Program, Runtime, Scope, Visibility};
 
 fn program(yaml: &str) -> Program {
     let lowered = Definition::from_yaml(yaml, "sluice.yaml").and_then(|definition| lower(&definition));
     lowered.unwrap_or_else(|findings| panic!("{findings:#?}"))
+}
+
+/// What is said of a definition that can be lowered.
+fn doubts(yaml: &str) -> Vec<Diagnostic> {
+    let definition = Definition::from_yaml(yaml, "sluice.yaml").expect("this is a definition");
+    warnings(&definition, &lower(&definition).expect("the definition lowers"))
 }
 
 const WORDCOUNT: &str = "
@@ -29,7 +35,7 @@ fn names_become_indices_and_defaults_are_filled_in() {
         Condition::Join { from, of: FunctionIx(0) }
     });
     assert_eq!(program.triggers[1].actions, [Action::Invoke(FunctionIx(1))]);
-    assert_eq!(warnings(&program), []);
+    assert_eq!(doubts(WORDCOUNT), []);
 }
 
 #[test]
@@ -111,7 +117,7 @@ triggers:
 
 #[test]
 fn what_is_doubtful_is_a_warning() {
-    let program = program(
+    let doubts = doubts(
         "
 app: a
 buckets: [b]
@@ -120,7 +126,7 @@ functions:
   after: {runtime: exec, command: [x], on: {join: b, of: idle}}
 ",
     );
-    let messages: Vec<_> = warnings(&program).into_iter().map(|d| d.message).collect();
+    let messages: Vec<_> = doubts.into_iter().map(|d| d.message).collect();
     assert_eq!(
         messages,
         [

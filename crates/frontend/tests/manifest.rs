@@ -25,7 +25,7 @@ fn examples() -> Vec<&'static str> {
 #[test]
 fn the_examples_of_the_reference_are_valid_and_lower() {
     let schema = schema();
-    assert_eq!(examples().len(), 2);
+    assert_eq!(examples().len(), 3);
     for example in examples() {
         let value = serde_yaml_ng::from_str(example).expect("the example is YAML");
         let errors: Vec<_> = schema.iter_errors(&value).map(|e| e.to_string()).collect();
@@ -78,6 +78,11 @@ fn schema_and_reader_refuse_the_same_mistakes() {
         ("functions:", "triggers: [{on: {each: texts}}]\nfunctions:"),
         ("functions:", "triggers: [{invoke: count}]\nfunctions:"),
         ("functions:", "triggers: [{on: {each: texts}, emit: {subject: s}}]\nfunctions:"),
+        ("functions:", "workflows: {w: {}}\nfunctions:"),
+        ("functions:", "workflows: {w: {asl: {}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {asl: [a]}}\nfunctions:"),
+        ("functions:", "workflows: {w: {file: a, asl: {StartAt: A, States: {}}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {file: a, aws_limits: 3}}\nfunctions:"),
     ];
     let schema = schema();
     for (from, to) in mistakes {

@@ -7,7 +7,8 @@ const DEFINITION: &str = include_str!("../../../sdk/python/tests/fixtures/wordco
 
 #[test]
 fn an_app_in_python_becomes_a_program() {
-    let program = lower(&Definition::from_json(DEFINITION).unwrap()).unwrap();
+    let definition = Definition::from_json(DEFINITION).unwrap();
+    let program = lower(&definition).unwrap();
     let functions: Vec<_> = program.functions.iter().map(|f| (&*f.name, f.network)).collect();
     assert_eq!(functions, [("count", Network::None), ("total", Network::None), ("shout", Network::None)]);
     assert_eq!(
@@ -17,7 +18,7 @@ fn an_app_in_python_becomes_a_program() {
     assert_eq!((program.functions[0].timeout_ms, program.functions[0].retry.attempts), (30_000, 4));
     assert_eq!(program.functions[1].into, [sluice_types::Program::OUTPUT]);
     assert_eq!(program.triggers[3].scope, Scope::App);
-    assert_eq!(warnings(&program), []);
+    assert_eq!(warnings(&definition, &program), []);
 }
 
 #[test]

@@ -1,11 +1,14 @@
-//! The context object: `$$` and `$states.context`.
+//! The context object: `$$` and `$states.context`; built when an expression asks for it.
 
-use super::Execution;
 use super::clock;
 use super::frames::{Frame, Item};
+use super::ledgers::Ledgers;
+use super::settings::Settings;
+use crate::Context;
 use crate::machine::{Kind, State};
 use sluice_expression::{Map, Value};
-use std::sync::Arc;
+use std::cell::OnceCell;
+use std::sync::{Arc, OnceLock};
 
 /// The parts that stay the same throughout an execution.
 #[derive(Clone, Debug)]
@@ -14,29 +17,63 @@ pub(super) struct Fixed {
     machine: Value,
 }
 
-impl Execution {
-    /// The context object of a state.
-    pub(super) fn context(&mut self, frame: &Frame, state: &State, token: Option<&Arc<str>>) -> Value {
-        let fixed = self.fixed_context();
+/// What the context object tells of the execution.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub settings: &'a Settings,
+    pub input: &'a Value,
+    pub ledgers: &'a Ledgers,
+    pub redrives: u32,
+    pub redriven_ms: Option<u64>,
+    pub fixed: &'a OnceLock<Fixed>,
+}
+
+/// The context object of a state.
+pub(super) struct StateContext<'a> {
+    pub about: About<'a>,
+    pub frame: &'a Frame,
+    pub state: &'a State,
+    pub token: Option<&'a Arc<str>>,
+    pub built: OnceCell<Value>,
+}
+
+impl Context for StateContext<'_> {
+    fn value(&self) -> &Value {
+        self.built.get_or_init(|| self.build())
+    }
+}
+
+impl StateContext<'_> {
+    fn build(&self) -> Value {
+        let fixed = self.about.fixed.get_or_init(|| self.about.fixed());
         let mut context = Map::default();
-        let execution = self.child_context(frame, &fixed.execution);
-        context.insert("Execution".into(), execution.unwrap_or(fixed.execution));
-        context.insert("StateMachine".into(), fixed.machine);
-        context.insert("State".into(), state_context(frame, state));
-        if let Some(token) = token {
+        let child = self.about.child(self.frame, &fixed.execution);
+        context.insert("Execution".into(), child.unwrap_or_else(|| fixed.execution.clone()));
+        context.insert("StateMachine".into(), fixed.machine.clone());
+        context.insert("State".into(), self.of_state());
+        if let Some(token) = self.token {
             context.insert("Task".into(), Value::fields([("Token", Value::String(token.clone()))]));
         }
-        if let Some(item) = &frame.item {
+        if let Some(item) = &self.frame.item {
             context.insert("Map".into(), Value::fields([("Item", item.context())]));
         }
         Value::object(context)
     }
 
-    fn fixed_context(&mut self) -> Fixed {
-        let Self { fixed_context, settings, .. } = self;
-        if let Some(fixed) = fixed_context {
-            return fixed.clone();
+    fn of_state(&self) -> Value {
+        let mut state = Map::default();
+        state.insert("Name".into(), Value::String(self.state.name.clone()));
+        state.insert("EnteredTime".into(), Value::string(clock::rfc3339(self.frame.entered_ms)));
+        if matches!(self.state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
+            state.insert("RetryCount".into(), Value::Int(i64::from(self.frame.retries())));
         }
+        Value::object(state)
+    }
+}
+
+impl About<'_> {
+    fn fixed(&self) -> Fixed {
+        let settings = self.settings;
         let mut execution = Map::default();
         execution.insert("Id".into(), Value::String(settings.id.clone()));
         execution.insert("Input".into(), self.input.clone());
@@ -51,13 +88,11 @@ impl Execution {
             ("Id", Value::String(settings.machine_id.clone())),
             ("Name", Value::String(settings.machine_name.clone())),
         ]);
-        let fixed = Fixed { execution: Value::object(execution), machine };
-        self.fixed_context = Some(fixed.clone());
-        fixed
+        Fixed { execution: Value::object(execution), machine }
     }
 
     /// `Execution` of a child execution of a distributed Map.
-    fn child_context(&self, frame: &Frame, own: &Value) -> Option<Value> {
+    fn child(&self, frame: &Frame, own: &Value) -> Option<Value> {
         let child = self.ledgers.get(frame.ledger).child.as_deref()?;
         let mut execution = own.as_object().cloned().unwrap_or_default();
         execution.insert("Id".into(), Value::String(child.arn.clone()));
@@ -66,16 +101,6 @@ impl Execution {
         execution.insert("Name".into(), Value::String(child.name.clone()));
         Some(Value::object(execution))
     }
-}
-
-fn state_context(frame: &Frame, state: &State) -> Value {
-    let mut about = Map::default();
-    about.insert("Name".into(), Value::String(state.name.clone()));
-    about.insert("EnteredTime".into(), Value::string(clock::rfc3339(frame.entered_ms)));
-    if matches!(state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
-        about.insert("RetryCount".into(), Value::Int(i64::from(frame.retries())));
-    }
-    Value::object(about)
 }
 
 impl Item {

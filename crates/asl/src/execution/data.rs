@@ -2,6 +2,7 @@
 
 use super::Execution;
 use super::chance::Moment;
+use super::context::{About, StateContext};
 use super::failure::{DATA_LIMIT_EXCEEDED, Failure};
 use super::frames::{Doing, Frame};
 use super::history::HistoryKind;
@@ -11,6 +12,7 @@ use crate::machine::{Next, QueryLanguage, State};
 use crate::{Fault, Scope, Template};
 use sluice_expression::path::{Path, ReferencePath, Root};
 use sluice_expression::{Map, Value};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// What an expression sees of its state, besides context and variables.
@@ -42,7 +44,15 @@ impl Execution {
         turn: &Turn<'_>,
         evaluate: impl FnOnce(&mut Scope<'_>) -> Result<R, Fault>,
     ) -> Result<R, Failure> {
-        let context = self.context(frame, state, view.token);
+        let about = About {
+            settings: &self.settings,
+            input: &self.input,
+            ledgers: &self.ledgers,
+            redrives: self.redrives,
+            redriven_ms: self.redriven_ms,
+            fixed: &self.fixed_context,
+        };
+        let context = StateContext { about, frame, state, token: view.token, built: OnceCell::new() };
         let mut world = Moment { now_ms: turn.now_ms, chance: &mut self.chance };
         let mut scope = Scope {
             input: view.input,

@@ -1,13 +1,14 @@
 //! How executions end, how parts of them are cut short, and how they go on after a redrive.
 
-use super::failure::Failure;
+use super::failure::{Failure, RUNTIME};
 use super::frames::{Doing, Frame, FrameIx, Trail};
 use super::history::{ExecutionStep, HistoryKind, JoinStep, MapRunStep};
 use super::join::{Join, Slot};
 use super::map_run::MapRunStatus;
+use super::settings::HISTORY_EVENTS_MAX;
 use super::turn::Turn;
 use super::{Execution, Request, Status};
-use crate::machine::{Kind, MapMode};
+use crate::machine::{Kind, MapMode, State};
 use sluice_expression::Value;
 use std::sync::Arc;
 
@@ -18,8 +19,8 @@ impl Execution {
     /// The machine has come to its end.
     pub(super) fn succeed(&mut self, frame: &Frame, output: Value, turn: &mut Turn<'_>) {
         let step = ExecutionStep::Succeeded { output: output.clone() };
-        self.note(frame, frame.trail.last, turn, || HistoryKind::Execution(step));
         self.status = Status::Succeeded { output };
+        self.note(frame, frame.trail.last, turn, || HistoryKind::Execution(step));
     }
 
     /// Nothing caught an error; the frames stay halted, for a redrive.
@@ -32,12 +33,20 @@ impl Execution {
 
     /// Ends an execution that has not succeeded.
     pub(super) fn end(&mut self, previous: u64, step: ExecutionStep, status: Status, turn: &mut Turn<'_>) {
-        self.halt(ROOT, false, turn);
+        self.halt(ROOT, None, false, turn);
+        self.status = status;
         if let Some(frame) = self.frames.take(ROOT) {
             self.last_event = self.note(&frame, previous, turn, || HistoryKind::Execution(step));
             self.frames.put(ROOT, frame);
         }
-        self.status = status;
+    }
+
+    /// The history can take no more than its end.
+    pub(super) fn overflow(&mut self, turn: &mut Turn<'_>) {
+        let error: Option<Arc<str>> = Some(RUNTIME.into());
+        let cause =
+            format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
+        self.fail(Failure::work(error, Some(cause.into())), turn);
     }
 
     /// `StopExecution`.
@@ -47,23 +56,35 @@ impl Execution {
     }
 
     /// Cuts short what the children of a frame do. The histories of states and iterations tell so if `announced`.
-    pub(super) fn halt_children(&mut self, frame: &mut Frame, announced: bool, turn: &mut Turn<'_>) {
+    pub(super) fn halt_children(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        announced: bool,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(join) = frame.join() else { return };
         join.open = 0;
-        let open: Vec<FrameIx> = join.slots.iter().filter_map(Slot::frame).collect();
-        for child in open {
-            self.halt(child, announced, turn);
+        let children: Vec<FrameIx> = join.slots.iter().filter_map(Slot::frame).collect();
+        for child in children {
+            self.halt(child, Some(state), announced, turn);
         }
     }
 
-    /// Cuts short what a frame does; its place is kept for a redrive.
-    fn halt(&mut self, ix: FrameIx, announced: bool, turn: &mut Turn<'_>) {
+    /// Cuts short what a frame does, as part of a state; its place is kept for a redrive.
+    fn halt(&mut self, ix: FrameIx, part_of: Option<&State>, announced: bool, turn: &mut Turn<'_>) {
         let Some(mut frame) = self.frames.take(ix) else { return };
         if !matches!(frame.doing, Doing::Halted(_)) {
-            self.halt_children(&mut frame, announced, turn);
+            let block = part_of.map_or(&turn.machine.body, |state| state.child_block(frame.index));
+            let state = &block.states[frame.state.0 as usize];
+            self.halt_children(&mut frame, state, announced, turn);
             self.set_deadline(&mut frame, ix, None);
             self.abort_map_run(&mut frame, turn);
-            self.announce_halt(&frame, announced, turn);
+            if announced && !matches!(frame.doing, Doing::Ready) {
+                let kind = state.kind.state_type();
+                self.note(&frame, frame.trail.last, turn, || HistoryKind::StateAborted { kind });
+            }
+            self.announce_end(&frame, part_of, announced, turn);
             let join = match std::mem::replace(&mut frame.doing, Doing::Ready) {
                 Doing::Working(working) => {
                     turn.out.requests.push(Request::Cancel(working.task));
@@ -77,14 +98,9 @@ impl Execution {
         self.frames.put(ix, frame);
     }
 
-    fn announce_halt(&mut self, frame: &Frame, announced: bool, turn: &mut Turn<'_>) {
-        let Some(parent) = frame.parent else { return };
-        if announced && !matches!(frame.doing, Doing::Ready) {
-            let kind = self.state_of(frame, turn.machine).kind.state_type();
-            self.note(frame, frame.trail.last, turn, || HistoryKind::StateAborted { kind });
-        }
-        let parent = self.frames.get(parent);
-        let Some(state) = parent.map(|parent| self.state_of(parent, turn.machine)) else { return };
+    /// Tells that an iteration was cut short.
+    fn announce_end(&mut self, frame: &Frame, part_of: Option<&State>, announced: bool, turn: &mut Turn<'_>) {
+        let Some(state) = part_of else { return };
         match &state.kind {
             Kind::Map(map) if map.mode != MapMode::Inline => self.child_aborted(frame, turn),
             Kind::Map(_) if announced => {
@@ -97,7 +113,7 @@ impl Execution {
     }
 
     fn abort_map_run(&mut self, frame: &mut Frame, turn: &mut Turn<'_>) {
-        let Some(run) = frame.join().and_then(|join| join.run()) else { return };
+        let Some(run) = frame.map_run() else { return };
         if self.map_runs[run as usize].status == MapRunStatus::Running {
             self.end_map_run(run, MapRunStatus::Aborted, turn.now_ms);
             self.note(frame, frame.trail.last, turn, || HistoryKind::MapRun(MapRunStep::Aborted));
@@ -132,7 +148,7 @@ impl Execution {
         self.status = Status::Running;
         self.redrives += 1;
         self.redriven_ms = Some(turn.now_ms);
-        self.fixed_context = None;
+        self.fixed_context.take();
         self.start_clock(turn);
         let count = self.redrives;
         if let Some(frame) = self.frames.take(ROOT) {

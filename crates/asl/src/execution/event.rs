@@ -16,7 +16,7 @@ pub enum Event {
         /// What the service answered.
         output: Value,
     },
-    /// Work that ends by a callback or a job's end could not be handed over.
+    /// Work could not be handed over.
     SubmitFailed {
         /// Which.
         task: TaskId,
@@ -44,7 +44,7 @@ pub enum Event {
         /// The result; of `lambda:invoke`, the payload alone.
         output: Value,
     },
-    /// A task failed.
+    /// A task failed. `States.Runtime` says that it could not be made out what is to be done: nothing catches that.
     Failed {
         /// Which.
         task: TaskId,

@@ -7,7 +7,7 @@ use super::turn::Turn;
 use crate::Fault;
 use crate::machine::State;
 use serde::{Deserialize, Serialize};
-use sluice_expression::{Map, Value};
+use sluice_expression::Value;
 use std::sync::Arc;
 
 /// `States.Runtime`.
@@ -75,16 +75,10 @@ impl Failure {
         Self { origin: Origin::Children, ..self }
     }
 
-    /// What a catcher sees.
+    /// What a catcher sees; what is not given is empty.
     pub fn output(&self) -> Value {
-        let mut output = Map::default();
-        if let Some(error) = &self.error {
-            output.insert("Error".into(), Value::String(error.clone()));
-        }
-        if let Some(cause) = &self.cause {
-            output.insert("Cause".into(), Value::String(cause.clone()));
-        }
-        Value::object(output)
+        let text = |text: &Option<Arc<str>>| Value::String(text.clone().unwrap_or_default());
+        Value::fields([("Error", text(&self.error)), ("Cause", text(&self.cause))])
     }
 
     /// Whether one of the names of a retrier or catcher matches.

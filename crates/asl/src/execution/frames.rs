@@ -7,6 +7,7 @@
 //! * At most one frame is out of [`Frames`] to be run; while it is out, its parents are in.
 
 use super::join::Join;
+use super::ledgers::OWN;
 use super::task::Working;
 use crate::Variables;
 use crate::machine::StateIx;
@@ -103,6 +104,24 @@ impl Trail {
 }
 
 impl Frame {
+    /// A frame of the machine itself, about to enter a state.
+    pub fn at(state: StateIx, input: Value, now_ms: u64) -> Self {
+        Self {
+            parent: None,
+            index: 0,
+            ledger: OWN,
+            item: None,
+            state,
+            input,
+            variables: Variables::default(),
+            trail: Trail::default(),
+            entered_ms: now_ms,
+            attempts: Vec::new(),
+            doing: Doing::Ready,
+            deadline_ms: None,
+        }
+    }
+
     /// The number of times the state was tried again.
     pub fn retries(&self) -> u32 {
         self.attempts.iter().sum()

@@ -7,6 +7,7 @@ pub use kind::{ExecutionStep, HistoryKind, JoinStep, MapRunStep, Performer, Stat
 
 use super::Execution;
 use super::frames::Frame;
+use super::ledgers::OWN;
 use super::turn::Turn;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,10 @@ impl Execution {
         kind: impl FnOnce() -> HistoryKind,
     ) -> u64 {
         let ledger = self.ledgers.get_mut(frame.ledger);
+        if frame.ledger == OWN && self.status.is_running() && self.settings.limits(ledger.events) {
+            self.is_full = true;
+            return ledger.events;
+        }
         ledger.events += 1;
         let id = ledger.events;
         if self.settings.records_history && ledger.recorded {

@@ -5,8 +5,7 @@ use super::data::View;
 use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx, Item, Trail};
 use super::history::{ExecutionStep, HistoryKind, JoinStep};
-use super::join::{Join, Slot};
-use super::ledgers::OWN;
+use super::join::Slot;
 use super::turn::Turn;
 use crate::Variables;
 use crate::machine::{ItemBatcher, Map, State};
@@ -129,54 +128,52 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<(), Failure> {
         let (iterations, _) = frame.iterations().expect("a Map has iterations");
-        let run = iterations.run;
-        let first = iterations.next;
+        let (run, first) = (iterations.run, iterations.next);
         let (item, input) = match iterations.batch.clone() {
             None => self.next_item(frame, state, map, turn)?,
             Some(batch) => self.next_batch(frame, state, map, &batch, turn)?,
         };
+        let (iterations, _) = frame.iterations().expect("a Map has iterations");
+        let items = iterations.next - first;
         let join = frame.join().expect("a Map at work joins its iterations");
-        let (index, follows) = (join.slots.len() as u32, join.follows);
-        let items = join.iterations.as_ref().map_or(1, |iterations| iterations.next - first);
-        let (ledger, item, trail, variables) = match run {
-            Some(run) => {
-                let ledger = self.open_child(run, index, items, &input, turn);
-                (ledger, None, Trail::default(), Variables::default())
-            }
-            None => {
-                let name = state.name.clone();
-                let started = self.note(frame, follows, turn, || HistoryKind::Iteration {
-                    step: JoinStep::Started { length: None },
-                    name,
-                    index: u64::from(index),
-                });
-                (frame.ledger, Some(item), Trail::after(started), frame.inner_variables())
-            }
+        let index = join.slots.len() as u32;
+        let child = Frame { parent: Some(ix), index, ..Frame::at(map.processor.start, input, turn.now_ms) };
+        let child = match run {
+            Some(run) => self.child_execution(child, run, items, turn),
+            None => self.inline_iteration(child, frame, state, item, turn),
         };
-        let child = Frame {
-            parent: Some(ix),
-            index,
-            ledger,
-            item,
-            state: map.processor.start,
-            input,
-            variables,
-            trail,
-            entered_ms: turn.now_ms,
-            attempts: Vec::new(),
-            doing: Doing::Ready,
-            deadline_ms: None,
-        };
-        if child.ledger != OWN && run.is_some() {
-            let (input, role) = (child.input.clone(), self.settings.role.clone());
-            self.note(&child, 0, turn, || HistoryKind::Execution(ExecutionStep::Started { input, role }));
-        }
         let child = self.frames.insert(child);
         self.ready.push_back(child);
-        let join: &mut Join = frame.join().expect("a Map at work joins its iterations");
+        let join = frame.join().expect("a Map at work joins its iterations");
         join.slots.push(Slot::Open(child));
         join.open += 1;
         Ok(())
+    }
+
+    fn inline_iteration(
+        &mut self,
+        child: Frame,
+        frame: &mut Frame,
+        state: &State,
+        item: Arc<Item>,
+        turn: &mut Turn<'_>,
+    ) -> Frame {
+        let follows = frame.join().map_or(0, |join| join.follows);
+        let started = self.note(frame, follows, turn, || HistoryKind::Iteration {
+            step: JoinStep::Started { length: None },
+            name: state.name.clone(),
+            index: u64::from(child.index),
+        });
+        let (trail, variables) = (Trail::after(started), frame.inner_variables());
+        Frame { ledger: frame.ledger, item: Some(item), trail, variables, ..child }
+    }
+
+    fn child_execution(&mut self, child: Frame, run: u32, items: u32, turn: &mut Turn<'_>) -> Frame {
+        let ledger = self.open_child(run, child.index, items, &child.input, turn);
+        let child = Frame { ledger, ..child };
+        let (input, role) = (child.input.clone(), self.settings.role.clone());
+        self.note(&child, 0, turn, || HistoryKind::Execution(ExecutionStep::Started { input, role }));
+        child
     }
 
     /// The next item, and the input that `ItemSelector` makes of it.

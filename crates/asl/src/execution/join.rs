@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, JoinStep};
 use super::iterations::Iterations;
+use super::task::Purpose;
 use super::turn::{Flow, Turn};
 use crate::machine::{Kind, State};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,17 @@ impl Frame {
             Doing::Joining(join) | Doing::Halted(Some(join)) => Some(join),
             Doing::Working(working) => working.join.as_deref_mut(),
             _ => None,
+        }
+    }
+
+    /// Number of the map run of a frame at a distributed `Map`.
+    pub fn map_run(&mut self) -> Option<u32> {
+        match &self.doing {
+            Doing::Working(working) => match working.purpose {
+                Purpose::Items { run } | Purpose::Results { run } => Some(run),
+                Purpose::Task => None,
+            },
+            _ => self.join()?.run(),
         }
     }
 }
@@ -99,7 +111,7 @@ impl Execution {
         let flow = match failure {
             None => self.fill(&mut frame, parent, turn),
             Some(failure) => {
-                self.halt_children(&mut frame, true, turn);
+                self.halt_children(&mut frame, state, true, turn);
                 self.fail_state(&mut frame, parent, state, failure.of_child(), turn)
             }
         };
@@ -112,36 +124,25 @@ impl Execution {
         if let Kind::Map(map) = &state.kind
             && let Err(failure) = self.start_iterations(frame, ix, state, map, turn)
         {
-            self.halt_children(frame, true, turn);
+            self.halt_children(frame, state, true, turn);
             return self.fail_map(frame, ix, state, failure, turn);
         }
-        match frame.join() {
-            Some(join) if join.is_complete() => {
-                let flow = self.joined(frame, ix, state, turn);
-                flow.unwrap_or_else(|failure| self.fail_state(frame, ix, state, failure, turn))
-            }
-            _ => Flow::Wait,
+        if !frame.join().is_some_and(|join| join.is_complete()) {
+            return Flow::Wait;
         }
-    }
-
-    /// All children have ended.
-    fn joined(
-        &mut self,
-        frame: &mut Frame,
-        ix: FrameIx,
-        state: &State,
-        turn: &mut Turn<'_>,
-    ) -> Result<Flow, Failure> {
-        if let Kind::Map(map) = &state.kind
-            && self.write_results(frame, ix, state, map, turn)?
-        {
-            return Ok(Flow::Wait);
+        if let Kind::Map(map) = &state.kind {
+            match self.write_results(frame, ix, state, map, turn) {
+                Ok(false) => {}
+                Ok(true) => return Flow::Wait,
+                Err(failure) => return self.fail_map(frame, ix, state, failure, turn),
+            }
         }
         let result = match &state.kind {
             Kind::Map(map) => self.map_result(frame, map, turn),
             _ => Value::array(frame.join().map(|join| join.results()).unwrap_or_default()),
         };
-        self.finish_join(frame, state, result, turn)
+        let flow = self.finish_join(frame, state, result, turn);
+        flow.unwrap_or_else(|failure| self.fail_state(frame, ix, state, failure, turn))
     }
 
     /// Leaves a `Parallel` or `Map` whose children have succeeded.
@@ -159,11 +160,6 @@ impl Execution {
         });
         self.drop_children(frame);
         self.complete(frame, state, result, turn)
-    }
-
-    /// The state at which a frame is.
-    pub(super) fn state_of<'m>(&self, frame: &Frame, machine: &'m crate::Machine) -> &'m State {
-        &self.block(frame, machine).states[frame.state.0 as usize]
     }
 }
 

@@ -1,7 +1,7 @@
 //! `Map`: a block for every item.
 
 use super::data::View;
-use super::failure::{Failure, RUNTIME};
+use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, JoinStep, StateType};
 use super::iterations::Iterations;
@@ -9,8 +9,10 @@ use super::join::Join;
 use super::task::Purpose;
 use super::turn::{Flow, Turn};
 use super::{Execution, TaskRequest, Work};
-use crate::machine::{ItemReader, Items, Map, MapMode, QueryLanguage, State};
+use crate::Template;
+use crate::machine::{ItemReader, Items, Kind, Map, MapMode, QueryLanguage, State};
 use sluice_expression::Value;
+use std::sync::Arc;
 
 /// `Source` of items that are part of the state's data.
 const STATE_DATA: &str = "STATE_DATA";
@@ -29,11 +31,17 @@ impl Execution {
         if let Some(reader) = &map.reader {
             return self.read_items(frame, ix, state, map, reader, &effective, turn);
         }
+        let view = View::of(&effective);
         let items = self.items(frame, state, map, &effective, turn)?;
-        let source = (map.mode != MapMode::Inline).then(|| STATE_DATA.into());
-        let iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
+        let tolerance = match map.mode {
+            MapMode::Inline => None,
+            MapMode::Distributed { .. } => Some(self.tolerance(frame, state, map, view, turn)?),
+        };
+        let source = tolerance.is_some().then(|| STATE_DATA.into());
+        let mut iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
         self.map_started(frame, u64::from(iterations.length()), turn);
-        self.iterate(frame, ix, state, map, iterations, turn)
+        iterations.run = tolerance.map(|tolerance| self.start_map_run(frame, map, tolerance, turn));
+        Ok(self.iterate(frame, ix, iterations, turn))
     }
 
     fn map_started(&mut self, frame: &mut Frame, length: u64, turn: &mut Turn<'_>) {
@@ -45,14 +53,9 @@ impl Execution {
         &mut self,
         frame: &mut Frame,
         ix: FrameIx,
-        state: &State,
-        map: &Map,
-        mut iterations: Iterations,
+        iterations: Iterations,
         turn: &mut Turn<'_>,
-    ) -> Result<Flow, Failure> {
-        if map.mode != MapMode::Inline && iterations.run.is_none() {
-            iterations.run = Some(self.start_map_run(frame, state, map, turn)?);
-        }
+    ) -> Flow {
         if let Some(run) = iterations.run {
             self.count_items(run, iterations.length());
             self.map_runs[run as usize].max_concurrency = iterations.max_concurrency;
@@ -60,7 +63,7 @@ impl Execution {
         let iterations = Some(Box::new(iterations));
         let follows = frame.trail.last;
         frame.doing = Doing::Joining(Box::new(Join { slots: Vec::new(), open: 0, follows, iterations }));
-        Ok(self.fill(frame, ix, turn))
+        self.fill(frame, ix, turn)
     }
 
     fn items(
@@ -86,7 +89,6 @@ impl Execution {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn iterations(
         &mut self,
         frame: &Frame,
@@ -94,7 +96,7 @@ impl Execution {
         map: &Map,
         effective: Value,
         items: Value,
-        source: Option<std::sync::Arc<str>>,
+        source: Option<Arc<str>>,
         turn: &Turn<'_>,
     ) -> Result<Iterations, Failure> {
         let view = View::of(&effective);
@@ -106,7 +108,6 @@ impl Execution {
     }
 
     /// Has the items of a distributed `Map` read.
-    #[allow(clippy::too_many_arguments)]
     fn read_items(
         &mut self,
         frame: &mut Frame,
@@ -134,8 +135,9 @@ impl Execution {
             let max_items = self.see(frame, state, view, turn, |scope| max_items.value(scope, "MaxItems"))?;
             config.insert("MaxItems".into(), Value::Int(max_items as i64));
         }
+        let tolerance = self.tolerance(frame, state, map, view, turn)?;
         self.map_started(frame, 0, turn);
-        let run = self.start_map_run(frame, state, map, turn)?;
+        let run = self.start_map_run(frame, map, tolerance, turn);
         let work =
             Work::ReadItems { resource: reader.resource.clone(), config: Value::object(config), arguments };
         let task = self.next_task(ix);
@@ -153,12 +155,12 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Flow {
         let state = self.state_of(frame, turn.machine);
-        let crate::machine::Kind::Map(map) = &state.kind else { unreachable!("items belong to a Map") };
+        let Kind::Map(map) = &state.kind else { unreachable!("items belong to a Map") };
         let flow = self.effective_input(frame, state, turn).and_then(|effective| {
             let source = map.reader.as_ref().map(|reader| reader.resource.clone());
             let mut iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
             iterations.run = Some(run);
-            self.iterate(frame, ix, state, map, iterations, turn)
+            Ok(self.iterate(frame, ix, iterations, turn))
         });
         flow.unwrap_or_else(|failure| self.fail_map(frame, ix, state, failure, turn))
     }
@@ -167,7 +169,7 @@ impl Execution {
 /// The items are neither an array nor, where that is allowed, an object.
 fn no_items(state: &State, map: &Map, items: &Value) -> Failure {
     match (&map.items, state.query) {
-        (Some(Items::Template(crate::Template::Computed(expression))), QueryLanguage::Jsonata) => {
+        (Some(Items::Template(Template::Computed(expression))), QueryLanguage::Jsonata) => {
             let source = expression.source();
             let cause = format!(
                 "The JSONata expression '{source}' specified for the field 'Items' returned an unexpected result type. \
@@ -187,7 +189,7 @@ fn no_items(state: &State, map: &Map, items: &Value) -> Failure {
                 _ => "$",
             };
             let cause = format!("Reference path \"{path}\" must point to array.");
-            crate::Fault::new(RUNTIME, cause).into()
+            Failure::runtime(cause)
         }
     }
 }

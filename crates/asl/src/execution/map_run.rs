@@ -1,5 +1,6 @@
 //! Map runs: what becomes of the items of a distributed `Map`.
 
+use super::Execution;
 use super::data::View;
 use super::failure::Failure;
 use super::frames::{Frame, FrameIx};
@@ -8,7 +9,6 @@ use super::join::{Join, Slot};
 use super::ledgers::Child;
 use super::results::Outcome;
 use super::turn::{Flow, Turn};
-use super::{Execution, Status};
 use crate::machine::{Map, MapMode, State};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
@@ -76,6 +76,12 @@ pub struct Counts {
     pub results_written: u64,
 }
 
+/// How many failures are tolerated.
+pub(super) struct Tolerance {
+    count: Option<u64>,
+    percentage: Option<f64>,
+}
+
 impl MapRun {
     /// Whether more items failed than is tolerated.
     fn is_over_threshold(&self) -> bool {
@@ -106,23 +112,33 @@ impl MapRun {
 }
 
 impl Execution {
-    /// Opens the map run of a distributed `Map`.
-    pub(super) fn start_map_run(
+    /// How many failures a distributed `Map` tolerates.
+    pub(super) fn tolerance(
         &mut self,
-        frame: &mut Frame,
+        frame: &Frame,
         state: &State,
         map: &Map,
-        turn: &mut Turn<'_>,
-    ) -> Result<u32, Failure> {
-        let input = frame.input.clone();
-        let (count, percentage) = self.see(frame, state, View::of(&input), turn, |scope| {
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Tolerance, Failure> {
+        self.see(frame, state, view, turn, |scope| {
             let count = map.tolerated_failure_count.as_ref();
             let count = count.map(|count| count.value(scope, "ToleratedFailureCount")).transpose()?;
             let percentage = map.tolerated_failure_percentage.as_ref();
             let percentage =
                 percentage.map(|it| it.value(scope, "ToleratedFailurePercentage")).transpose()?;
-            Ok((count, percentage))
-        })?;
+            Ok(Tolerance { count, percentage })
+        })
+    }
+
+    /// Opens the map run of a distributed `Map`; gives its number.
+    pub(super) fn start_map_run(
+        &mut self,
+        frame: &mut Frame,
+        map: &Map,
+        tolerance: Tolerance,
+        turn: &mut Turn<'_>,
+    ) -> u32 {
         let arn = self.map_run_arn(map);
         self.map_runs.push(MapRun {
             arn: arn.clone(),
@@ -130,15 +146,15 @@ impl Execution {
             start_ms: turn.now_ms,
             stop_ms: None,
             max_concurrency: 0,
-            tolerated_failure_count: count,
-            tolerated_failure_percentage: percentage,
+            tolerated_failure_count: tolerance.count,
+            tolerated_failure_percentage: tolerance.percentage,
             items: Counts::default(),
             executions: Counts::default(),
             redrives: 0,
             redriven_ms: None,
         });
         self.follow(frame, turn, || HistoryKind::MapRun(MapRunStep::Started { arn }));
-        Ok(self.map_runs.len() as u32 - 1)
+        self.map_runs.len() as u32 - 1
     }
 
     fn map_run_arn(&mut self, map: &Map) -> Arc<str> {
@@ -319,8 +335,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Flow {
         let mut failure = self.explain(frame, state, failure, turn);
-        let run = frame.join().and_then(|join| join.iterations.as_ref()?.run);
-        if let Some(run) = run {
+        if let Some(run) = frame.map_run() {
             failure = self.fail_map_run(frame, run, failure, turn);
         }
         self.fail_state(frame, ix, state, failure.of_child(), turn)
@@ -346,11 +361,6 @@ impl Execution {
             }
             self.ready.push_back(ix);
         }
-    }
-
-    /// How the execution stands.
-    pub fn status(&self) -> &Status {
-        &self.status
     }
 
     /// Its map runs, in the order in which they began.

@@ -33,14 +33,9 @@ impl Execution {
                 index,
                 ledger: frame.ledger,
                 item: frame.item.clone(),
-                state: branch.start,
-                input: input.clone(),
                 variables: frame.inner_variables(),
                 trail: Trail::after(frame.trail.last),
-                entered_ms: turn.now_ms,
-                attempts: Vec::new(),
-                doing: Doing::Ready,
-                deadline_ms: None,
+                ..Frame::at(branch.start, input.clone(), turn.now_ms)
             });
             self.ready.push_back(child);
             slots.push(Slot::Open(child));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 /// What a task calls, and when it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Resource<'a> {
+pub struct Resource<'a> {
+    /// What it calls.
     pub target: Target<'a>,
     /// It ends by a callback: `.waitForTaskToken`.
     pub callback: bool,
@@ -16,7 +17,7 @@ pub(super) struct Resource<'a> {
 
 /// What a task calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Target<'a> {
+pub enum Target<'a> {
     /// A function of the app, by its name.
     Function(&'a str),
     /// A Lambda function, by its ARN.
@@ -24,7 +25,14 @@ pub(super) enum Target<'a> {
     /// An activity, by its ARN.
     Activity(&'a str),
     /// An integration; the action with its pattern, as written.
-    Integration { service: &'a str, action: &'a str, written: &'a str },
+    Integration {
+        /// For example `lambda`, `aws-sdk:dynamodb`.
+        service: &'a str,
+        /// For example `invoke`.
+        action: &'a str,
+        /// The action with its pattern: `invoke.waitForTaskToken`.
+        written: &'a str,
+    },
 }
 
 impl<'a> Resource<'a> {

@@ -142,8 +142,7 @@ impl Execution {
 
     /// The result of a `Map` whose iterations have ended.
     pub(super) fn map_result(&mut self, frame: &mut Frame, map: &Map, turn: &mut Turn<'_>) -> Value {
-        let run = frame.join().and_then(|join| join.run());
-        if let Some(run) = run {
+        if let Some(run) = frame.map_run() {
             self.map_run_succeeded(frame, run, turn);
         }
         let results = frame.join().map(|join| join.results()).unwrap_or_default();

@@ -7,6 +7,7 @@ use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, JoinStep};
 use super::turn::{Flow, Turn};
 use crate::machine::{Catcher, Next, QueryLanguage, Retrier, State};
+use std::sync::Arc;
 
 /// Longest delay before a retry, in milliseconds: a year.
 pub const RETRY_DELAY_MS_MAX: u64 = 31_622_400_000;
@@ -122,7 +123,7 @@ impl Retrier {
     }
 }
 
-/// Whether a value is worth nothing as an error's name or cause.
-pub(super) fn given(text: std::sync::Arc<str>) -> Option<std::sync::Arc<str>> {
+/// A text, unless it is empty.
+pub(super) fn given(text: Arc<str>) -> Option<Arc<str>> {
     (!text.is_empty()).then_some(text)
 }

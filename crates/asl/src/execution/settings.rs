@@ -28,6 +28,13 @@ pub struct Settings {
     pub token_prefix: Arc<str>,
 }
 
+impl Settings {
+    /// Whether a history of so many events takes none but the last one.
+    pub(super) fn limits(&self, events: u64) -> bool {
+        events + 1 >= HISTORY_EVENTS_MAX && self.aws_limits && self.records_history
+    }
+}
+
 /// Largest input or result of a state under AWS's limits, in bytes of JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
 /// Most events in a history under AWS's limits.

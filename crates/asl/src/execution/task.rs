@@ -263,7 +263,14 @@ impl Execution {
         self.end_task(frame, ix, failure, turn)
     }
 
-    fn end_task(&mut self, frame: &mut Frame, ix: FrameIx, failure: Failure, turn: &mut Turn<'_>) -> Flow {
+    /// The work of a `Task` has ended in a failure.
+    pub(super) fn end_task(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        failure: Failure,
+        turn: &mut Turn<'_>,
+    ) -> Flow {
         self.set_deadline(frame, ix, None);
         let state = self.state_of(frame, turn.machine);
         self.fail_state(frame, ix, state, failure, turn)

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::{Execution, Output};
 use crate::Machine;
-use crate::machine::{Block, Kind};
+use crate::machine::{Block, Kind, State};
 use sluice_expression::Value;
 
 /// Most steps of one turn, each a state entered or a child started: about a millisecond.
@@ -37,12 +37,26 @@ pub(super) enum Flow {
     Fail(Failure),
 }
 
+impl State {
+    /// The block of a branch or iteration.
+    pub(super) fn child_block(&self, index: u32) -> &Block {
+        match &self.kind {
+            Kind::Parallel { branches } => &branches[index as usize],
+            Kind::Map(map) => &map.processor,
+            _ => unreachable!("children belong to a Parallel or Map"),
+        }
+    }
+}
+
 impl Execution {
     /// Runs frames that are ready.
     pub(super) fn drive(&mut self, turn: &mut Turn<'_>) {
         while turn.steps > 0 && self.status.is_running() {
-            let Some(ix) = self.ready.pop_front() else { break };
+            let Some(ix) = self.ready.pop_front().filter(|_| !self.is_full) else { break };
             self.run(ix, turn);
+        }
+        if self.is_full && self.status.is_running() {
+            self.overflow(turn);
         }
         if !self.status.is_running() {
             self.ready.clear();
@@ -65,7 +79,7 @@ impl Execution {
         let block = self.block(&frame, turn.machine);
         loop {
             match flow {
-                Flow::Next if turn.steps == 0 => {
+                Flow::Next if turn.steps == 0 || self.is_full => {
                     frame.doing = Doing::Ready;
                     self.ready.push_front(ix);
                     break;
@@ -90,11 +104,12 @@ impl Execution {
     pub(super) fn block<'m>(&self, frame: &Frame, machine: &'m Machine) -> &'m Block {
         let Some(parent) = frame.parent else { return &machine.body };
         let parent = self.frames.get(parent).expect("a parent is in while its child runs");
-        match &self.block(parent, machine).states[parent.state.0 as usize].kind {
-            Kind::Parallel { branches } => &branches[frame.index as usize],
-            Kind::Map(map) => &map.processor,
-            _ => unreachable!("children belong to a Parallel or Map"),
-        }
+        self.state_of(parent, machine).child_block(frame.index)
+    }
+
+    /// The state at which a frame is.
+    pub(super) fn state_of<'m>(&self, frame: &Frame, machine: &'m Machine) -> &'m State {
+        &self.block(frame, machine).states[frame.state.0 as usize]
     }
 
     fn block_succeeded(&mut self, frame: Box<Frame>, ix: FrameIx, output: Value, turn: &mut Turn<'_>) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 impl Resource<'_> {
     /// The work to be done with these arguments.
-    pub fn work(&self, arguments: &Value) -> Result<Work, Failure> {
+    pub(super) fn work(&self, arguments: &Value) -> Result<Work, Failure> {
         Ok(match self.target {
             Target::Function(name) => Work::Function { name: name.into(), input: arguments.clone() },
             Target::Lambda(arn) => Work::Lambda {

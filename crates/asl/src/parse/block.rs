@@ -21,7 +21,6 @@ impl Parser<'_> {
     /// A block: `StartAt` and `States`.
     pub(super) fn block(&mut self, fields: &Fields<'_>) -> Option<Block> {
         self.require(fields, &["States", "StartAt"]);
-        let start = self.text(fields, "StartAt");
         let states = self.states(fields)?;
         let place = fields.place.field("States");
         if self.assigned.len() >= STATE_NESTING_MAX {
@@ -39,10 +38,7 @@ impl Parser<'_> {
         }
         self.state = outer;
         self.assigned.pop();
-        let start_node = fields.get("StartAt");
-        let start = start.and_then(|start| {
-            self.target(&start, &fields.place.field("StartAt"), start_node.map_or(0, |node| node.at), &names)
-        });
+        let start = self.target(fields, "StartAt", &names);
         self.check_ways(states, start, &names, &place);
         // A state that did not compile has been reported, and the positions of the others would be wrong.
         (compiled.len() == states.len()).then_some(Block { start: start?, states: compiled })
@@ -78,8 +74,9 @@ impl Parser<'_> {
         names
     }
 
-    /// The state of that name in this block.
-    pub(super) fn target(&mut self, name: &str, place: &Place, at: usize, names: &Names) -> Option<StateIx> {
+    /// The state of this block that a field names.
+    pub(super) fn target(&mut self, fields: &Fields<'_>, field: &str, names: &Names) -> Option<StateIx> {
+        let name = &*self.text(fields, field)?;
         let target = names.get(name).copied();
         if target.is_none() {
             let hint = match self.state_names.contains(name) {
@@ -90,7 +87,8 @@ impl Parser<'_> {
             };
             let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
             let message = format!("Missing 'Next' target: {name}{hint}");
-            self.error(code::MISSING_TRANSITION_TARGET, Some(place), at, message);
+            let place = fields.place.field(field);
+            self.error(code::MISSING_TRANSITION_TARGET, Some(&place), fields.at(field), message);
         }
         target
     }
@@ -119,31 +117,27 @@ impl Parser<'_> {
     }
 }
 
-fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    node.as_object()?.iter().find(|field| &*field.name == name).map(|field| &field.value)
-}
-
 fn items<'n>(node: &'n Node, name: &str) -> &'n [Node] {
-    field(node, name).and_then(Node::as_array).unwrap_or_default()
+    node.get(name).and_then(Node::as_array).unwrap_or_default()
 }
 
 fn is_terminal(state: &Node) -> bool {
-    let ends = field(state, "End").is_some_and(|end| end.value().as_bool() == Some(true));
-    ends || matches!(field(state, "Type").and_then(Node::as_str), Some("Succeed" | "Fail"))
+    let ends = state.get("End").is_some_and(|end| end.value().as_bool() == Some(true));
+    ends || matches!(state.get("Type").and_then(Node::as_str), Some("Succeed" | "Fail"))
 }
 
 /// Names of the states that a state may lead to.
 fn targets(state: &Node) -> Vec<&str> {
     let choices = items(state, "Choices").iter().chain(items(state, "Catch"));
-    let choices = choices.filter_map(|choice| field(choice, "Next"));
-    let own = ["Next", "Default"].into_iter().filter_map(|name| field(state, name));
+    let choices = choices.filter_map(|choice| choice.get("Next"));
+    let own = ["Next", "Default"].into_iter().filter_map(|name| state.get(name));
     own.chain(choices).filter_map(Node::as_str).collect()
 }
 
 /// Names of the variables that a state, its rules and its catchers assign.
 fn assigned_names(state: &Node) -> BTreeSet<Arc<str>> {
     let parts = items(state, "Choices").iter().chain(items(state, "Catch"));
-    let assigns = std::iter::once(state).chain(parts).filter_map(|part| field(part, "Assign"));
+    let assigns = std::iter::once(state).chain(parts).filter_map(|part| part.get("Assign"));
     let fields = assigns.filter_map(Node::as_object).flatten();
     fields.map(|field| field.name.strip_suffix(".$").unwrap_or(&field.name).into()).collect()
 }

@@ -125,10 +125,7 @@ impl Parser<'_> {
             QueryLanguage::Jsonata => self.condition(&fields),
             QueryLanguage::JsonPath => self.test(&fields, 0),
         };
-        let next = self.text(&fields, "Next").and_then(|next| {
-            let at = fields.get("Next").map_or(0, |node| node.at);
-            self.target(&next, &fields.place.field("Next"), at, names)
-        });
+        let next = self.target(&fields, "Next", names);
         let assign = self.assign(&fields, query, Sees::INPUT);
         let output = self.template(&fields, "Output", query, Sees::INPUT);
         Some(Rule { condition: condition?, next: next?, assign, output })

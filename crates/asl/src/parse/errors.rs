@@ -89,10 +89,7 @@ impl Parser<'_> {
     ) -> Option<Catcher> {
         let errors = self.error_names(fields, is_last);
         self.require(fields, &["Next"]);
-        let next = self.text(fields, "Next").and_then(|next| {
-            let at = fields.get("Next").map_or(0, |node| node.at);
-            self.target(&next, &fields.place.field("Next"), at, names)
-        });
+        let next = self.target(fields, "Next", names);
         let result_path = self.result_path(fields);
         let assign = self.assign(fields, query, Sees::ERROR);
         let output = self.template(fields, "Output", query, Sees::ERROR);

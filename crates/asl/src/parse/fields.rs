@@ -32,6 +32,11 @@ impl<'n> Fields<'n> {
         self.fields.iter().find(|field| &*field.name == name).map(|field| &field.value)
     }
 
+    /// Where the value of a field starts; without the field, where the object does.
+    pub(super) fn at(&self, name: &str) -> usize {
+        self.get(name).map_or(self.at, |node| node.at)
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

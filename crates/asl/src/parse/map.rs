@@ -225,7 +225,7 @@ impl Parser<'_> {
 
     fn label(&mut self, fields: &Fields<'_>) -> Option<Arc<str>> {
         let label = self.text(fields, "Label")?;
-        let (place, at) = (fields.place.field("Label"), fields.get("Label").map_or(0, |node| node.at));
+        let (place, at) = (fields.place.field("Label"), fields.at("Label"));
         let refused = |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
         if label.is_empty() || label.chars().count() > LABEL_CHARS_MAX || label.contains(refused) {
             let message = format!(

@@ -7,6 +7,7 @@ mod choice;
 mod errors;
 mod fields;
 mod jsonata;
+mod locate;
 mod map;
 mod node;
 mod place;
@@ -16,6 +17,7 @@ mod state;
 mod task;
 
 pub use block::STATE_NESTING_MAX;
+pub use locate::{Spot, field_of_state};
 pub use node::VALUE_NESTING_MAX;
 
 use crate::Machine;
@@ -188,10 +190,7 @@ impl<'a> Parser<'a> {
         // Room is kept for an error, which must not be lost behind warnings.
         let limit = if severity == Severity::Error { DIAGNOSTICS_MAX } else { DIAGNOSTICS_MAX / 2 };
         if self.diagnostics.len() < limit {
-            let before = &self.text[..at];
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let line = before.matches('\n').count() + 1;
-            let column = before[line_start..].chars().count() + 1;
+            let (line, column) = locate::position(self.text, at);
             let location = place.map(Place::to_string);
             self.diagnostics.push(Diagnostic { severity, code, message, location, line, column });
         }

@@ -109,6 +109,11 @@ impl Node {
         }
     }
 
+    /// The field of an object.
+    pub(super) fn get(&self, name: &str) -> Option<&Node> {
+        self.as_object()?.iter().find(|field| &*field.name == name).map(|field| &field.value)
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.content, Content::Scalar(Value::Null))
     }

@@ -59,7 +59,7 @@ const TYPES: [(&str, &[&[Allowed]]); 8] = [
 impl Parser<'_> {
     pub(super) fn state(&mut self, field: &Field, place: Place, names: &Names) -> Option<State> {
         let allowed = self.type_of(&field.value, &place)?;
-        let declared = member(&field.value, "QueryLanguage").and_then(Node::as_str);
+        let declared = field.value.get("QueryLanguage").and_then(Node::as_str);
         let assumed = if declared == Some("JSONata") { QueryLanguage::Jsonata } else { self.language };
         let fields = self.fields(&field.value, place, allowed, assumed)?;
         let query = self.query_language(&fields, self.language);
@@ -95,7 +95,7 @@ impl Parser<'_> {
             self.schema(place, node.at, "A state must be an object".into());
             return None;
         }
-        let Some(written) = member(node, "Type") else {
+        let Some(written) = node.get("Type") else {
             self.schema(place, node.at, "These fields are required: [Type]".into());
             return None;
         };
@@ -144,33 +144,19 @@ impl Parser<'_> {
     fn next(&mut self, fields: &Fields<'_>, names: &Names) -> Option<Next> {
         match fields.get("Type")?.as_str()? {
             "Succeed" | "Fail" => return Some(Next::End),
-            "Choice" => {
-                let default = self.text(fields, "Default")?;
-                return self.next_state(fields, "Default", &default, names);
-            }
+            "Choice" => return self.target(fields, "Default", names).map(Next::State),
             _ => {}
         }
         let ends = self.flag(fields, "End") == Some(true);
-        match (ends, self.text(fields, "Next")) {
-            (true, None) => Some(Next::End),
-            (true, Some(_)) => {
-                self.exclusive(fields, &["Next", "End"]);
-                None
-            }
-            (false, Some(next)) => self.next_state(fields, "Next", &next, names),
-            (false, None) => {
-                if !fields.has("Next") {
-                    let message = "These fields are required: [Next]; a state that ends the workflow has `\"End\": true`";
-                    self.schema(&fields.place, fields.at, message.into());
-                }
-                None
-            }
+        if ends {
+            return self.exclusive(fields, &["Next", "End"]).then_some(Next::End);
         }
-    }
-
-    fn next_state(&mut self, fields: &Fields<'_>, field: &str, name: &str, names: &Names) -> Option<Next> {
-        let at = fields.get(field).map_or(0, |node| node.at);
-        self.target(name, &fields.place.field(field), at, names).map(Next::State)
+        if !fields.has("Next") {
+            let message =
+                "These fields are required: [Next]; a state that ends the workflow has `\"End\": true`";
+            self.schema(&fields.place, fields.at, message.into());
+        }
+        self.target(fields, "Next", names).map(Next::State)
     }
 
     /// A path; without the field `$`, and `None` for `null`.
@@ -234,8 +220,4 @@ impl Parser<'_> {
 
 fn is_map(fields: &Fields<'_>) -> bool {
     fields.get("Type").and_then(Node::as_str) == Some("Map")
-}
-
-fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    node.as_object()?.iter().find(|field| &*field.name == name).map(|field| &field.value)
 }

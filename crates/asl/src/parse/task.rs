@@ -22,7 +22,8 @@ impl Parser<'_> {
         {
             let message =
                 "The value for the field 'HeartbeatSeconds' must be less than that of 'TimeoutSeconds'";
-            self.schema(&fields.place.field("HeartbeatSeconds"), fields.at, message.into());
+            let place = fields.place.field("HeartbeatSeconds");
+            self.schema(&place, fields.at("HeartbeatSeconds"), message.into());
         }
         if let Some(node) = fields.get("Credentials")
             && node.as_object().is_none()
@@ -34,7 +35,7 @@ impl Parser<'_> {
     }
 
     fn check_resource(&mut self, fields: &Fields<'_>, resource: &str) {
-        let at = fields.get("Resource").map_or(0, |node| node.at);
+        let at = fields.at("Resource");
         let place = fields.place.field("Resource");
         if resource.is_empty() || resource.contains(char::is_whitespace) {
             let message = format!("'{resource}' is neither an ARN nor the name of a function");

@@ -2,12 +2,15 @@
 
 use sluice_expression::{Map, Value};
 
-const WILD: [&str; 7] = [
+const WILD: [&str; 10] = [
     "timestamp",
     "datetime",
     "date",
     "X-Amzn-Trace-Id",
+    "RequestId",
+    "x-amzn-RequestId",
     "map_run_arn",
+    "RandomNumberGenerated",
     "stateExitedEventDetails.output",
     "executionSucceededEventDetails.output",
 ];
@@ -33,6 +36,7 @@ pub fn decode(value: &Value) -> Value {
 pub fn matches(want: &Value, got: &Value) -> bool {
     match (want, got) {
         (Value::String(want), got) => matches_text(want, got),
+        (Value::Object(want), _) if want.contains_key("__undecodable__") => true,
         (Value::Object(want), Value::Object(got)) => {
             let kept = |fields: &Map| fields.keys().filter(|name| !PASSED_OVER.contains(&&***name)).count();
             let mut names = want.iter().filter(|(name, _)| !PASSED_OVER.contains(&&***name));

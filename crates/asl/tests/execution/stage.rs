@@ -1,7 +1,7 @@
 //! A world for executions to act in: time that jumps, and actors that perform what is asked for.
 
 use sluice_asl::Machine;
-use sluice_asl::execution::{Event, Execution, HistoryEvent, Output, Request, Settings, TaskRequest};
+use sluice_asl::execution::{Event, Execution, HistoryEvent, Output, Request, Settings, TaskRequest, Work};
 use sluice_expression::Value;
 use std::collections::BTreeMap;
 
@@ -124,5 +124,29 @@ impl<'a> Stage<'a> {
     pub fn types(&self) -> Vec<String> {
         let own = self.history.iter().filter(|event| event.child.is_none());
         own.map(|event| event.kind.name()).collect()
+    }
+}
+
+/// JSON.
+pub fn json(text: &str) -> Value {
+    Value::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// A task fails at once.
+pub fn fails(task: &TaskRequest, error: &str) -> Reply {
+    let (error, cause) = (error.into(), "why".into());
+    vec![(0, Event::Failed { task: task.task, error, cause, timed_out: false })]
+}
+
+/// A task succeeds at once.
+pub fn gives(task: &TaskRequest, output: Value) -> Reply {
+    vec![(0, Event::Succeeded { task: task.task, output })]
+}
+
+/// The name and input of the function that a task calls.
+pub fn call(task: &TaskRequest) -> (&str, &Value) {
+    match &task.work {
+        Work::Function { name, input } => (name, input),
+        work => panic!("a function is called, not {work:?}"),
     }
 }

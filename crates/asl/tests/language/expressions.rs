@@ -272,3 +272,73 @@ fn variables_of_outer_scopes_are_read_and_not_written() {
     outer.set("a".into(), Value::Int(3));
     assert_eq!(inner.get("a"), Some(&Value::Int(1)));
 }
+
+/// The fields of a JSONata state, evaluated with a result and an error output at hand.
+fn output(template: &str, input: &str) -> Result<Value, Fault> {
+    let state = state(&format!(
+        r#"{{"Type": "Task", "QueryLanguage": "JSONata", "Resource": "f", "End": true, "Output": {template}}}"#
+    ));
+    let template = state.output.expect("the state has an output");
+    let result = json(r#"{"r": 7}"#);
+    within(input, |scope| {
+        let (input, context, variables) = (scope.input, scope.context, scope.variables);
+        let world = &mut *scope.world;
+        let mut scope = Scope { input, context, variables, result: Some(&result), error_output: None, world };
+        template.evaluate(&mut scope, "Output")
+    })
+}
+
+#[test]
+fn jsonata_stands_anywhere_in_a_value() {
+    let found = output(
+        r#"{"fixed": " {% $states.input %} ", "a": "{% $states.input.a + 1 %}", "deep": [{"r": "{%$states.result.r%}"}],
+            "run": "{% $states.context.Execution.Name %}", "w": "{% $v.w & '!' %}", "x.$": "$.x",
+            "own": "{% ($n := 2; $n * $states.input.a) %}", "all": "{% $states.input %}"}"#,
+        r#"{"a": 1}"#,
+    );
+    let expected = r#"{"fixed": " {% $states.input %} ", "a": 2, "deep": [{"r": 7}], "run": "run", "w": "variable!",
+        "x.$": "$.x", "own": 2, "all": {"a": 1}}"#;
+    assert_eq!(found, Ok(json(expected)));
+    assert_eq!(
+        output("\"{% $keys($states) ~> $sort() %}\"", "{}"),
+        Ok(json(r#"["context", "input", "result"]"#))
+    );
+}
+
+#[test]
+fn jsonata_that_fails_is_named_with_its_field() {
+    for (template, cause) in [
+        (
+            r#"{"a": {"b": ["{% 1 %}", "{% $none %}"]}}"#,
+            "The JSONata expression '$none' specified for the field 'Output/a/b[1]' returned nothing (undefined).",
+        ),
+        (
+            r#""{% $states.input.a + 1 %}""#,
+            "The JSONata expression '$states.input.a + 1' specified for the field 'Output' threw an error during \
+             evaluation. T2001: The left side of the \"+\" operator must evaluate to a number",
+        ),
+    ] {
+        let fault = output(template, r#"{"a": "x"}"#).unwrap_err();
+        assert_eq!((&*fault.error, fault.cause.as_str()), ("States.QueryEvaluationError", cause));
+    }
+    let endless = output(r#""{% ($f := function($x) { $f($x + 1) }; $f(0)) %}""#, "{}").unwrap_err();
+    assert_eq!(&*endless.error, "States.QueryEvaluationError");
+}
+
+#[test]
+fn settings_in_jsonata_have_types() {
+    let definition = |seconds: &str| {
+        state(&format!(
+            r#"{{"Type": "Wait", "QueryLanguage": "JSONata", "End": true, "Seconds": "{{% {seconds} %}}"}}"#
+        ))
+    };
+    let until = |seconds: &str| {
+        let Kind::Wait(wait) = definition(seconds).kind else { panic!() };
+        within("{}", |scope| wait.until_ms(scope, 0))
+    };
+    assert_eq!(until("1 + 1"), Ok(2000));
+    let fault = until("'soon'").unwrap_err();
+    let cause = "The JSONata expression ''soon'' specified for the field 'Seconds' returned an unexpected result type. \
+        Expected 'integer', but was 'string' for value: \"soon\"";
+    assert_eq!((&*fault.error, fault.cause.as_str()), ("States.QueryEvaluationError", cause));
+}

@@ -1,6 +1,6 @@
 //! From text to a [`Definition`], collecting what is wrong in every part before giving up.
 
-use super::{Bucket, Definition, Function, Places, Trigger};
+use super::{Bucket, Definition, Places, Trigger};
 use crate::decode::{Mismatch, decode};
 use crate::diagnostic::Diagnostic;
 use crate::node::{Entry, Node, Position, Value};
@@ -10,7 +10,8 @@ use sluice_types::Code;
 use sluice_types::did_you_mean;
 use std::collections::BTreeMap;
 
-const SECTIONS: [&str; 7] = ["app", "durability", "network", "buckets", "functions", "triggers", "source"];
+const SECTIONS: [&str; 8] =
+    ["app", "durability", "network", "buckets", "functions", "triggers", "workflows", "source"];
 
 impl Definition {
     /// Reads a manifest. `file` is its name for messages.
@@ -43,7 +44,8 @@ struct Reader {
 impl Reader {
     fn definition(mut self, root: &Node) -> Result<Definition, Vec<Diagnostic>> {
         let Value::Map(sections) = &root.value else {
-            let message = "a definition is a mapping with `app`, `buckets`, `functions` and `triggers`";
+            let message =
+                "a definition is a mapping with `app`, `buckets`, `functions`, `triggers` and `workflows`";
             return Err(vec![self.locate(Diagnostic::error(Code::APP_INVALID, "", message))]);
         };
         for entry in sections.iter().filter(|e| !SECTIONS.contains(&e.key.as_str())) {
@@ -66,8 +68,9 @@ impl Reader {
             durability: section("durability").and_then(|n| self.decode("durability", n)).unwrap_or_default(),
             network: section("network").and_then(|node| self.decode("network", node)),
             buckets: section("buckets").map(|node| self.buckets(node)).unwrap_or_default(),
-            functions: section("functions").map(|node| self.functions(node)).unwrap_or_default(),
+            functions: section("functions").map(|node| self.named("functions", node)).unwrap_or_default(),
             triggers: section("triggers").map(|node| self.triggers(node)).unwrap_or_default(),
+            workflows: section("workflows").map(|node| self.named("workflows", node)).unwrap_or_default(),
             places: Places::default(),
         };
         if self.findings.is_empty() {
@@ -111,13 +114,14 @@ impl Reader {
         buckets
     }
 
-    fn functions(&mut self, node: &Node) -> Vec<(String, Function)> {
-        let mut functions = Vec::new();
-        for Entry { key, value, .. } in self.entries("functions", node) {
-            let function = self.decode(&format!("functions.{key}"), value);
-            functions.extend(function.map(|f| (key.clone(), f)));
+    /// The parts of a section that is a mapping from names.
+    fn named<T: DeserializeOwned>(&mut self, section: &str, node: &Node) -> Vec<(String, T)> {
+        let mut parts = Vec::new();
+        for Entry { key, value, .. } in self.entries(section, node) {
+            let part = self.decode(&format!("{section}.{key}"), value);
+            parts.extend(part.map(|part| (key.clone(), part)));
         }
-        functions
+        parts
     }
 
     fn triggers(&mut self, node: &Node) -> Vec<Trigger> {

@@ -2,11 +2,13 @@
 
 use super::closing::closings;
 use super::words::{action, condition};
+use super::workflow::{Explained, Step, workflows};
 use crate::graph::{Graph, Node, Why, name};
 use serde_json::{Value, json};
 use sluice_types::{Action, Function, Program, Trigger};
 
-/// The program with names instead of indices: `{app, durability, functions, buckets, triggers, graph, closing}`.
+/// The program with names instead of indices: `{app, durability, functions, buckets, triggers, workflows, graph,
+/// closing}`.
 pub fn explain_json(program: &Program) -> Value {
     let graph = Graph::of(program);
     json!({
@@ -15,6 +17,7 @@ pub fn explain_json(program: &Program) -> Value {
         "functions": program.functions.iter().map(|f| function(program, f)).collect::<Vec<_>>(),
         "buckets": program.buckets,
         "triggers": program.triggers.iter().map(|t| trigger(program, t)).collect::<Vec<_>>(),
+        "workflows": workflows(program).iter().map(workflow).collect::<Vec<_>>(),
         "graph": graph.edges().map(|edge| graph_edge(program, edge)).collect::<Vec<_>>(),
         "closing": closings(program, &graph)
             .into_iter()
@@ -52,6 +55,26 @@ fn trigger(program: &Program, trigger: &Trigger) -> Value {
         "when": condition(program, &trigger.condition),
         "does": trigger.actions.iter().map(|a| action(program, a)).collect::<Vec<_>>(),
         "invokes": invokes.collect::<Vec<_>>(),
+    })
+}
+
+fn workflow(workflow: &Explained<'_>) -> Value {
+    let state = |step: &Step| {
+        json!({
+            "name": step.state,
+            "type": step.kind,
+            "inside": step.inside,
+            "when": step.when,
+            "does": step.does,
+            "on_error": step.fails,
+            "invokes": step.calls,
+            "next": step.next,
+        })
+    };
+    json!({
+        "name": workflow.name,
+        "timeout_seconds": workflow.timeout_seconds,
+        "triggers": workflow.steps.iter().map(state).collect::<Vec<_>>(),
     })
 }
 

@@ -205,6 +205,6 @@ impl Lowering<'_> {
 }
 
 /// Whether a path stays inside the bundle: relative, `/` between its parts, no `.` or `..`.
-fn is_bundle_path(path: &str) -> bool {
+pub(super) fn is_bundle_path(path: &str) -> bool {
     !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

@@ -55,7 +55,7 @@ impl HistoryKind {
             Self::StateEntered { kind, .. } => format!("{}StateEntered", kind.name()),
             Self::StateExited { kind, .. } => format!("{}StateExited", kind.name()),
             Self::StateAborted { kind } => format!("{}StateAborted", kind.name()),
-            Self::Task { performer, step } => format!("{}{}", performer.prefix(), step.name()),
+            Self::Task { performer, step } => format!("{}{}", performer.prefix(), step.name(performer)),
             Self::Children { kind, step } => format!("{}State{}", kind.name(), step.name()),
             Self::Iteration { step, .. } => format!("MapIteration{}", step.name()),
             Self::MapRun(step) => format!("MapRun{}", step.name()),
@@ -135,12 +135,15 @@ impl Performer {
 }
 
 impl TaskStep {
-    fn name(&self) -> &'static str {
+    fn name(&self, performer: &Performer) -> &'static str {
         match self {
             Self::Scheduled { .. } => "Scheduled",
             Self::Started { .. } => "Started",
             Self::Submitted { .. } => "Submitted",
-            Self::SubmitFailed { .. } => "SubmitFailed",
+            Self::SubmitFailed { .. } => match performer {
+                Performer::Integration { .. } => "SubmitFailed",
+                Performer::Function { .. } | Performer::Activity { .. } => "ScheduleFailed",
+            },
             Self::Succeeded { .. } => "Succeeded",
             Self::Failed { .. } => "Failed",
             Self::TimedOut { .. } => "TimedOut",

@@ -1,0 +1,53 @@
+//! What an evaluation has left.
+
+use super::Limits;
+use super::error::{Outcome, raise};
+
+/// Arrays and objects inside one another: what holds them is dropped by recursion.
+pub const NESTING_MAX: u16 = 200;
+
+/// What is left of the limits.
+pub struct Budget {
+    steps: u64,
+    bytes: u64,
+    depth: u32,
+}
+
+impl Budget {
+    pub fn new(limits: &Limits) -> Self {
+        Self { steps: limits.steps, bytes: limits.bytes, depth: limits.depth }
+    }
+
+    /// Takes steps.
+    pub fn steps(&mut self, steps: usize) -> Outcome<()> {
+        match self.steps.checked_sub(steps as u64) {
+            Some(left) => self.steps = left,
+            None => return Err(raise("D1012")),
+        }
+        Ok(())
+    }
+
+    /// Takes memory, before it is allocated where it can be much.
+    pub fn bytes(&mut self, bytes: usize) -> Outcome<()> {
+        match self.bytes.checked_sub(bytes as u64) {
+            Some(left) => self.bytes = left,
+            None => return Err(raise("D1013")),
+        }
+        Ok(())
+    }
+
+    /// Goes one level deeper, and takes a step.
+    pub fn descend(&mut self) -> Outcome<()> {
+        if self.depth == 0 {
+            return Err(raise("U1001"));
+        }
+        self.steps(1)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Comes back.
+    pub fn ascend(&mut self) {
+        self.depth += 1;
+    }
+}
