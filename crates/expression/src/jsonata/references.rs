@@ -34,7 +34,8 @@ fn collect_input_names(node: &Node, found: &mut Vec<Name>) {
         Kind::Transform(_) => {}
         _ => {
             // Filters and groupings, which are visited first, look at the result of the node.
-            let mut results = node.filters.len() + node.group.as_ref().map_or(0, |group| 2 * group.pairs.len());
+            let mut results =
+                node.filters.len() + node.group.as_ref().map_or(0, |group| 2 * group.pairs.len());
             node.children(&mut |child| match results.checked_sub(1) {
                 Some(fewer) => results = fewer,
                 None => collect_input_names(child, found),
