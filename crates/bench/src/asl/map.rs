@@ -26,7 +26,7 @@ pub(super) fn measure(
     }
     let stage = Stage::open(place)?;
     stage.deploy(machines::map_app(place, runtime, durability)?)?;
-    let input = Value::array((0..items).map(Value::from).collect());
+    let input = Value::array((0..i64::from(items)).map(Value::from).collect());
     let object = NewObject {
         bucket: "input".into(),
         key: "input".into(),
