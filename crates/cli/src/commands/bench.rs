@@ -71,6 +71,47 @@ enum Name {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
         seconds: u32,
     },
+    /// State machines in the Amazon States Language
+    #[command(subcommand)]
+    Asl(Workflow),
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Workflow {
+    /// Executions of 1,000 Pass states, one after the other
+    Passes {
+        #[arg(long, value_enum, default_value = "durable")]
+        durability: Keeps,
+        /// Executions at once
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        concurrency: u32,
+    },
+    /// StartExecution and DescribeExecution over HTTP, as boto3 sends them; and StartSyncExecution
+    Requests {
+        /// Executions
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        count: u32,
+    },
+    /// A Map over items that calls a function which does nothing
+    Map {
+        #[arg(long, value_enum, default_value = "wasm")]
+        runtime: On,
+        #[arg(long, value_enum, default_value = "durable")]
+        durability: Keeps,
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        items: u32,
+    },
+    /// Executions in a Wait: what each takes
+    Waiting {
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        count: u32,
+    },
+    /// A long history: written, and read in pages from both ends
+    History {
+        /// Events, in thousands
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+        thousands: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -128,6 +169,23 @@ impl Name {
             Self::Parked { count } => sluice_bench::Bench::Parked { count },
             Self::Payload { bytes } => sluice_bench::Bench::Payload { bytes },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
+            Self::Asl(workflow) => sluice_bench::Bench::Asl(workflow.into()),
+        }
+    }
+}
+
+impl From<Workflow> for sluice_bench::Workflow {
+    fn from(workflow: Workflow) -> Self {
+        match workflow {
+            Workflow::Passes { durability, concurrency } => {
+                Self::Passes { durability: durability.into(), concurrency }
+            }
+            Workflow::Requests { count } => Self::Requests { count },
+            Workflow::Map { runtime, durability, items } => {
+                Self::Map { runtime: runtime.into(), durability: durability.into(), items }
+            }
+            Workflow::Waiting { count } => Self::Waiting { count },
+            Workflow::History { thousands } => Self::History { thousands },
         }
     }
 }
