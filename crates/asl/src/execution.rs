@@ -24,6 +24,7 @@ mod lambda;
 mod ledgers;
 mod map;
 mod map_run;
+mod names;
 mod parallel;
 mod request;
 mod resource;
@@ -41,6 +42,7 @@ pub use history::{
 };
 pub use iterations::{BATCH_BYTES_MAX, ITERATIONS_OPEN_MAX};
 pub use map_run::{Counts, MapRun, MapRunStatus};
+pub use names::PartName;
 pub use request::{Output, Request, TaskId, TaskRequest, Wait, Work};
 pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;

@@ -37,6 +37,8 @@ impl<P: Ports> Shard<P> {
                 input: start.input.clone(),
                 settings: start.settings.clone(),
                 redrives: run.execution().map_or(0, sluice_asl::execution::Execution::redrives),
+                redriven_ms: run.execution().and_then(sluice_asl::execution::Execution::redriven_ms),
+                map_runs: run.execution().map(|execution| execution.map_runs().to_vec()).unwrap_or_default(),
             }),
         })
     }
