@@ -43,7 +43,8 @@ impl std::fmt::Display for PartName {
         let run = u128::from(self.run & ((1 << RUN_BITS) - 1));
         let child = u128::from(self.child.unwrap_or(NO_CHILD));
         let facts = u128::from(self.key) << (32 + RUN_BITS) | run << 32 | child;
-        let (high, middle) = (facts >> (LOW_BITS + MIDDLE_BITS), facts >> LOW_BITS & ((1 << MIDDLE_BITS) - 1));
+        let (high, middle) =
+            (facts >> (LOW_BITS + MIDDLE_BITS), facts >> LOW_BITS & ((1 << MIDDLE_BITS) - 1));
         let low = 0b10 << LOW_BITS | facts & ((1 << LOW_BITS) - 1);
         let (a, b) = (high >> 16, high & 0xffff);
         write!(f, "{a:08x}-{b:04x}-8{middle:03x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
@@ -69,7 +70,9 @@ mod tests {
 
     #[test]
     fn other_texts_name_nothing() {
-        for other in ["", "e1", "8f6c5cbe-2b6e-4d2e-9f5e-0a9d6a1d0c3b", "00000000-0000-8000-c000-000000000000"] {
+        for other in
+            ["", "e1", "8f6c5cbe-2b6e-4d2e-9f5e-0a9d6a1d0c3b", "00000000-0000-8000-c000-000000000000"]
+        {
             assert_eq!(PartName::parse(other), None, "{other}");
         }
     }

@@ -103,13 +103,8 @@ async fn events(call: &Call<'_>, run: &str, scope: HistoryScope) -> Result<Vec<H
     let mut events = Vec::new();
     let mut cursor = None;
     loop {
-        let request = HistoryRequest {
-            run: run.to_owned(),
-            cursor,
-            limit: usize::MAX,
-            newest_first: false,
-            scope,
-        };
+        let request =
+            HistoryRequest { run: run.to_owned(), cursor, limit: usize::MAX, newest_first: false, scope };
         let page = call.node.workflow_history(request).await?;
         events.extend(page.events);
         cursor = page.next;
@@ -183,6 +178,9 @@ pub async fn list(
 /// How many items a child execution works on: with an `ItemBatcher` there are fewer children than items.
 fn items(of: &Found, input: &Json) -> usize {
     let (items, executions) = (&of.map_run().items, &of.map_run().executions);
-    let batch = input.get("Items").and_then(Json::as_array).filter(|_| items.total - items.pending != executions.total);
+    let batch = input
+        .get("Items")
+        .and_then(Json::as_array)
+        .filter(|_| items.total - items.pending != executions.total);
     batch.map_or(1, |items| items.len())
 }

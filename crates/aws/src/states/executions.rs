@@ -10,7 +10,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_engine::Status;
-use sluice_runtime::api::{ExecutionFacts, ListRequest, RunView, StartRequest, WorkflowRequest, WorkflowView};
+use sluice_runtime::api::{
+    ExecutionFacts, ListRequest, RunView, StartRequest, WorkflowRequest, WorkflowView,
+};
 use sluice_types::{Code, Problem, RunKey, Version};
 use std::time::Duration;
 

@@ -179,4 +179,3 @@ fn at_least_0(name: &str, given: Option<i64>) -> Result<Option<u64>, Fault> {
         })
         .transpose()
 }
-

@@ -58,7 +58,8 @@ fn write(stage: &Stage, rounds: u32) -> Result<(String, f64), Error> {
 fn read(stage: &Stage, run: &str, newest_first: bool, rounds: u32) -> Result<Vec<f64>, Error> {
     let (mut pages, mut events, mut cursor) = (Vec::new(), 0, None);
     loop {
-        let request = HistoryRequest { run: run.to_owned(), cursor, limit: PAGE, newest_first };
+        let run = run.to_owned();
+        let request = HistoryRequest { run, cursor, limit: PAGE, newest_first, ..HistoryRequest::default() };
         let begun = Instant::now();
         let page = stage.wait(stage.handle().workflow_history(request))?;
         let took = begun.elapsed();

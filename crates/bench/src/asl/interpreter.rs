@@ -46,6 +46,7 @@ fn settings(records_history: bool) -> Settings {
         machine_name: "floor".into(),
         start_ms: 0,
         seed: 0,
+        key: 0,
         aws_limits: false,
         records_history,
         token_prefix: "".into(),
