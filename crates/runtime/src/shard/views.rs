@@ -67,8 +67,9 @@ impl<P: Ports> Shard<P> {
     /// The chunk of a run's history that has line `at`: where it begins, and its bytes.
     pub(super) fn chunk_at(&self, key: RunKey, at: u64) -> Result<(u64, Cow<'_, [u8]>), Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
-        let unsaved = run.unsaved_history().iter().rev().find(|piece| piece.first() <= at);
-        if let Some(piece) = unsaved {
+        let unsaved = run.unsaved_history();
+        let after = unsaved.partition_point(|piece| piece.first() <= at);
+        if let Some(piece) = unsaved[..after].last() {
             return Ok((piece.first(), Cow::Borrowed(piece.bytes())));
         }
         let stored = self.store.history_at(key, at).map_err(|error| error.problem())?;
