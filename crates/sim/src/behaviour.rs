@@ -57,6 +57,8 @@ pub struct Reaction {
     pub emits: Vec<String>,
     /// How it fails, if it does.
     pub fails: Option<FailureKind>,
+    /// The name of the error; that of the kind of failure when `None`.
+    pub error: Option<String>,
 }
 
 impl Reaction {

@@ -376,7 +376,8 @@ impl SimSandboxes {
     fn outcome(&self, flight: &Flight) -> Outcome {
         let reaction = &flight.reaction;
         if let Some(kind) = reaction.fails {
-            let (r#type, message, stack) = (format!("{kind:?}"), "on purpose".to_owned(), String::new());
+            let r#type = reaction.error.clone().unwrap_or_else(|| format!("{kind:?}"));
+            let (message, stack) = ("on purpose".to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
         let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
