@@ -84,10 +84,10 @@ impl Failure {
         Self { body, exit, text: None }
     }
 
-    /// What is wrong with a definition, with the lines of its source.
-    pub fn diagnostics(findings: &[Diagnostic], source: Option<&str>) -> Self {
+    /// What is wrong with a definition; `render` shows one finding to people.
+    pub fn diagnostics(findings: &[Diagnostic], render: impl Fn(&Diagnostic) -> String) -> Self {
         let errors: Vec<Error> = findings.iter().map(|finding| error(finding.problem())).collect();
-        let text = findings.iter().map(|finding| finding.render(source)).collect::<Vec<_>>().join("\n");
+        let text = findings.iter().map(render).collect::<Vec<_>>().join("\n");
         let first = errors.first().cloned().unwrap_or_default();
         let diagnostics = if errors.len() > 1 { errors } else { Vec::new() };
         Self { body: ErrorBody { error: first, diagnostics }, exit: Exit::Wrong, text: Some(text) }
@@ -142,15 +142,50 @@ pub fn render(error: &Error) -> String {
         let _ = writeln!(text, "  --> {}", error.place);
     }
     if let Some(cause) = &error.cause {
-        let _ = writeln!(text, "  cause: {}: {}", cause.r#type, cause.message);
-        for line in cause.stack.trim_end().lines() {
-            let _ = writeln!(text, "    {line}");
+        let Exception { r#type, message, stack } = Exception::of(cause);
+        if !stack.is_empty() || !error.message.ends_with(&message) {
+            let _ = writeln!(text, "  cause: {type}: {message}");
         }
+        stack.iter().for_each(|line| drop(writeln!(text, "    {line}")));
     }
     if !error.fix.is_empty() {
         let _ = writeln!(text, "  fix: {}", error.fix);
     }
     text
+}
+
+/// An exception behind an error, as people read it.
+struct Exception {
+    r#type: String,
+    message: String,
+    stack: Vec<String>,
+}
+
+impl Exception {
+    /// Functions that a workflow calls report theirs as JSON, which is then the cause of the workflow's error.
+    fn of(cause: &sluice_api::Cause) -> Self {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Reported {
+            error_message: String,
+            error_type: Option<String>,
+            #[serde(default)]
+            stack_trace: Vec<String>,
+        }
+        let lines = |text: &str| text.trim_end().lines().map(str::to_owned).collect::<Vec<_>>();
+        match serde_json::from_str::<Reported>(&cause.message) {
+            Ok(Reported { error_message, error_type, stack_trace }) => Self {
+                r#type: error_type.unwrap_or_else(|| cause.r#type.clone()),
+                message: error_message,
+                stack: stack_trace.iter().flat_map(|text| lines(text)).collect(),
+            },
+            Err(_) => Self {
+                r#type: cause.r#type.clone(),
+                message: cause.message.clone(),
+                stack: lines(&cause.stack),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
@@ -180,5 +215,23 @@ mod tests {
         let failure = Failure::from(Problem { cause: Some(cause), ..problem });
         let expected = "error[SLU0100]: what\n  --> app.py:3\n  cause: E: m\n    a\n    b\n  fix: do\n";
         assert_eq!(failure.render(), expected);
+    }
+
+    #[test]
+    fn the_error_of_a_workflow_is_told_once() {
+        let told = |error: &str, cause: &str| {
+            let message = format!("workflow \"w\" failed: {error}: oh");
+            let cause = sluice_types::problem::Cause {
+                r#type: error.into(),
+                message: cause.into(),
+                stack: String::new(),
+            };
+            let problem = Problem::new(Code::WORKFLOW_FAILED, message, "");
+            Failure::from(Problem { cause: Some(cause), ..problem }).render()
+        };
+        assert_eq!(told("E", "oh"), "error[SLU0116]: workflow \"w\" failed: E: oh\n");
+        let reported = r#"{"errorMessage":"oh","errorType":"ValueError","stackTrace":["a\n  b\n","c"]}"#;
+        let expected = "error[SLU0116]: workflow \"w\" failed: ValueError: oh\n  cause: ValueError: oh\n    a\n      b\n    c\n";
+        assert_eq!(told("ValueError", reported), expected);
     }
 }

@@ -14,21 +14,24 @@ use sluice_types::{BucketIx, FunctionIx, Program, Scope, limits};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use words::{action, amount_ms, condition, list, runtime, size_bytes};
-use workflow::{Callers, Step, callers, workflows};
+use workflow::{Callers, Step, workflows};
 
 /// The program for a reader: functions, buckets, triggers, the data graph, and what closes when.
 pub fn explain(program: &Program) -> String {
     let graph = Graph::of(program);
     let workflows = workflows(program);
-    let callers = callers(program, &workflows);
+    let callers = Callers::of_all(program, &workflows);
     let durability = format!("{:?}", program.durability).to_lowercase();
     let mut text = format!("app {} ({durability})\n", program.app);
-    section(&mut text, "functions", program.functions.iter().map(|f| (&*f.name, function(program, f))));
+    let functions = program.functions.iter().enumerate();
+    let functions =
+        functions.map(|(i, f)| (&*f.name, function(program, f, callers.of(FunctionIx(i as u16)))));
+    section(&mut text, "functions", functions);
     let buckets = (0..program.buckets.len()).map(|i| BucketIx(i as u16));
     section(
         &mut text,
         "buckets",
-        buckets.map(|b| (&*program.buckets[b.index()].name, bucket(program, &graph, b))),
+        buckets.map(|b| (&*program.buckets[b.index()].name, bucket(program, &graph, &callers, b))),
     );
     section(&mut text, "triggers", program.triggers.iter().map(|t| (&*t.name, trigger(program, t))));
     for explained in &workflows {
@@ -79,7 +82,7 @@ fn section<S: AsRef<str>>(text: &mut String, title: &str, rows: impl Iterator<It
     }
 }
 
-fn function(program: &Program, function: &sluice_types::Function) -> Vec<String> {
+fn function(program: &Program, function: &sluice_types::Function, callers: &[String]) -> Vec<String> {
     let retries = match function.retry.attempts {
         1 => "one attempt".to_owned(),
         attempts => format!("up to {attempts} attempts"),
@@ -105,7 +108,15 @@ fn function(program: &Program, function: &sluice_types::Function) -> Vec<String>
     if function.streams {
         limits.push("reads objects while they are written".to_owned());
     }
-    vec![runtime(&function.runtime), format!("into {}", into(program, function)), limits.join(" · ")]
+    let mut lines = vec![runtime(&function.runtime), format!("into {}", into(program, function))];
+    if !callers.is_empty() {
+        lines.push(format!(
+            "{} gets the answer to its calls, of one attempt each",
+            list(callers.iter().map(String::as_str))
+        ));
+    }
+    lines.push(limits.join(" · "));
+    lines
 }
 
 fn into(program: &Program, function: &sluice_types::Function) -> String {
@@ -113,8 +124,14 @@ fn into(program: &Program, function: &sluice_types::Function) -> String {
     if function.into.is_empty() { "output".to_owned() } else { list(names) }
 }
 
-fn bucket(program: &Program, graph: &Graph, bucket: BucketIx) -> Vec<String> {
-    let functions = graph.predecessors(Node::Bucket(bucket));
+fn bucket(program: &Program, graph: &Graph, callers: &Callers, bucket: BucketIx) -> Vec<String> {
+    let functions = graph.predecessors(Node::Bucket(bucket)).into_iter().filter(|node| match node {
+        Node::Function(function) => {
+            bucket != Program::OUTPUT || !callers.takes_all_answers(program, *function)
+        }
+        Node::Bucket(_) => true,
+    });
+    let functions: Vec<_> = functions.collect();
     let workflows = program.workflows.iter().filter(|_| bucket == Program::OUTPUT);
     let writers = functions.iter().map(|node| name(program, *node)).chain(workflows.map(|w| &*w.name));
     let writers = list(writers);
@@ -153,23 +170,26 @@ fn lines(step: &Step) -> Vec<String> {
 }
 
 /// One line per function, upstream first: what it reads, itself, what it writes.
-fn flows(program: &Program, graph: &Graph, callers: &Callers<'_>) -> Vec<String> {
+fn flows(program: &Program, graph: &Graph, callers: &Callers) -> Vec<String> {
     let functions = graph.components().into_iter().flatten().filter_map(|node| match node {
         Node::Function(function) => Some(function),
         Node::Bucket(_) => None,
     });
-    functions.map(|function| flow(program, graph, function, callers.get(&function))).collect()
+    functions.map(|function| flow(program, graph, function, callers)).collect()
 }
 
-fn flow(program: &Program, graph: &Graph, function: FunctionIx, callers: Option<&BTreeSet<&str>>) -> String {
+fn flow(program: &Program, graph: &Graph, function: FunctionIx, callers: &Callers) -> String {
     let node = Node::Function(function);
-    let callers: Vec<_> = callers.into_iter().flatten().map(|caller| format!("workflow {caller}")).collect();
     let buckets = |nodes: BTreeSet<Node>| {
         let buckets = nodes.into_iter().filter(|node| matches!(node, Node::Bucket(_)));
         buckets.map(|bucket| name(program, bucket).to_owned()).collect::<Vec<_>>()
     };
-    let reads = [buckets(graph.predecessors(node)), callers.clone()].concat().join(" + ");
+    let reads = [&buckets(graph.predecessors(node)), callers.of(function)].concat().join(" + ");
     let reads = if reads.is_empty() { "·".to_owned() } else { reads };
-    let writes = [buckets(graph.successors(node)), callers].concat().join(" + ");
+    let mut written = graph.successors(node);
+    if callers.takes_all_answers(program, function) {
+        written.remove(&Node::Bucket(Program::OUTPUT));
+    }
+    let writes = [&buckets(written), callers.of(function)].concat().join(" + ");
     format!("{reads} → [{}] → {writes}", name(program, node))
 }

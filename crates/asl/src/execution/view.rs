@@ -1,19 +1,7 @@
-//! What can be seen of executions and events from outside.
+//! What can be seen of events and requests from outside.
 
-use super::{Event, Execution, Settings, TaskId, TaskRequest, Work};
+use super::{Event, TaskId, TaskRequest, Work};
 use sluice_expression::Value;
-
-impl Execution {
-    /// How often it was redriven.
-    pub fn redrives(&self) -> u32 {
-        self.redrives
-    }
-
-    /// What it was told when it started.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-}
 
 impl Event {
     /// The task that it is about; `None` when it is about the whole execution.

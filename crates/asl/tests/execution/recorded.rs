@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// Least part of the test functions whose outcome must be as recorded.
 const OUTCOMES_LEAST: f64 = 0.98;
 /// Least part of the recorded histories that must be as recorded.
-const HISTORIES_LEAST: f64 = 0.97;
+const HISTORIES_LEAST: f64 = 0.98;
 
 /// Of the function that raises an exception, as Lambda gives it.
 const STACK_TRACE: &str = "  File \"/var/task/handler.py\", line 2, in handler\n    \

@@ -20,6 +20,7 @@ const SKIPPED: [&str; 3] = ["__pycache__", "target", "node_modules"];
 const DATA_DIRECTORY: [&str; 3] = ["VERSION", "LOCK", "log"];
 
 /// Files by their path within the bundle.
+#[derive(Default)]
 pub struct Bundle {
     pub files: BTreeMap<String, Value>,
 }

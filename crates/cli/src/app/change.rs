@@ -1,6 +1,6 @@
 //! Whether the files of an app changed.
 
-use super::bundle;
+use super::bundle::{self, Listed};
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
@@ -10,11 +10,17 @@ use std::time::SystemTime;
 pub struct Change(Vec<(String, u64, Option<SystemTime>)>);
 
 impl Change {
-    /// Of the app that `path` names: the files of its folder. A folder that cannot be listed has none.
+    /// Of the app that `path` names: the file itself and the files of its folder. A folder that cannot be listed has none.
     pub fn of(path: &Path) -> Self {
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let listed = bundle::list(folder).unwrap_or_default();
+        let mut listed = bundle::list(folder).unwrap_or_default();
+        // In a folder of very many files its own may be left out.
+        if let Some(metadata) = fs::metadata(path).ok().filter(fs::Metadata::is_file)
+            && !listed.iter().any(|file| path.file_name() == Some(file.name.as_ref()))
+        {
+            listed.push(Listed { path: path.to_owned(), name: String::new(), size: metadata.len() });
+        }
         let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         Self(listed.into_iter().map(|file| (file.name, file.size, modified(&file.path))).collect())
     }

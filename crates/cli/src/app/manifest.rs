@@ -1,25 +1,24 @@
 //! Apps in YAML or JSON.
 
+use super::files::{Sources, text_of};
 use super::{Read, extension};
-use crate::exit::{Failure, Outcome};
-use crate::inputs;
+use crate::exit::Outcome;
 use sluice_frontend::{Definition, manifest_json};
-use sluice_types::Code;
 use std::path::Path;
 
 /// Reads a manifest.
 pub(super) fn read(file: &Path) -> Outcome<Read> {
     let name = file.display().to_string();
-    let text = String::from_utf8(inputs::read(file)?).map_err(|e| {
-        let message = format!("`{name}` is not UTF-8 from byte {}", e.utf8_error().valid_up_to());
-        Failure::new(Code::APP_SYNTAX, message, "save it as UTF-8")
-    })?;
-    let refused = |findings: Vec<_>| Failure::diagnostics(&findings, Some(&text));
+    let text = text_of(file)?;
     if extension(file) == "json" {
-        let definition = Definition::from_json(&text).map_err(refused)?;
-        return Ok(Read { json: text, definition, source: None });
+        // Its places, if it tells any, are those of the files that it was made from.
+        let sources = Sources::default();
+        let definition = Definition::from_json(&text).map_err(|findings| sources.refuse(&findings))?;
+        return Ok(Read { json: text, definition, sources });
     }
-    let definition = Definition::from_yaml(&text, &name).map_err(refused)?;
-    let json = manifest_json(&text, &name).map_err(refused)?;
-    Ok(Read { json, definition, source: Some(text) })
+    let (read, json) = (Definition::from_yaml(&text, &name), manifest_json(&text, &name));
+    let sources = Sources::of(&name, text);
+    let definition = read.map_err(|findings| sources.refuse(&findings))?;
+    let json = json.map_err(|findings| sources.refuse(&findings))?;
+    Ok(Read { json, definition, sources })
 }

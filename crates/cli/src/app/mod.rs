@@ -1,7 +1,9 @@
-//! APP on the command line: a Python file, a manifest, or a folder with one of them.
+//! APP on the command line: a Python file, a manifest, a folder with one of them, or a state machine.
 
+mod asl;
 mod bundle;
 mod change;
+mod files;
 mod manifest;
 mod python;
 mod samples;
@@ -11,9 +13,10 @@ pub use samples::Samples;
 
 use crate::exit::{Failure, Outcome};
 use bundle::Bundle;
+use files::Sources;
 use serde_json::value::RawValue;
 use sluice_api::Deploy;
-use sluice_frontend::{Definition, Diagnostic, lower, warnings};
+use sluice_frontend::{Definition, lower, warnings};
 use sluice_types::{Code, Program, Runtime};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,27 +34,32 @@ pub struct App {
     pub program: Program,
     /// What is doubtful about it, rendered.
     pub warnings: Vec<String>,
+    /// Whether its file is a state machine, which needs no other.
+    is_alone: bool,
 }
 
 /// What a front end made of a file: the definition as JSON, and as it is.
 struct Read {
     json: String,
     definition: Definition,
-    source: Option<String>,
+    sources: Sources,
 }
 
 impl App {
     /// Finds, reads and lowers the app that `path` names.
     pub fn load(path: &Path) -> Outcome<Self> {
         let file = find(path)?;
-        let Read { json, definition, source } = match extension(&file) {
+        let is_alone = extension(&file) == "json" && asl::is_machine(&file)?;
+        let mut read = match extension(&file) {
             "py" => python::read(&file)?,
+            _ if is_alone => asl::read(&file)?,
             _ => manifest::read(&file)?,
         };
-        let refused = |findings: Vec<Diagnostic>| Failure::diagnostics(&findings, source.as_deref());
-        let program = lower(&definition).map_err(refused)?;
-        let findings = warnings(&program).into_iter().map(|finding| finding.located(&definition.places));
-        let warnings = findings.map(|finding| finding.render(source.as_deref())).collect();
+        read.attach_files(folder_of(&file))?;
+        let Read { json, definition, sources } = read;
+        let program = lower(&definition).map_err(|findings| sources.refuse(&findings))?;
+        let findings = warnings(&definition, &program);
+        let warnings = findings.iter().map(|finding| sources.render(finding)).collect();
         let definition = RawValue::from_string(json).map_err(|e| {
             Failure::new(
                 Code::INTERNAL,
@@ -59,7 +67,7 @@ impl App {
                 "report this",
             )
         })?;
-        let app = Self { file, definition, program, warnings };
+        let app = Self { file, definition, program, warnings, is_alone };
         app.check_files()?;
         Ok(app)
     }
@@ -71,14 +79,18 @@ impl App {
 
     /// The folder of its file, whose files are its bundle.
     pub fn root(&self) -> &Path {
-        let parent = self.file.parent().unwrap_or(Path::new("."));
-        if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
+        folder_of(&self.file)
     }
 
     /// The request that deploys it, with its files.
     pub fn deploy(&self, reset_triggers: &[String]) -> Outcome<Deploy> {
-        let Bundle { files } = Bundle::read(self)?;
+        let Bundle { files } = if self.is_alone { Bundle::default() } else { Bundle::read(self)? };
         Ok(Deploy { definition: self.definition.clone(), files, reset_triggers: reset_triggers.to_vec() })
+    }
+
+    /// What it is run with when nothing is given.
+    pub fn samples(&self) -> Outcome<Option<Samples>> {
+        if self.is_alone { Ok(None) } else { Samples::of(self.root()) }
     }
 
     /// Files that functions name and that must be there.
@@ -103,6 +115,11 @@ impl App {
     }
 }
 
+fn folder_of(file: &Path) -> &Path {
+    let parent = file.parent().unwrap_or(Path::new("."));
+    if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
+}
+
 fn extension(file: &Path) -> &str {
     file.extension().and_then(|e| e.to_str()).unwrap_or("")
 }
@@ -110,7 +127,8 @@ fn extension(file: &Path) -> &str {
 /// The file that defines the app.
 fn find(path: &Path) -> Outcome<PathBuf> {
     let metadata = fs::metadata(path).map_err(|e| {
-        let fix = "name a Python file, a sluice.yaml or a folder with one of them";
+        let fix =
+            "name a Python file, a sluice.yaml, a folder with one of them, or a state machine in .asl.json";
         Failure::new(Code::FILE_NOT_FOUND, format!("cannot read `{}`: {e}", path.display()), fix)
     })?;
     if metadata.is_dir() {
@@ -119,7 +137,8 @@ fn find(path: &Path) -> Outcome<PathBuf> {
     match extension(path) {
         "py" | "yaml" | "yml" | "json" => Ok(path.to_owned()),
         _ => {
-            let message = format!("`{}` is neither a Python file nor a manifest", path.display());
+            let message =
+                format!("`{}` is neither a Python file nor a manifest nor a state machine", path.display());
             Err(Failure::new(Code::APP_INVALID, message, "name a .py, .yaml or .json file, or a folder"))
         }
     }

@@ -1,6 +1,7 @@
 //! Apps in Python, described by a Python process of their own.
 
 use super::Read;
+use super::files::Sources;
 use crate::embedded::machine;
 use crate::exit::{Failure, Outcome};
 use crate::sdk;
@@ -23,14 +24,16 @@ const IMPORT_TIMEOUT: Duration = Duration::from_secs(120);
 /// Has Python describe the app in a file.
 pub(super) fn read(file: &Path) -> Outcome<Read> {
     let output = describe(file)?;
-    let source = fs::read_to_string(file).ok();
+    let source = fs::read_to_string(file).unwrap_or_default();
     if !output.status.success() {
-        return Err(refused(&output, file, source.as_deref()));
+        return Err(refused(&output, file, Some(&source)));
     }
     let json = String::from_utf8_lossy(&output.stdout).into_owned();
-    let definition = Definition::from_json(&json)
-        .map_err(|findings| Failure::diagnostics(&findings, source.as_deref()))?;
-    Ok(Read { json, definition, source })
+    // Python names files as seen from the app's folder.
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let sources = Sources::of(&name, source);
+    let definition = Definition::from_json(&json).map_err(|findings| sources.refuse(&findings))?;
+    Ok(Read { json, definition, sources })
 }
 
 fn describe(file: &Path) -> Outcome<Output> {
@@ -112,7 +115,8 @@ fn refused(output: &Output, file: &Path, source: Option<&str>) -> Failure {
         at: error.line.map(|line| Position { line, column: 0 }),
         fix: fix(&error).to_owned(),
     };
-    let mut failure = Failure::diagnostics(&[finding], source.filter(|_| in_this_file));
+    let source = source.filter(|_| in_this_file);
+    let mut failure = Failure::diagnostics(&[finding], |finding| finding.render(source));
     failure.body.error.cause =
         Some(sluice_api::Cause { r#type: error.r#type, message: error.message, stack: error.stack });
     failure

@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// A Python file, a sluice.yaml, or a folder with one of them
+    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
     #[arg(value_name = "APP")]
     app: PathBuf,
     #[command(flatten)]

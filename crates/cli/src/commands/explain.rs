@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// A Python file, a sluice.yaml, or a folder with one of them
+    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
     #[arg(value_name = "APP")]
     app: PathBuf,
 }

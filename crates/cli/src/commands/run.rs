@@ -2,12 +2,12 @@
 
 use super::connect;
 use super::start::{self, Plan};
-use crate::app::{App, Samples};
+use crate::app::App;
 use crate::arguments::Global;
 use crate::client::Client;
 use crate::client::transport::Transport;
 use crate::embedded::Embedded;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::inputs::{self, PutSpec};
 use crate::interrupt::Interrupt;
 use crate::{outputs, show, watch};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// A Python file, a sluice.yaml, or a folder with one of them
+    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
     #[arg(value_name = "APP")]
     app: PathBuf,
     #[command(flatten)]
@@ -48,6 +48,7 @@ impl Run {
     pub fn execute(&self, global: &Global) -> Outcome {
         let app = App::load(&self.app)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        self.check_start(&app)?;
         let plan = Plan { workflow: self.start.clone(), ..self.given.plan(&app)? };
         if let Some(dir) = &self.out {
             outputs::prepare(dir)?;
@@ -75,6 +76,18 @@ impl Run {
     }
 }
 
+impl Run {
+    /// An app that consists of several workflows does nothing unless one is named.
+    fn check_start(&self, app: &App) -> Outcome<()> {
+        let workflows: Vec<&str> = app.program.workflows.iter().map(|workflow| &*workflow.name).collect();
+        if self.start.is_some() || workflows.len() < 2 || !app.program.triggers.is_empty() {
+            return Ok(());
+        }
+        let message = format!("`{}` has several workflows: {}", app.name(), workflows.join(", "));
+        Err(Failure::usage(message, "name the one to start with --start"))
+    }
+}
+
 impl Given {
     /// What is given, or the app's samples when nothing is.
     fn plan(&self, app: &App) -> Outcome<Plan> {
@@ -84,7 +97,7 @@ impl Given {
             plan.objects = read(&self.put, here, app)?;
             return Ok(plan);
         }
-        let Some(samples) = Samples::of(app.root())? else { return Ok(Plan::default()) };
+        let Some(samples) = app.samples()? else { return Ok(Plan::default()) };
         eprintln!("note: nothing is put, so the app's sample.json is; see `sluice run --help`");
         let objects = read(&samples.put, app.root(), app)?;
         Ok(Plan { objects, input: samples.input, event: samples.event, ..Plan::default() })

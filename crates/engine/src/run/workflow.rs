@@ -189,7 +189,8 @@ impl Run {
         let name = self.workflow_name(cx);
         let verb = if code == Code::WORKFLOW_TIMED_OUT { "timed out" } else { "failed" };
         let mut message = format!("workflow {name:?} {verb}");
-        for part in [&error, &cause].into_iter().flatten().filter(|part| !part.is_empty()) {
+        let parts = [error.as_deref().map(str::to_owned), cause.as_deref().map(told)];
+        for part in parts.into_iter().flatten().filter(|part| !part.is_empty()) {
             message = format!("{message}: {part}");
         }
         let fix = "the run's history says in which state; mend it, or handle the error with Retry or Catch";
@@ -380,6 +381,13 @@ impl Run {
     pub fn answers_to_workflow(&self, seq: u32) -> bool {
         self.pending.get(seq).is_some_and(|pending: &Pending| pending.task.is_some())
     }
+}
+
+/// A cause for people: of an exception that a function reported, its message.
+fn told(cause: &str) -> String {
+    let reported = Value::parse(cause.as_bytes()).ok();
+    let message = reported.as_ref().and_then(|value| value.get("errorMessage")).and_then(Value::as_str);
+    message.unwrap_or(cause).to_owned()
 }
 
 fn named(error: Option<Arc<str>>, cause: Option<Arc<str>>) -> Option<Cause> {

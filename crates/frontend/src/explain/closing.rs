@@ -27,6 +27,9 @@ fn when(program: &Program, graph: &Graph, component: &Component) -> String {
     if sealed && upstream.is_empty() {
         conditions.push("the inputs are sealed".to_owned());
     }
+    if upstream.is_empty() && !program.workflows.is_empty() {
+        conditions.push("no workflow is under way".to_owned());
+    }
     if !upstream.is_empty() {
         let are = if upstream.len() == 1 { "is" } else { "are" };
         conditions.push(format!("{upstream_names} {are} closed"));

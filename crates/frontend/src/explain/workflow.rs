@@ -6,7 +6,7 @@ use super::words::list;
 use crate::states::{blocks, called};
 use sluice_asl::Machine;
 use sluice_asl::machine::{Block, Kind, Next, State, StateIx};
-use sluice_types::{FunctionIx, Program, Steps};
+use sluice_types::{Action, FunctionIx, Program, Steps};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -57,19 +57,34 @@ pub(super) fn workflows(program: &Program) -> Vec<Explained<'_>> {
     workflows.collect()
 }
 
-/// The names of the workflows that call each function.
-pub(super) type Callers<'p> = BTreeMap<FunctionIx, BTreeSet<&'p str>>;
+/// The workflows that call each function, as `workflow NAME`.
+pub(super) struct Callers(BTreeMap<FunctionIx, Vec<String>>);
 
-/// Who calls what.
-pub(super) fn callers<'p>(program: &Program, workflows: &[Explained<'p>]) -> Callers<'p> {
-    let mut callers = Callers::new();
-    for workflow in workflows {
-        let called = workflow.steps.iter().filter_map(|step| program.function(step.calls.as_deref()?));
-        for function in called {
-            callers.entry(function).or_default().insert(workflow.name);
+impl Callers {
+    /// Those of a program.
+    pub fn of_all(program: &Program, workflows: &[Explained<'_>]) -> Self {
+        let mut callers: BTreeMap<FunctionIx, Vec<String>> = BTreeMap::new();
+        for workflow in workflows {
+            let called = workflow.steps.iter().filter_map(|step| program.function(step.calls.as_deref()?));
+            for function in called.collect::<BTreeSet<_>>() {
+                callers.entry(function).or_default().push(format!("workflow {}", workflow.name));
+            }
         }
+        Self(callers)
     }
-    callers
+
+    /// Those of a function.
+    pub fn of(&self, function: FunctionIx) -> &[String] {
+        self.0.get(&function).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether what a function returns always answers a workflow, and it puts nothing elsewhere that it declares.
+    pub fn takes_all_answers(&self, program: &Program, function: FunctionIx) -> bool {
+        let mut actions = program.triggers.iter().flat_map(|trigger| &trigger.actions);
+        !self.of(function).is_empty()
+            && program.functions[function.index()].into.is_empty()
+            && !actions.any(|action| *action == Action::Invoke(function))
+    }
 }
 
 /// The states of a machine, each before those inside it.
