@@ -383,7 +383,7 @@ impl SimSandboxes {
         let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
-            ReturnValue { content_type: ContentType::Bytes, payload }
+            ReturnValue { content_type: reaction.content_type.clone(), payload }
         });
         let emission = |name: &String| Emission {
             r#type: name.as_str().into(),

@@ -128,7 +128,7 @@ impl Growing<'_> {
                 let body = self.block(depth + 1);
                 Kind::Map(body, self.rng.below(3) as u64)
             }
-            9 if self.rng.chance(200) => Kind::Fail(self.rng.pick(&ERRORS)),
+            9 if self.rng.chance(200) => Kind::Fail(*self.rng.pick::<&str>(&ERRORS)),
             _ => Kind::Task(self.task()),
         }
     }

@@ -3,7 +3,7 @@
 use crate::behaviour::{Call, Reaction};
 use crate::states::plan::TIMEOUT;
 use serde_json::Value;
-use sluice_types::FailureKind;
+use sluice_types::{ContentType, FailureKind};
 
 /// How a task ends: a number, or the name of an error.
 pub fn outcome(arguments: &Value) -> Result<i64, String> {
@@ -19,7 +19,7 @@ pub fn outcome(arguments: &Value) -> Result<i64, String> {
 pub fn react(call: &Call) -> Reaction {
     let arguments = call.objects.first().and_then(|(_, bytes)| serde_json::from_slice(bytes).ok());
     match outcome(&arguments.unwrap_or_default()) {
-        Ok(number) => Reaction::value(number.to_string()),
+        Ok(number) => Reaction { content_type: ContentType::Json, ..Reaction::value(number.to_string()) },
         Err(error) if error == TIMEOUT => Reaction::fail(FailureKind::TimedOut),
         Err(error) => Reaction { error: Some(error), ..Reaction::fail(FailureKind::Raised) },
     }
