@@ -1,7 +1,7 @@
 //! What simulated functions do: pure functions of what they are called with.
 
 use bytes::Bytes;
-use sluice_types::{Attempt, Event, FailureKind, Payload};
+use sluice_types::{Attempt, ContentType, Event, FailureKind, Payload};
 use std::sync::Arc;
 
 /// One call as a function sees it.
@@ -53,10 +53,14 @@ pub struct Reaction {
     pub late: Vec<(String, String, Bytes, Option<String>)>,
     /// The return value.
     pub value: Option<Bytes>,
+    /// How to read it.
+    pub content_type: ContentType,
     /// Events, by type.
     pub emits: Vec<String>,
     /// How it fails, if it does.
     pub fails: Option<FailureKind>,
+    /// The name of the error; that of the kind of failure when `None`.
+    pub error: Option<String>,
 }
 
 impl Reaction {

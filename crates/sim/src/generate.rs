@@ -75,6 +75,7 @@ pub fn react(call: &Call) -> Reaction {
     let puts_into = format!("of-{}", call.function);
     let kind = call.function.split('-').next().unwrap_or_default();
     match kind {
+        "task" => crate::states::tasks::react(call),
         "fan" => Reaction::value(format!("{}.", call.text()))
             .put_in(&puts_into, &format!("{}/{}x", call.key(), call.function), "x", "left")
             .put(&puts_into, &format!("{}/{}y", call.key(), call.function), "y"),
@@ -97,7 +98,8 @@ pub fn react(call: &Call) -> Reaction {
 /// As [`react`], and functions that get one object also put its text to `output`, under a key of their own.
 pub fn react_with_outputs(call: &Call) -> Reaction {
     let reaction = react(call);
-    match call.single && reaction.fails.is_none() && reaction.value.is_some() {
+    let is_task = call.function.starts_with("task");
+    match call.single && !is_task && reaction.fails.is_none() && reaction.value.is_some() {
         true => reaction.put_late("output", &format!("{}/{}", call.function, call.key()), call.text()),
         false => reaction,
     }

@@ -13,6 +13,7 @@ pub mod node;
 pub mod oracle;
 pub mod recipe;
 pub mod rng;
+pub mod states;
 pub mod store;
 pub mod world;
 

@@ -311,6 +311,14 @@ impl Execution {
         (working.token.as_deref() == Some(token)).then_some(task)
     }
 
+    /// The tasks whose end is waited for.
+    pub fn awaited(&self) -> impl Iterator<Item = TaskId> {
+        self.frames.iter().filter_map(|frame| match &frame.doing {
+            Doing::Working(working) => Some(working.task),
+            _ => None,
+        })
+    }
+
     /// What is waited for under that name.
     pub(super) fn working(&self, task: TaskId) -> Option<&Working> {
         match &self.frames.get(FrameIx((task.0 >> 32) as u32))?.doing {

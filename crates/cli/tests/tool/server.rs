@@ -114,13 +114,27 @@ pub fn ask(url: &str, method: &str, body: &[u8]) -> Result<Answer, ureq::Error> 
 
 /// Asks with a body of this type.
 pub fn ask_as(url: &str, method: &str, content_type: &str, body: &[u8]) -> Result<Answer, ureq::Error> {
+    ask_with(url, method, &[("content-type", content_type)], body)
+}
+
+/// An action of AWS Step Functions.
+pub fn act(url: &str, action: &str, body: &Value) -> Result<Answer, ureq::Error> {
+    let target = format!("AWSStepFunctions.{action}");
+    let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
+    ask_with(&format!("{url}/"), "POST", &headers, body.to_string().as_bytes())
+}
+
+fn ask_with(url: &str, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, ureq::Error> {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(ANSWER_MAX))
         .proxy(None)
         .build()
         .new_agent();
-    let request = http::Request::builder().method(method).uri(url).header("content-type", content_type);
+    let mut request = http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
     let mut answer = agent.run(request.body(body).unwrap())?;
     let status = answer.status().as_u16();
     let body = answer.body_mut().with_config().limit(u64::MAX).read_to_vec()?;

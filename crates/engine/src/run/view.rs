@@ -225,9 +225,10 @@ impl Run {
         })
     }
 
-    /// Panics unless every object is held exactly as often as something will pass it on, and every component is as
-    /// active as its invocations make it. For tests and the simulator.
+    /// Panics unless every object is held exactly as often as something will pass it on, every component is as active
+    /// as its invocations make it, and the calls of a workflow are where it thinks. For tests and the simulator.
     pub fn check(&self) {
+        self.check_workflow();
         let mut held = vec![0; self.objects.slots().len()];
         let mut visit = |item: u32| held[item as usize] += 1;
         self.triggers.iter().for_each(|trigger| trigger.state.each_held(&mut visit));

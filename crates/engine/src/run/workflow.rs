@@ -24,7 +24,7 @@ use sluice_types::problem::Cause;
 use sluice_types::{
     Code, ContentType, Failure, Object, Payload, Problem, Program, ReturnValue, RunKey, Steps,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A state machine and where its tasks are.
@@ -365,6 +365,35 @@ impl Run {
         self.step_workflow(cx, Event::Redrive);
         self.settle(cx);
         Reply::Accepted
+    }
+
+    /// Panics unless the run does for its machine what the machine waits for, and nothing else.
+    pub(super) fn check_workflow(&self) {
+        let Some(hosted) = self.machine.as_deref() else { return };
+        let id = &self.id;
+        let sent = self.outbox.values().filter(|outgoing| matches!(outgoing, Outgoing::Task(_))).count();
+        if !self.workflow_is_under_way() || !self.is_running() {
+            assert!(hosted.calls.is_empty() && sent == 0, "{id}: calls of a workflow that has ended");
+            assert_eq!(hosted.due_ms, None, "{id}: the deadline of a workflow that has ended");
+            return;
+        }
+        let awaited: BTreeSet<TaskId> = hosted.execution.awaited().collect();
+        assert!(awaited.iter().eq(hosted.calls.keys()), "{id}: the workflow waits for {awaited:?}, not {hosted:?}");
+        assert_eq!(hosted.due_ms, hosted.execution.next_deadline(), "{id}: the deadline of the workflow");
+        for (task, call) in &hosted.calls {
+            let is_there = match call {
+                Call::Invocation(seq) => self.pending.get(*seq).is_some_and(|of| of.task == Some(*task)),
+                Call::Sent { seq, .. } => matches!(
+                    self.outbox.get(seq), Some(Outgoing::Task(request)) if request.task == *task
+                ),
+                Call::Child { .. } | Call::Outside => true,
+            };
+            assert!(is_there, "{id}: {call:?} of task {} is not there", task.0);
+        }
+        let count = |is: fn(&Call) -> bool| hosted.calls.values().filter(|call| is(call)).count();
+        let invoked = self.pending.values().filter(|pending| pending.task.is_some()).count();
+        assert_eq!(invoked, count(|call| matches!(call, Call::Invocation(_))), "{id}: invocations of tasks");
+        assert_eq!(sent, count(|call| matches!(call, Call::Sent { .. })), "{id}: tasks in the outbox");
     }
 
     /// The machine, as far as it got; `None` for runs without one, and for express runs, which another engine executes.

@@ -2,7 +2,15 @@
 
 use crate::generate::{Plan, Taste, plan};
 use crate::rng::Rng;
-use sluice_types::{Action, Bucket, Condition, Durability, Function, Program, Runtime, Scope, Trigger};
+use crate::recipe::Recipe;
+use crate::states::definition::definition;
+use crate::states::generate::machine;
+use crate::states::model::Machines;
+use sluice_types::{
+    Action, Bucket, Condition, Durability, Function, Program, Runtime, Scope, Steps, Trigger, Workflow,
+};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How long an attempt may take, in milliseconds.
@@ -16,10 +24,24 @@ pub(super) struct SimApp {
     pub plan: Plan,
     /// The naive model knows how its runs end and what they hold.
     pub modelled: bool,
+    /// Its workflows and those that they call, if its runs are workflows.
+    pub machines: Option<Rc<Machines>>,
 }
 
-/// Five apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
-/// express, for the model too; one express with app-scoped triggers.
+/// An app of workflows, one that is express, and the names in each of those that clients start.
+const DURABLE_APP: &str = "workflows";
+const EXPRESS_APP: &str = "express-workflows";
+const OUTER: [&str; 3] = ["outer-0", "outer-1", "outer-2"];
+/// The workflow that these call.
+const INNER: &str = "inner";
+/// The activity of their tasks.
+pub(super) const ACTIVITY: &str = "work";
+/// Where a run is that gives back what it gets, by workflow.
+pub(super) const CALLED_APP: &str = DURABLE_APP;
+pub(super) const ECHO: &str = "echo";
+
+/// Seven apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
+/// express, for the model too; one express with app-scoped triggers; two of workflows, one of them express.
 pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     let rng = &mut Rng::new(seed);
     let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0, streaming: 400 };
@@ -29,7 +51,11 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
         [(plain, true), (timed, false), (crossing, false), (plain, true), (crossing, false)]
             .into_iter()
             .enumerate()
-            .map(|(number, (taste, modelled))| SimApp { plan: named(plan(rng, taste), number), modelled })
+            .map(|(number, (taste, modelled))| SimApp {
+                plan: named(plan(rng, taste), number),
+                modelled,
+                machines: None,
+            })
             .collect();
     change(&mut apps[2].plan, |program| {
         add_cron(program, 150 + rng.below(300));
@@ -40,7 +66,53 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     for express in &mut apps[3..] {
         change(&mut express.plan, |program| program.durability = Durability::Express);
     }
+    apps.extend(workflows(rng));
     apps
+}
+
+/// Two apps whose runs are workflows and call each other.
+fn workflows(rng: &mut Rng) -> [SimApp; 2] {
+    let names = [DURABLE_APP, EXPRESS_APP];
+    let inner: Vec<_> = names.iter().map(|app| ((*app).to_owned(), INNER.to_owned())).collect();
+    let mut machines: Machines = BTreeMap::new();
+    inner.iter().for_each(|name| drop(machines.insert(name.clone(), machine(rng, &[]))));
+    for app in names {
+        for outer in OUTER {
+            machines.insert((app.to_owned(), outer.to_owned()), machine(rng, &inner));
+        }
+    }
+    let machines = Rc::new(machines);
+    names.map(|name| {
+        let program = Recipe::new(name).function("task-0", &[]).function("task-1", &[]).build();
+        let plan = Plan { program, inputs: Vec::new(), timed: true };
+        let mut app = SimApp { plan, modelled: false, machines: Some(machines.clone()) };
+        change(&mut app.plan, |program| {
+            program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
+            let of_app = machines.iter().filter(|((app, _), _)| *app == name);
+            let defined = of_app.map(|((_, workflow), machine)| (workflow.clone(), definition(machine)));
+            let echo = (ECHO.to_owned(), ECHO_DEFINITION.to_owned());
+            program.workflows = defined.chain([echo]).map(|(name, text)| workflow(&name, &text)).collect();
+            if name == EXPRESS_APP {
+                program.durability = Durability::Express;
+            }
+        });
+        app
+    })
+}
+
+const ECHO_DEFINITION: &str =
+    r#"{"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": 1, "End": true}}}"#;
+
+fn workflow(name: &str, definition: &str) -> Workflow {
+    let steps = Steps::States { definition: definition.into(), aws_limits: false };
+    Workflow { name: name.into(), steps }
+}
+
+impl SimApp {
+    /// The workflows that clients start.
+    pub fn startable(&self) -> &'static [&'static str] {
+        if self.machines.is_some() { &OUTER } else { &[] }
+    }
 }
 
 fn change(plan: &mut Plan, change: impl FnOnce(&mut Program)) {

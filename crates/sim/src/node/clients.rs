@@ -7,8 +7,9 @@ use crate::generate::Plan;
 use bytes::Bytes;
 use sluice_engine::Status;
 use sluice_runtime::Command;
-use sluice_runtime::api::{DeployRequest, NewObject, StartRequest};
-use sluice_types::{Code, ContentType, Event, Program, limits};
+use sluice_asl::execution::Event as StatesEvent;
+use sluice_runtime::api::{DeployRequest, NewObject, StartRequest, WorkflowRequest};
+use sluice_types::{Code, ContentType, Durability, Event, Program, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub(super) enum Deed {
     Put(usize),
     Seal,
     Cancel,
+    /// Stop the run's workflow.
+    Stop,
+    /// Take up the run's failed workflow again.
+    Redrive,
     /// Wait for the end.
     Wait,
     /// Read one of the inputs.
@@ -48,6 +53,8 @@ pub(super) struct Client {
     /// Bucket, key, text.
     pub inputs: Vec<(String, String, String)>,
     pub plan: Vec<Deed>,
+    /// The workflow that its run is, and its input.
+    pub workflow: Option<(&'static str, serde_json::Value)>,
     program: Option<Arc<Program>>,
     /// The run that its event is for, if not for all.
     addressee: Option<String>,
@@ -79,6 +86,7 @@ impl Client {
             app: app.into(),
             inputs,
             plan,
+            workflow: None,
             program: None,
             addressee: None,
             left,
@@ -112,6 +120,27 @@ impl Client {
         }
         deeds.extend([Deed::Seal, Deed::Wait]);
         Self::new(id, &plan.program.app, inputs, deeds)
+    }
+
+    /// Starts a workflow once: perhaps stops it, waits, perhaps takes it up again and waits again.
+    pub fn of_workflow(scene: &Scene, number: u64, program: &Program, workflow: &'static str) -> Self {
+        let durable = program.durability == Durability::Durable;
+        let mut deeds = vec![Deed::Start(0)];
+        match scene.below(20) {
+            0 if durable => deeds.push(Deed::Stop),
+            1 => deeds.push(Deed::Cancel),
+            _ => {}
+        }
+        deeds.push(Deed::Wait);
+        for _ in 0..2 {
+            if durable && scene.chance(300) {
+                deeds.extend([Deed::Redrive, Deed::Wait]);
+            }
+        }
+        let items: Vec<usize> = (0..scene.below(5)).map(|_| scene.below(5)).collect();
+        let input = serde_json::json!({"n": scene.below(8), "items": items, "seen": null, "outer": 0});
+        let client = Self::new(format!("run-{number}-of-clients"), &program.app, Vec::new(), deeds);
+        Self { workflow: Some((workflow, input)), ..client }
     }
 
     /// Sends one event, to one run or to everybody.
@@ -148,7 +177,11 @@ impl Client {
     }
 
     pub fn asked_to_cancel(&self) -> bool {
-        self.plan.iter().any(|deed| matches!(deed, Deed::Cancel))
+        self.plan.iter().any(|deed| matches!(deed, Deed::Cancel | Deed::Stop))
+    }
+
+    pub fn asked_to_redrive(&self) -> bool {
+        self.plan.iter().any(|deed| matches!(deed, Deed::Redrive))
     }
 
     /// The next request, when it is time for it.
@@ -163,7 +196,13 @@ impl Client {
             Deed::Start(first) => {
                 let objects = (0..first).map(|at| self.object(at)).collect();
                 let (app, id) = (self.app.clone(), Some(self.id.clone()));
-                let request = StartRequest { app, id, objects, ..StartRequest::default() };
+                let workflow = self.workflow.as_ref().map(|(name, input)| WorkflowRequest {
+                    name: (*name).to_owned(),
+                    input: Some(input.to_string().into()),
+                    execution: None,
+                });
+                let seal = workflow.is_some();
+                let request = StartRequest { app, id, objects, workflow, seal, ..StartRequest::default() };
                 let (ticket, answer) = desk.ask(Some(self.id.clone()));
                 (ticket, Command::Start(Box::new(request), answer))
             }
@@ -183,6 +222,16 @@ impl Client {
                 let reason = format!("{} has had enough", self.id);
                 let (ticket, answer) = desk.ask(Some(reason.clone()));
                 (ticket, Command::Cancel { run: self.id.clone(), reason, answer })
+            }
+            Deed::Stop | Deed::Redrive => {
+                let event = match deed {
+                    Deed::Stop => StatesEvent::Stop { error: None, cause: None },
+                    _ => StatesEvent::Redrive,
+                };
+                // From now on it may go on, whether that is heard or not.
+                (self.told.cancelled, self.told.ended) = (false, None);
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::ChangeWorkflow { run: self.id.clone(), event, answer })
             }
             Deed::Wait => {
                 let (ticket, answer) = desk.ask(None);
@@ -258,7 +307,9 @@ impl Client {
             Ending::Refused(problem) => {
                 let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);
                 let unput = matches!(deed, Deed::Read(at) if !self.told.put.contains(&at));
-                if !(unput || late && matches!(deed, Deed::Put(_))) {
+                let ended = matches!(problem.code, Code::UNKNOWN_TASK | Code::BAD_REQUEST)
+                    && matches!(deed, Deed::Stop | Deed::Redrive);
+                if !(unput || ended || late && matches!(deed, Deed::Put(_))) {
                     let message =
                         format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
                     return Err(Violation::new(Checker::NothingLost, message));
@@ -283,7 +334,8 @@ impl Client {
             (Deed::Put(at) | Deed::AppPut(at), _) => told.put.push(*at),
             (Deed::Deploy, Heard::Deployed) => {}
             (Deed::Seal, _) => told.sealed = true,
-            (Deed::Cancel, _) => told.cancelled = true,
+            (Deed::Cancel | Deed::Stop, _) => told.cancelled = true,
+            (Deed::Redrive, _) => {}
             (Deed::Event(_), _) => told.event = true,
             (Deed::Wait, Heard::View(view)) => {
                 let outputs =
@@ -308,6 +360,6 @@ fn known(id: &str) -> Vec<u8> {
 }
 
 /// Whether the same request may succeed later.
-fn is_passing(code: Code) -> bool {
+pub(super) fn is_passing(code: Code) -> bool {
     matches!(code, Code::DISK_FULL | Code::OUTCOME_UNKNOWN | Code::OVERLOADED | Code::INTERNAL)
 }

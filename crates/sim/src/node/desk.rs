@@ -4,7 +4,7 @@
 use super::scene::Scene;
 use super::verdict::Checker;
 use memchr::memmem;
-use sluice_runtime::api::{AppView, EventsReply, ObjectView, PutReply, RunView, Started};
+use sluice_runtime::api::{ActivityTask, AppView, EventsReply, ObjectView, PutReply, RunView, Started};
 use sluice_runtime::handle::Answer;
 use sluice_types::Problem;
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -19,6 +19,13 @@ pub(super) enum Heard {
     Taken,
     View(Box<RunView>),
     Object(ObjectView),
+    Task(Option<ActivityTask>),
+}
+
+impl From<Option<ActivityTask>> for Heard {
+    fn from(task: Option<ActivityTask>) -> Self {
+        Self::Task(task)
+    }
 }
 
 impl From<AppView> for Heard {

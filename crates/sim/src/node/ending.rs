@@ -6,6 +6,7 @@ use super::clients::Client;
 use super::examination::{bytes, outputs};
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
+use super::workflows::{as_recorded, as_thought};
 use crate::generate::react_with_outputs;
 use crate::model::{self, Objects};
 use crate::oracle::{Expected, expected_calls};
@@ -25,6 +26,7 @@ pub(super) fn judge(
     for run in truth.runs() {
         run.check();
         counts(run, scene)?;
+        as_recorded(run, scene)?;
     }
     let is_kept = |client: &&Client| client.is_run() && !archive.has_forgotten(&client.id);
     for client in clients.iter().filter(is_kept) {
@@ -32,6 +34,9 @@ pub(super) fn judge(
         let run = key.and_then(|key| truth.run(key)).expect("every run was started, and is there");
         let app =
             apps.iter().find(|app| app.plan.program.app == run.program().app).expect("it is one of these");
+        if let Some(machines) = &app.machines {
+            as_thought(run, client, machines, scene)?;
+        }
         if app.modelled && !client.asked_to_cancel() {
             as_predicted(run, client, scene)?;
         }

@@ -7,6 +7,7 @@
 mod apps;
 mod archive;
 mod background;
+mod callees;
 mod campaign;
 mod clients;
 mod desk;
@@ -16,10 +17,12 @@ mod examination;
 mod faults;
 mod mutant;
 mod objects;
+mod outside;
 mod sandboxes;
 mod scene;
 mod simulation;
 mod verdict;
+mod workflows;
 
 pub use campaign::{Options, hunt, run};
 pub use mutant::Mutant;

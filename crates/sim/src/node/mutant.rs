@@ -26,11 +26,15 @@ pub enum Mutant {
     WrongCheckpoint,
     /// A crash takes a run out of the store.
     ForgottenRun,
+    /// An errand is handed out again whose report was accepted.
+    RepeatedErrand,
+    /// A report that is made twice counts as one of a later task of its run as well.
+    MisdirectedReport,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AckBeforeSync,
         Self::LostTimer,
         Self::DoubledFiring,
@@ -41,6 +45,8 @@ impl Mutant {
         Self::ForgottenOutbox,
         Self::WrongCheckpoint,
         Self::ForgottenRun,
+        Self::RepeatedErrand,
+        Self::MisdirectedReport,
     ];
 
     /// Its name on the command line.
@@ -56,6 +62,8 @@ impl Mutant {
             Self::ForgottenOutbox => "forgotten-outbox",
             Self::WrongCheckpoint => "wrong-checkpoint",
             Self::ForgottenRun => "forgotten-run",
+            Self::RepeatedErrand => "repeated-errand",
+            Self::MisdirectedReport => "misdirected-report",
         }
     }
 }

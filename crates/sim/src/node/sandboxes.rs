@@ -376,13 +376,14 @@ impl SimSandboxes {
     fn outcome(&self, flight: &Flight) -> Outcome {
         let reaction = &flight.reaction;
         if let Some(kind) = reaction.fails {
-            let (r#type, message, stack) = (format!("{kind:?}"), "on purpose".to_owned(), String::new());
+            let r#type = reaction.error.clone().unwrap_or_else(|| format!("{kind:?}"));
+            let (message, stack) = ("on purpose".to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
         let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
-            ReturnValue { content_type: ContentType::Bytes, payload }
+            ReturnValue { content_type: reaction.content_type.clone(), payload }
         });
         let emission = |name: &String| Emission {
             r#type: name.as_str().into(),

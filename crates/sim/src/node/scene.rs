@@ -1,8 +1,10 @@
 //! What all fake ports of one simulation share: time, chance, disks, and a place for complaints.
 
+use super::callees::SimCallees;
 use super::desk::Desk;
 use super::mutant::Mutant;
 use super::objects::Vault;
+use super::outside::Outside;
 use super::sandboxes::Workers;
 use super::verdict::{Checker, Coverage, Violation};
 use crate::rng::Rng;
@@ -13,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// When simulated time begins, in milliseconds since the Unix epoch.
 const BEGINNING_MS: u64 = 1_000_000;
@@ -35,6 +38,8 @@ pub(super) struct Scene {
     pub desk: RefCell<Desk>,
     pub vault: RefCell<Vault>,
     pub workers: RefCell<Workers>,
+    pub callees: Arc<SimCallees>,
+    pub outside: RefCell<Outside>,
     /// The last write to the log that was synced: file, offset, length.
     pub last_synced: RefCell<Option<(PathBuf, u64, usize)>>,
     /// The apps as an earlier life found them, for a mutant that brings them back.
@@ -57,6 +62,8 @@ impl Scene {
             desk: RefCell::default(),
             vault: RefCell::default(),
             workers: RefCell::default(),
+            callees: Arc::default(),
+            outside: RefCell::default(),
             last_synced: RefCell::default(),
             old_apps: RefCell::default(),
             now_ms: Cell::new(BEGINNING_MS),

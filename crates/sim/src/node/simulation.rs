@@ -26,6 +26,9 @@ const FAULT_DISTANCE_MAX: u64 = 60;
 const TURNS_PER_INPUT_MAX: u64 = 20;
 /// Clients that may be busy at once.
 const CLIENTS_MAX: usize = 24;
+/// Turns in a thousand in which time leaps, and how far at most, in milliseconds.
+const LEAPS: u32 = 20;
+const LEAP_MS: usize = 1_500;
 /// Longest time that a full disk stays full, in turns.
 const FULL_TURNS: u32 = 30;
 
@@ -159,6 +162,11 @@ impl Simulation {
                 let app = self.apps[2].plan.program.app.clone();
                 self.join(|number| Client::of_object(number, &app, APP_BUCKET));
             }
+            _ if !self.apps[at].startable().is_empty() => {
+                let app = self.apps[at].plan.program.clone();
+                let workflow = *self.apps[at].startable().get(scene.below(3)).expect("there are three");
+                self.join(|number| Client::of_workflow(&scene, number, &app, workflow));
+            }
             _ => {
                 let plan = self.apps[at].plan.clone();
                 self.join(|number| Client::of_run(&scene, number, &plan));
@@ -178,6 +186,7 @@ impl Simulation {
         for at in &self.busy {
             commands.extend(self.clients[*at].request(&self.scene));
         }
+        commands.extend(self.scene.outside.borrow_mut().requests(&self.scene));
         let shard = self.shard.as_mut().expect("it is open");
         shard.take_in(commands);
         self.scene.take_answers();
@@ -223,6 +232,9 @@ impl Simulation {
     fn hear(&mut self) -> Verdict {
         let ended = self.scene.desk.borrow_mut().take_ended();
         for (ticket, ending) in ended {
+            if self.scene.outside.borrow_mut().hear(ticket, &ending, &self.scene)? {
+                continue;
+            }
             let client = self.busy.iter().copied().find(|at| self.clients[*at].awaits(ticket));
             if let Some(at) = client {
                 self.clients[at].hear(ending, &self.scene)?;
@@ -237,10 +249,14 @@ impl Simulation {
         let scene = &self.scene;
         let shard = self.shard.as_ref().expect("it is open");
         let now_ms = scene.now_ms();
-        let due = shard.next_deadline().into_iter().chain(scene.workers.borrow().next_due_ms()).min();
+        let outside = scene.outside.borrow().next_due_ms();
+        let due = shard.next_deadline().into_iter().chain(scene.workers.borrow().next_due_ms());
+        let due = due.chain(outside).min();
         let idle = self.busy.len() < CLIENTS_MAX / 2 || scene.calm.get();
         let next_ms = match due {
             Some(due_ms) if idle && due_ms > now_ms => due_ms.min(now_ms + 100),
+            // Workflows wait for seconds.
+            _ if scene.chance(LEAPS) => now_ms + scene.below(LEAP_MS) as u64,
             _ => now_ms + scene.below(8) as u64,
         };
         scene.set_now_ms(next_ms);

@@ -11,6 +11,7 @@ use crate::node::objects::SimObjects;
 use crate::node::sandboxes::SimSandboxes;
 use crate::node::scene::SimWorld;
 use crate::node::verdict::{Checker, Violation};
+use sluice_engine::Run;
 use sluice_runtime::bundles::Bundles;
 use sluice_runtime::{Opened, Shard, ShardOptions};
 use sluice_storage::RunStore;
@@ -103,7 +104,7 @@ impl Simulation {
         let store = store.map_err(|error| error.problem())?;
         scene.damage(&store).map_err(|error| error.problem())?;
         let options = ShardOptions {
-            callees: std::sync::Arc::new(sluice_runtime::callees::NoCallees),
+            callees: scene.callees.clone(),
             namespace: "default".into(),
             bundles: Bundles::nowhere(),
             evaluator: || Box::new(Plain),
@@ -158,6 +159,7 @@ impl Simulation {
             return Ok(());
         }
         let whole = whole(shard)?;
+        self.archive.truth.runs().filter(|run| run.workflow().is_some()).for_each(Run::check);
         nothing_lost(&whole, &self.archive, &self.clients, &self.scene)?;
         same_state(&whole, &self.archive, &self.scene)?;
         nothing_dangles(&whole, &self.scene)

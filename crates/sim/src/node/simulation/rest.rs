@@ -45,7 +45,8 @@ impl Simulation {
 
     fn is_at_rest(&self) -> bool {
         let shard = self.shard.as_ref().expect("it is open");
-        let idle = !shard.is_busy() && shard.log().next_lsn().0 == self.archive.len() + 1;
+        let silent = self.scene.outside.borrow().is_silent();
+        let idle = silent && !shard.is_busy() && shard.log().next_lsn().0 == self.archive.len() + 1;
         let flying = self.scene.workers.borrow().next_due_ms().is_some();
         let truth = &self.archive.truth;
         idle && !flying && truth.runs().all(|run| run.ended_ms().is_some() && run.outbox_len() == 0)

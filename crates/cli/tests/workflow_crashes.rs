@@ -1,0 +1,201 @@
+//! kill -9 of a server under workflows: what it acknowledged ends as its definition says, and its history tells each
+//! thing once.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod tool;
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+use tool::Folder;
+use tool::server::{Server, act};
+
+/// Workflows of each kind that are started.
+const STARTS: usize = 12;
+/// Kills, and how long the server lives before each, in milliseconds: one that has not begun, others amid the work.
+const LIVES_MS: [u64; 5] = [30, 250, 600, 400, 900];
+const ROLE: &str = "arn:aws:iam::123456789012:role/test";
+
+const MANIFEST: &str = "\
+app: steps
+functions:
+  double: {runtime: python, handler: steps.py:double}
+  total: {runtime: python, handler: steps.py:total}
+workflows:
+  main: {file: main.asl.json}
+";
+
+/// Odd numbers need a second try.
+const FUNCTIONS: &str = "
+import time
+
+class Busy(Exception):
+    pass
+
+def double(question):
+    question = question.json()
+    time.sleep(0.02)
+    if question['number'] % 2 and question['tries'] == 0:
+        raise Busy('once more')
+    return question['number'] * 2
+
+def total(numbers):
+    return sum(numbers.json())
+
+def double_handler(event, context):
+    class Question:
+        json = staticmethod(lambda: event)
+    return double(Question)
+
+def total_handler(event, context):
+    return sum(event)
+";
+
+/// A Map over a task that is retried, a Wait, and a task over all results.
+fn definition(double: &str, total: &str) -> Value {
+    let question = json!({"number.$": "$", "tries.$": "$$.State.RetryCount"});
+    let retry = json!([{"ErrorEquals": ["Busy"], "IntervalSeconds": 1, "MaxAttempts": 2}]);
+    json!({"StartAt": "All", "States": {
+        "All": {"Type": "Map", "ItemsPath": "$.numbers", "MaxConcurrency": 2, "Next": "Rest", "ItemProcessor": {
+            "StartAt": "Double", "States": {"Double": {
+                "Type": "Task", "Resource": double, "Parameters": question, "Retry": retry, "End": true,
+            }},
+        }},
+        "Rest": {"Type": "Wait", "Seconds": 1, "Next": "Total"},
+        "Total": {"Type": "Task", "Resource": total, "End": true},
+    }})
+}
+
+fn numbers(n: usize) -> Value {
+    json!({"numbers": [n, n + 1, n + 2]})
+}
+
+fn expected(n: usize) -> usize {
+    (3 * n + 3) * 2
+}
+
+/// How often a task is tried in one workflow: three numbers, those that are odd twice, and the total.
+fn failures(n: usize) -> usize {
+    (n..n + 3).filter(|number| number % 2 == 1).count()
+}
+
+#[test]
+fn workflows_go_on_through_kill_9() {
+    let text = definition("double", "total").to_string();
+    let folder = Folder::with(&[
+        ("app/sluice.yaml", MANIFEST),
+        ("app/steps.py", FUNCTIONS),
+        ("app/main.asl.json", &text),
+    ]);
+    let mut server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app"]);
+    let double = create_lambda(&server, "double");
+    let total = create_lambda(&server, "total");
+    let machine = json!({"name": "main", "definition": definition(&double, &total).to_string(), "roleArn": ROLE});
+    let machine = act(&server.url, "CreateStateMachine", &machine).unwrap().json(200);
+    let machine = machine["stateMachineArn"].as_str().unwrap().to_owned();
+    let mut under_way = 0;
+    for (kill, life_ms) in LIVES_MS.into_iter().enumerate() {
+        for n in (0..STARTS).filter(|n| n % LIVES_MS.len() == kill) {
+            start(&server, &machine, n);
+        }
+        std::thread::sleep(Duration::from_millis(life_ms));
+        let running = server.ask("GET", "/v1/runs?status=running&limit=1000", b"").json(200);
+        under_way += running["runs"].as_array().unwrap().len();
+        server.kill();
+        server = Server::start(&folder);
+    }
+    assert!(under_way > 0, "nothing was under way at any kill");
+    for n in 0..STARTS {
+        check_run(&server, n);
+        check_execution(&server, &machine, n);
+    }
+    server.kill();
+    server = Server::start(&folder);
+    check_execution(&server, &machine, 0);
+    server.stop();
+}
+
+/// Makes a Lambda function of a handler. Its ARN.
+fn create_lambda(server: &Server, name: &str) -> String {
+    let zip = "import base64, io, sys, zipfile\nout = io.BytesIO()\nwith zipfile.ZipFile(out, 'w') as z:\n    z.writestr('steps.py', sys.argv[1])\nprint(base64.b64encode(out.getvalue()).decode(), end='')";
+    let zipped = Command::new("python3").args(["-c", zip, FUNCTIONS]).output().unwrap();
+    let zipped = String::from_utf8(zipped.stdout).unwrap();
+    let request = json!({
+        "FunctionName": name, "Runtime": "python3.12", "Role": ROLE, "Handler": format!("steps.{name}_handler"),
+        "Timeout": 30, "Code": {"ZipFile": zipped},
+    });
+    let made = server.ask("POST", "/2015-03-31/functions", request.to_string().as_bytes()).json(201);
+    made["FunctionArn"].as_str().unwrap().to_owned()
+}
+
+/// Starts workflow `n` of both kinds; both are acknowledged.
+fn start(server: &Server, machine: &str, n: usize) {
+    let body = json!({"id": format!("r{n}"), "workflow": "main", "input": numbers(n)}).to_string();
+    server.ask("POST", "/v1/apps/steps/runs", body.as_bytes()).json(202);
+    let body =
+        json!({"stateMachineArn": machine, "name": format!("x{n}"), "input": numbers(n).to_string()});
+    act(&server.url, "StartExecution", &body).unwrap().json(200);
+}
+
+/// A workflow over functions of its app.
+fn check_run(server: &Server, n: usize) {
+    let run = server.ask("GET", &format!("/v1/runs/r{n}?wait=60s"), b"").json(200);
+    assert_eq!(
+        (&run["status"], &run["outputs"]),
+        (&json!("succeeded"), &json!({"main": expected(n)})),
+        "{run}"
+    );
+    let history = server.ask("GET", &format!("/v1/runs/r{n}/history?limit=1000"), b"").json(200);
+    let of_type = |kind: &str| {
+        history["events"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
+    };
+    let found = ["InvocationCreated", "InvocationSucceeded", "RunEnded"].map(of_type);
+    assert_eq!(found, [4 + failures(n), 4, 1], "{history}");
+}
+
+/// An execution over Lambda functions.
+fn check_execution(server: &Server, machine: &str, n: usize) {
+    let arn = format!("{}:x{n}", machine.replace(":stateMachine:", ":execution:"));
+    let described = loop {
+        let described = act(&server.url, "DescribeExecution", &json!({"executionArn": arn})).unwrap().json(200);
+        if described["status"] != "RUNNING" {
+            break described;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(
+        (&described["status"], &described["output"]),
+        (&json!("SUCCEEDED"), &json!(expected(n).to_string())),
+        "{described}"
+    );
+    let events = history(server, &arn);
+    let ids: Vec<u64> = events.iter().map(|event| event["id"].as_u64().unwrap()).collect();
+    assert!(ids.iter().copied().eq(1..=ids.len() as u64), "{ids:?}");
+    let of_type = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<_>>();
+    let counts = ["LambdaFunctionScheduled", "LambdaFunctionSucceeded", "LambdaFunctionFailed"];
+    let found = counts.map(|kind| of_type(kind).len());
+    assert_eq!(found, [4 + failures(n), 4, failures(n)], "{events:?}");
+    let started = of_type("LambdaFunctionSucceeded").into_iter().map(|event| event["previousEventId"].as_u64());
+    assert_eq!(started.collect::<BTreeSet<_>>().len(), 4, "{events:?}");
+    let ends = ["MapIterationSucceeded", "MapStateSucceeded", "WaitStateExited", "ExecutionSucceeded"];
+    assert_eq!(ends.map(|kind| of_type(kind).len()), [3, 1, 1, 1], "{events:?}");
+}
+
+/// The whole history of an execution, page by page.
+fn history(server: &Server, arn: &str) -> Vec<Value> {
+    let (mut events, mut token) = (Vec::new(), Value::Null);
+    loop {
+        let mut request = json!({"executionArn": arn, "maxResults": 7});
+        if !token.is_null() {
+            request["nextToken"] = token;
+        }
+        let page = act(&server.url, "GetExecutionHistory", &request).unwrap().json(200);
+        events.extend(page["events"].as_array().unwrap().iter().cloned());
+        token = page["nextToken"].clone();
+        if token.is_null() {
+            return events;
+        }
+    }
+}
