@@ -16,6 +16,7 @@ mod page;
 mod record;
 mod route;
 mod tags;
+mod test_state;
 mod versions;
 
 pub use callees::AwsCallees;
@@ -83,6 +84,7 @@ impl<'a> Call<'a> {
             "DescribeMapRun" => map_runs::describe(self).await,
             "ListMapRuns" => map_runs::list(self).await,
             "UpdateMapRun" => map_runs::update(self).await,
+            "TestState" => Box::pin(test_state::test(self)).await,
             "CreateActivity" => activities::create(self).await,
             "DescribeActivity" => activities::describe(self).await,
             "DeleteActivity" => activities::delete(self).await,
