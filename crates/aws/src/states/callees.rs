@@ -16,7 +16,7 @@ use sluice_runtime::NodeHandle;
 use sluice_runtime::api::RunView;
 use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef};
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot};
 
 /// The answer is the payload of a Lambda function.
@@ -33,13 +33,23 @@ const OWN_SDK: &str = "aws-sdk:sfn";
 /// as [`OBJECT_BYTES_MAX`](crate::s3::OBJECT_BYTES_MAX) does for one.
 const MOVES_AT_ONCE_MAX: usize = 4;
 
+const NEVER_POISONED: &str = "nothing panics while it holds this lock";
+
 /// Finds what AWS's names stand for on this node.
 pub struct AwsCallees {
     account: Account,
     places: Places,
     /// Who may read items or write results now.
     moves: Arc<Semaphore>,
-    door: OnceLock<(NodeHandle, tokio::runtime::Handle)>,
+    door: Mutex<Door>,
+}
+
+/// Who does errands.
+enum Door {
+    /// Nobody yet: these wait. They are what a node asks for again when it starts.
+    Closed(Vec<(Arc<TaskRequest>, TaskRef)>),
+    /// Tasks of this runtime, which report to the node.
+    Open(NodeHandle, tokio::runtime::Handle),
 }
 
 impl AwsCallees {
@@ -47,7 +57,7 @@ impl AwsCallees {
     pub fn new(account: Account) -> Self {
         let places = Places { files: None, region: account.region.to_string() };
         let moves = Arc::new(Semaphore::new(MOVES_AT_ONCE_MAX));
-        Self { account, places, moves, door: OnceLock::new() }
+        Self { account, places, moves, door: Mutex::new(Door::Closed(Vec::new())) }
     }
 
     /// With a folder whose files workflows may read and write.
@@ -58,8 +68,11 @@ impl AwsCallees {
 
     /// The node whose tasks these are, and what runs errands. To be called once, from within a tokio runtime.
     pub fn attach(&self, node: NodeHandle) {
-        // A second call would be of the same node.
-        let _ = self.door.set((node, tokio::runtime::Handle::current()));
+        let opened = Door::Open(node, tokio::runtime::Handle::current());
+        let before = std::mem::replace(&mut *self.door.lock().expect(NEVER_POISONED), opened);
+        if let Door::Closed(waiting) = before {
+            waiting.into_iter().for_each(|(request, task)| self.perform(request, task));
+        }
     }
 
     fn invocation(
@@ -205,7 +218,10 @@ impl Callees for AwsCallees {
     }
 
     fn perform(&self, request: Arc<TaskRequest>, task: TaskRef) {
-        let Some((node, runtime)) = self.door.get().cloned() else { return };
+        let (node, runtime) = match &mut *self.door.lock().expect(NEVER_POISONED) {
+            Door::Closed(waiting) => return waiting.push((request, task)),
+            Door::Open(node, runtime) => (node.clone(), runtime.clone()),
+        };
         let (account, places, moves) = (self.account.clone(), self.places.clone(), self.moves.clone());
         runtime.spawn(async move {
             let done = match &request.work {
