@@ -46,14 +46,16 @@ impl Stage {
     }
 }
 
+/// Error and cause of a failure.
+type Seen = (Option<Arc<str>>, Option<Arc<str>>);
+
 /// What is seen of a state that is tried.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watch {
     /// Takes the place of what the context object says.
     pub context: Option<Value>,
     pub stages: Vec<(Stage, Value)>,
-    /// Error and cause, if it failed.
-    pub failure: Option<(Option<Arc<str>>, Option<Arc<str>>)>,
+    pub failure: Option<Seen>,
     /// Which catcher took that.
     pub catcher: Option<usize>,
 }
@@ -310,4 +312,3 @@ impl Execution {
         }
     }
 }
-
