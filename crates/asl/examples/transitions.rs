@@ -42,6 +42,7 @@ fn settings(records_history: bool) -> Settings {
         seed: 1,
         aws_limits: false,
         records_history,
+        key: 7,
         token_prefix: "t".into(),
     }
 }

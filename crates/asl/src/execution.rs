@@ -24,6 +24,7 @@ mod lambda;
 mod ledgers;
 mod map;
 mod map_run;
+mod names;
 mod parallel;
 mod request;
 mod resource;
@@ -31,6 +32,7 @@ mod results;
 mod retry;
 mod settings;
 mod task;
+mod trial;
 mod turn;
 mod view;
 mod work;
@@ -41,10 +43,12 @@ pub use history::{
 };
 pub use iterations::{BATCH_BYTES_MAX, ITERATIONS_OPEN_MAX};
 pub use map_run::{Counts, MapRun, MapRunStatus};
+pub use names::PartName;
 pub use request::{Output, Request, TaskId, TaskRequest, Wait, Work};
 pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
 pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
+pub use trial::{Mock, Progress, Stage, Trial, TrialEnd, TrialInput, Verdict};
 pub use turn::STEPS_PER_SLICE;
 
 use crate::Machine;
@@ -85,6 +89,9 @@ pub struct Execution {
     is_full: bool,
     /// The time of the last event, in milliseconds.
     now_ms: u64,
+    /// Of a [`Trial`].
+    #[serde(skip)]
+    watch: Option<Box<trial::Watch>>,
     #[serde(skip)]
     fixed_context: OnceLock<context::Fixed>,
 }
@@ -92,9 +99,25 @@ pub struct Execution {
 impl Execution {
     /// Starts an execution.
     pub fn start(machine: &Machine, settings: Settings, input: Value, now_ms: u64, out: &mut Output) -> Self {
-        let mut execution = Self {
+        let mut execution = Self::idle(settings, input.clone(), now_ms);
+        let turn = &mut Turn::new(machine, now_ms, out);
+        execution.start_clock(turn);
+        let frame = Frame::at(machine.body.start, input, now_ms);
+        let role = execution.settings.role.clone();
+        execution.note(&frame, 0, turn, || {
+            HistoryKind::Execution(ExecutionStep::Started { input: frame.input.clone(), role })
+        });
+        let root = execution.frames.insert(frame);
+        execution.ready.push_back(root);
+        execution.drive(turn);
+        execution
+    }
+
+    /// An execution that stands nowhere yet.
+    fn idle(settings: Settings, input: Value, now_ms: u64) -> Self {
+        Self {
             chance: Chance::new(settings.seed),
-            input: input.clone(),
+            input,
             settings,
             status: Status::Running,
             frames: Frames::default(),
@@ -109,19 +132,9 @@ impl Execution {
             last_event: 0,
             is_full: false,
             now_ms,
+            watch: None,
             fixed_context: OnceLock::new(),
-        };
-        let turn = &mut Turn::new(machine, now_ms, out);
-        execution.start_clock(turn);
-        let frame = Frame::at(machine.body.start, input, now_ms);
-        let role = execution.settings.role.clone();
-        execution.note(&frame, 0, turn, || {
-            HistoryKind::Execution(ExecutionStep::Started { input: frame.input.clone(), role })
-        });
-        let root = execution.frames.insert(frame);
-        execution.ready.push_back(root);
-        execution.drive(turn);
-        execution
+        }
     }
 
     /// Takes in an event, at a time that is never before that of the last one.

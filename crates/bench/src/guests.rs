@@ -195,7 +195,7 @@ pub(crate) fn payload(place: &Place, bytes: u64) -> Result<DeployRequest, Error>
 }
 
 /// The bundle of native workers.
-fn worker(place: &Place) -> Result<BTreeMap<String, Bytes>, Error> {
+pub(crate) fn worker(place: &Place) -> Result<BTreeMap<String, Bytes>, Error> {
     Ok([("worker".to_owned(), Bytes::from(std::fs::read(&place.program)?))].into())
 }
 

@@ -55,14 +55,14 @@ pub fn measure(place: &Place, connections: u32) -> Result<Vec<Figure>, Error> {
 }
 
 /// The HTTP front, on a thread of its own as `sluice server` has it.
-struct Front {
-    addr: SocketAddr,
+pub(crate) struct Front {
+    pub addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<Result<(), Error>>>,
 }
 
 impl Front {
-    fn start(stage: &Stage) -> Result<Self, Error> {
+    pub fn start(stage: &Stage) -> Result<Self, Error> {
         let (node, (stop, stopped), (tells, told)) = (stage.handle(), oneshot::channel(), mpsc::channel());
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -113,13 +113,7 @@ async fn client(addr: SocketAddr) -> Result<Vec<f64>, Error> {
     let (until, mut answer) = (Instant::now() + TIME, Vec::with_capacity(4096));
     while Instant::now() < until {
         let begun = Instant::now();
-        stream.write_all(request.as_bytes()).await?;
-        answer.clear();
-        while !is_whole(&answer) {
-            if stream.read_buf(&mut answer).await? == 0 {
-                return Err(unexpected(&answer));
-            }
-        }
+        exchange(&mut stream, request.as_bytes(), &mut answer).await?;
         samples.push(micros(begun.elapsed()));
         let text = std::str::from_utf8(&answer).unwrap_or_default();
         if !text.starts_with("HTTP/1.1 200") || !text.contains(r#""status":"succeeded""#) {
@@ -129,14 +123,33 @@ async fn client(addr: SocketAddr) -> Result<Vec<f64>, Error> {
     Ok(samples)
 }
 
-/// Whether an answer has come with all of its body.
-fn is_whole(answer: &[u8]) -> bool {
-    let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let text = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    length.is_none_or(|length: usize| answer.len() >= head + 4 + length)
+/// Sends a request over a connection that is kept alive and reads the whole answer, in place of what was in `answer`.
+/// Returns where the answer's body begins.
+pub(crate) async fn exchange(
+    stream: &mut TcpStream,
+    request: &[u8],
+    answer: &mut Vec<u8>,
+) -> Result<usize, Error> {
+    stream.write_all(request).await?;
+    answer.clear();
+    loop {
+        if stream.read_buf(answer).await? == 0 {
+            return Err(unexpected(answer));
+        }
+        if let Some(body) = body_of(answer) {
+            return Ok(body);
+        }
+    }
 }
 
-fn unexpected(answer: &[u8]) -> Error {
+/// Where the body of an answer begins, once it has come with all of it.
+fn body_of(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let text = String::from_utf8_lossy(&answer[..head]).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    length.is_none_or(|length: usize| answer.len() >= head + 4 + length).then_some(head + 4)
+}
+
+pub(crate) fn unexpected(answer: &[u8]) -> Error {
     Error::Unexpected(format!("the server answered {:?}", String::from_utf8_lossy(answer)))
 }

@@ -5,6 +5,7 @@
 //! something on a busy machine; absolute times do not. The crate knows neither the command line nor how results are
 //! printed.
 
+mod asl;
 mod chain;
 mod error;
 mod events;
@@ -19,6 +20,7 @@ mod stage;
 mod steps;
 mod worker;
 
+pub use asl::Workflow;
 pub use error::Error;
 pub use figure::{Figure, Value};
 pub use worker::{WORKER_ARGUMENT, serve as serve_worker};
@@ -92,6 +94,8 @@ pub enum Bench {
         /// How long each sleeps.
         seconds: u32,
     },
+    /// State machines in the Amazon States Language.
+    Asl(Workflow),
 }
 
 /// Where benchmarks find what they need.
@@ -118,6 +122,7 @@ impl Bench {
             Self::Parked { .. } => "parked",
             Self::Payload { .. } => "payload",
             Self::Sleepers { .. } => "sleepers",
+            Self::Asl(_) => "asl",
         }
     }
 
@@ -138,6 +143,7 @@ impl Bench {
             Self::Parked { count } => parked::measure(place, count),
             Self::Payload { bytes } => payload::measure(place, bytes),
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
+            Self::Asl(workflow) => workflow.measure(place),
         }
     }
 }

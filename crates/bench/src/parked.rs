@@ -18,7 +18,7 @@ const WAKES: u32 = 1_000;
 /// Starts in flight while the runs are made.
 const STARTS: u32 = 1_000;
 /// How long the node is left alone before its memory is looked at: longer than what changed waits for its checkpoint.
-const REST: Duration = Duration::from_secs(13);
+pub(crate) const REST: Duration = Duration::from_secs(13);
 /// Longest wait for a run that was woken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -81,14 +81,14 @@ async fn wake(node: NodeHandle, run: &str) -> Result<Duration, Error> {
     }
 }
 
-fn resident_bytes() -> Result<u64, Error> {
+pub(crate) fn resident_bytes() -> Result<u64, Error> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.map(|pages| pages * rustix::param::page_size() as u64).ok_or(Error::Unexpected(statm))
 }
 
 /// What the files of a folder take on disk.
-fn disk_bytes(dir: &Path) -> Result<u64, Error> {
+pub(crate) fn disk_bytes(dir: &Path) -> Result<u64, Error> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {

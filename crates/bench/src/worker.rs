@@ -11,6 +11,9 @@ pub const WORKER_ARGUMENT: &str = "__bench-worker";
 /// Bucket that a chain goes through.
 pub(crate) const LINKS: &str = "links";
 
+/// The argument of the worker that does nothing.
+pub(crate) const NOTHING: &str = "nothing";
+
 /// Serves calls until the server is gone.
 ///
 /// # Errors
@@ -19,6 +22,7 @@ pub fn serve() -> io::Result<()> {
     match std::env::args().nth(2).as_deref() {
         Some(payload::PRODUCE) => worker::serve(payload::produce),
         Some(payload::CONSUME) => worker::serve(payload::consume),
+        Some(NOTHING) => worker::serve(|_| Ok(Answer::default())),
         _ => worker::serve(hop),
     }
 }

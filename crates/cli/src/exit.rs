@@ -146,7 +146,9 @@ pub fn render(error: &Error) -> String {
         if !stack.is_empty() || !error.message.ends_with(&message) {
             let _ = writeln!(text, "  cause: {type}: {message}");
         }
-        stack.iter().for_each(|line| drop(writeln!(text, "    {line}")));
+        for line in stack {
+            let _ = writeln!(text, "    {line}");
+        }
     }
     if !error.fix.is_empty() {
         let _ = writeln!(text, "  fix: {}", error.fix);

@@ -1,9 +1,10 @@
-//! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib.
+//! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib, a price list.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use tool::{Folder, repository};
@@ -89,5 +90,66 @@ fn pipeline_mixes_programs_wasm_and_python() {
         let longest = "tr -s '[:space:]' '\\n' < \"$TEXTS/BOOK\" | wc -L";
         assert!(report[book]["longest"].as_u64() >= say(longest).parse().ok(), "{book}");
         assert_eq!(report[book]["packed_bytes"], packed, "{book}");
+    }
+}
+
+/// What a line of the catalogue says: cents, stock.
+fn catalogue() -> BTreeMap<String, (u64, u64)> {
+    let text = std::fs::read_to_string(repository().join("examples/order-workflow/catalogue.csv")).unwrap();
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let lines = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    lines.map(|line| (line[0].to_owned(), (number(line[1]), number(line[2])))).collect()
+}
+
+/// The end that an order has to come to, worked out without any workflow.
+fn fate(order: &Value) -> Value {
+    let catalogue = catalogue();
+    let items = order["items"].as_array().unwrap();
+    let skus: Vec<&str> = items.iter().map(|item| item["sku"].as_str().unwrap()).collect();
+    if let Some(unknown) = skus.iter().find(|sku| !catalogue.contains_key(**sku)) {
+        return json!({"status": "rejected", "reason": format!("there is no {unknown}")});
+    }
+    let cents =
+        |item: &Value| catalogue[item["sku"].as_str().unwrap()].0 * item["quantity"].as_u64().unwrap();
+    let total: u64 = items.iter().map(cents).sum();
+    if total > order["limit"].as_u64().unwrap() {
+        return json!({"status": "too expensive", "cents": total, "limit": order["limit"]});
+    }
+    let card = order["card"].as_str().unwrap();
+    let undone = |reason: &str| json!({"status": "undone", "reason": reason, "undone": skus});
+    if card.ends_with("0000") {
+        return undone("CardDeclined");
+    }
+    if items.iter().any(|item| item["quantity"].as_u64() > Some(catalogue[item["sku"].as_str().unwrap()].1)) {
+        return undone("OutOfStock");
+    }
+    let lines = items
+        .iter()
+        .map(|item| json!({"sku": item["sku"], "quantity": item["quantity"], "cents": cents(item)}));
+    let paid = json!({"charged": total, "card": &card[card.len() - 4..]});
+    json!({"status": "sent", "to": order["to"], "lines": lines.collect::<Vec<_>>(), "paid": paid})
+}
+
+#[test]
+fn orders_come_to_the_right_end() {
+    let folder = Folder::with(&[]);
+    let app = example("order-workflow");
+    let sample = std::fs::read(repository().join("examples/order-workflow/sample.json")).unwrap();
+    let sample: Value = serde_json::from_slice(&sample).unwrap();
+    assert_eq!(run(&folder, &[&app])["order"], fate(&sample["input"]));
+    let order = |card: &str, limit: u64, sku: &str, quantity: u64| {
+        let items = json!([{"sku": "tea", "quantity": 2}, {"sku": sku, "quantity": quantity}]);
+        json!({"to": "Bob", "card": card, "limit": limit, "courier_seconds": 0, "items": items})
+    };
+    let orders = [
+        order("1111", 100_000, "gold", 1),
+        order("1111", 1_000, "cup", 1),
+        order("0000", 100_000, "cup", 12),
+        order("1111", 100_000, "kettle", 4),
+        order("1111", 100_000, "kettle", 3),
+    ];
+    for order in orders {
+        let found = run(&folder, &[&app, "--input", &order.to_string()]);
+        assert_eq!(found["order"], fate(&order), "{order}");
     }
 }

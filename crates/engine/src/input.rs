@@ -252,6 +252,8 @@ pub struct Caller {
     pub incarnation: u32,
     /// The task.
     pub task: sluice_asl::execution::TaskId,
+    /// How many calls deep the work is: 1 for what a run calls that nobody called.
+    pub depth: u32,
     /// In what form it wants the answer; the runtime's to choose and to read.
     pub form: u8,
 }

@@ -47,8 +47,8 @@ pub enum Dialect {
 pub struct Limits {
     /// Evaluated nodes, and what functions do in loops of their own. Beyond it: error `D1012`.
     pub steps: u64,
-    /// Evaluations inside one another. Beyond it: error `U1001`. A level takes at most 2 KiB of stack in an
-    /// unoptimised build, and a small part of that in an optimised one.
+    /// Evaluations inside one another. Beyond it: error `U1001`. The default fits 2 MiB of stack, with the stack of
+    /// whoever evaluates.
     pub depth: u32,
     /// Bytes of all strings, arrays and objects that are made on the way, kept or not. Beyond it: error `D1013`.
     pub bytes: u64,
@@ -76,7 +76,7 @@ impl Expression {
     /// # Errors
     /// The codes that begin with `S`: it is no expression.
     pub fn parse(source: &str, dialect: Dialect) -> Result<Self, Error> {
-        let root = compile(source, dialect).map_err(|raised| raised.explain(source))?;
+        let root = compile(source, dialect, syntax::HEIGHT_MAX).map_err(|raised| raised.explain(source))?;
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), dialect, root })))
     }
 
@@ -114,8 +114,8 @@ impl Expression {
     }
 }
 
-fn compile(source: &str, dialect: Dialect) -> error::Outcome<ast::Node> {
-    lower::lower(syntax::parse(source)?, dialect)
+fn compile(source: &str, dialect: Dialect, height_max: usize) -> error::Outcome<ast::Node> {
+    lower::lower(syntax::parse(source, height_max)?, dialect)
 }
 
 impl fmt::Debug for Expression {

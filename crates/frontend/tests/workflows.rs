@@ -26,8 +26,8 @@ const ORDER: &str = r#"{
 "#;
 
 fn with_file(workflows: &str, text: &str) -> Definition {
-    let mut definition =
-        Definition::from_yaml(&format!("{FUNCTIONS}{workflows}"), "shops/sluice.yaml").unwrap();
+    let mut definition = Definition::from_yaml(&format!("{FUNCTIONS}{workflows}"), "shops/sluice.yaml")
+        .expect("this is a definition");
     definition.attach(&BTreeMap::from([("asl/order.asl.json".to_owned(), text.to_owned())]));
     definition
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sluice_asl::execution::{ChildId, HistoryEvent, HistoryKind, MapRun, Settings};
 use sluice_engine::{Status, Tally};
 use sluice_types::{ContentType, Event, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
@@ -99,9 +100,13 @@ pub struct WorkflowView {
     /// Its input, as JSON.
     pub input: Bytes,
     /// What it knows of itself.
-    pub settings: sluice_asl::execution::Settings,
+    pub settings: Settings,
     /// How often it was taken up again after a failure.
     pub redrives: u32,
+    /// When that was last, in milliseconds since the Unix epoch.
+    pub redriven_ms: Option<u64>,
+    /// Its map runs, in the order in which they began.
+    pub map_runs: Vec<MapRun>,
 }
 
 /// Which events of a workflow to read.
@@ -115,13 +120,44 @@ pub struct HistoryRequest {
     pub limit: usize,
     /// Whether to go backwards.
     pub newest_first: bool,
+    /// Whose events.
+    pub scope: HistoryScope,
 }
+
+/// Whose events of a workflow to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// Its own.
+    #[default]
+    Own,
+    /// Those of one child execution.
+    Child(ChildId),
+    /// Beginnings and ends of the child executions of the map run of this number.
+    Children(u32),
+}
+
+impl HistoryScope {
+    /// Whether it takes an event in.
+    pub fn has(&self, event: &HistoryEvent) -> bool {
+        match *self {
+            Self::Own => event.child.is_none(),
+            Self::Child(child) => event.child == Some(child),
+            Self::Children(run) => {
+                event.child.is_some_and(|child| child.run == run)
+                    && matches!(event.kind, HistoryKind::Execution(_))
+            }
+        }
+    }
+}
+
+/// Most lines of a run's history that are looked at for one page; the page ends there, full or not.
+pub const HISTORY_LINES_MAX: usize = 10_000;
 
 /// Events of a workflow.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryPage {
     /// In the order asked for.
-    pub events: Vec<sluice_asl::execution::HistoryEvent>,
+    pub events: Vec<HistoryEvent>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<u64>,
 }

@@ -319,6 +319,12 @@ impl NodeHandle {
         self.ask(|answer| Command::ChangeWorkflow { run, event: Event::Redrive, answer }).await
     }
 
+    /// Changes a map run of the workflow of a run, by [`Event::UpdateMapRun`].
+    pub async fn update_map_run(&self, run: &str, event: Event) -> Result<(), Problem> {
+        let run = run.to_owned();
+        self.ask(|answer| Command::ChangeWorkflow { run, event, answer }).await
+    }
+
     /// What the workflow of a run did.
     pub async fn workflow_history(&self, request: HistoryRequest) -> Result<HistoryPage, Problem> {
         self.ask(|answer| Command::WorkflowHistory(request, answer)).await

@@ -7,7 +7,6 @@ use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::event::{RunInfo, SandboxEvent};
 use crate::failure::{self, failure};
-use crate::limits::IMPORT_TIMEOUT;
 use crate::pool::{AppId, Done, Pool};
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
@@ -206,7 +205,30 @@ impl Pool {
         true
     }
 
+    /// Ends zygotes that nobody needs now, those first that were not used for longest, until there is room for one more.
+    fn retire_zygotes(&mut self) {
+        let kept = self.zygotes.values().filter(|zygote| !zygote.retired).count();
+        let is_needed = |key: &u32, zygote: &Zygote| {
+            let waits = self.apps.get(&zygote.app).is_some_and(|app| !app.queue.is_empty());
+            waits || self.seats.values().any(|seat| seat.zygote == Some(*key))
+        };
+        let free =
+            |(key, zygote): &(&u32, &Zygote)| zygote.is_ready() && !zygote.retired && !is_needed(key, zygote);
+        let mut free: Vec<_> =
+            self.zygotes.iter().filter(free).map(|(key, zygote)| (zygote.used_at, *key)).collect();
+        free.sort_unstable();
+        for (_, key) in free.into_iter().take((kept + 1).saturating_sub(self.options.zygotes_max)) {
+            let zygote = self.zygotes.get_mut(&key).expect("it was just found");
+            zygote.retired = true;
+            zygote.kill();
+            if let Some(app) = self.apps.get_mut(&zygote.app) {
+                app.zygotes.retain(|_, of| *of != key);
+            }
+        }
+    }
+
     fn start_zygote(&mut self, id: AppId, base: &Base, now: Instant) -> io::Result<()> {
+        self.retire_zygotes();
         let python = match &self.python {
             Ok(python) => Arc::clone(python),
             Err(error) => return Err(io::Error::new(io::ErrorKind::NotFound, error.clone())),
@@ -232,7 +254,7 @@ impl Pool {
             ];
             Done::Zygote(key, host.spawn(&spec, &fds))
         })?;
-        let zygote = Zygote::new(id, base.clone(), channel, capture, now + IMPORT_TIMEOUT);
+        let zygote = Zygote::new(id, base.clone(), channel, capture, now);
         self.zygotes.insert(key, zygote);
         self.apps.get_mut(&id).expect("the app exists").zygotes.insert(base.clone(), key);
         Ok(())
@@ -244,7 +266,9 @@ impl Pool {
         let memory_bytes = if bounded { 0 } else { self.seats[&key].memory_bytes };
         let fork = Control { kind: ControlKind::Fork, subject: key, number: memory_bytes };
         let fds = inside.each_ref().map(|fd| fd.as_fd());
-        let sent = self.zygotes[&zygote].channel.send(fork, &[], &fds);
+        let zygote = self.zygotes.get_mut(&zygote).expect("the caller found it");
+        zygote.used_at = now;
+        let sent = zygote.channel.send(fork, &[], &fds);
         if sent.is_err() {
             self.seats.remove(&key);
             self.class_mut(id, class).starting -= 1;

@@ -12,6 +12,8 @@ pub const SHORT_CALL: Duration = Duration::from_millis(5);
 pub const PROMPT_END: Duration = Duration::from_micros(50);
 /// Looks for what is ready in one poll: those that always have something to say do not keep the shard busy.
 pub const LOOKS_MAX: usize = 16;
+/// Zygotes that are kept while no worker is theirs.
+pub const ZYGOTES_MAX: usize = 32;
 /// Messages of one zygote heard at one look.
 pub const ZYGOTE_MESSAGES_MAX: usize = 64;
 /// Output of a starting app kept to explain why it did not start, in bytes.

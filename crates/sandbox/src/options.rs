@@ -1,5 +1,6 @@
 //! What an operator can set.
 
+use crate::limits::ZYGOTES_MAX;
 use sluice_isolation::Host;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ pub struct Options {
     pub python: String,
     /// Most processes at once, idle workers included.
     pub workers_max: usize,
+    /// Zygotes that are kept when no worker is theirs: with more, the one that has not been used for longest ends. Its
+    /// app is imported again when it is called again.
+    pub zygotes_max: usize,
     /// The core that the shard thread is pinned to. With it, a worker that runs alone, or beside a short call that has
     /// put its output, is kept on that core, where a hand-over costs microseconds; workers that run beside others may
     /// use all cores. Without it, workers run wherever the kernel puts them.
@@ -25,7 +29,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Two workers per core, and the `python3` of the path.
+    /// Two workers per core, [`ZYGOTES_MAX`] zygotes, and the `python3` of the path.
     pub fn new(host: Arc<Host>, sdk_dir: impl Into<PathBuf>, scratch_dir: impl Into<PathBuf>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -33,6 +37,7 @@ impl Options {
             sdk_dir: sdk_dir.into(),
             python: "python3".to_owned(),
             workers_max: 2 * cores,
+            zygotes_max: ZYGOTES_MAX,
             core: None,
             scratch_dir: scratch_dir.into(),
         }

@@ -3,7 +3,7 @@
 use crate::app::Base;
 use crate::capture::Capture;
 use crate::channel::Channel;
-use crate::limits::STARTUP_OUTPUT_BYTES_MAX;
+use crate::limits::{IMPORT_TIMEOUT, STARTUP_OUTPUT_BYTES_MAX};
 use sluice_isolation::Boxed;
 use sluice_types::{AppKey, Failure, Version};
 use std::collections::BTreeMap;
@@ -23,6 +23,10 @@ pub(crate) struct Zygote {
     pub loaded: bool,
     /// When it must be ready.
     pub deadline: Instant,
+    /// When it was last asked for a worker.
+    pub used_at: Instant,
+    /// Whether it was told to end because others are used more.
+    pub retired: bool,
     /// Functions that could not be loaded.
     pub broken: BTreeMap<usize, Failure>,
     /// The end of what it printed.
@@ -30,15 +34,20 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    pub fn new(
-        app: (AppKey, Version),
-        base: Base,
-        channel: Channel,
-        capture: Capture,
-        deadline: Instant,
-    ) -> Self {
-        let (broken, output) = (BTreeMap::new(), Vec::new());
-        Self { app, base, channel, capture, boxed: None, loaded: false, deadline, broken, output }
+    pub fn new(app: (AppKey, Version), base: Base, channel: Channel, capture: Capture, now: Instant) -> Self {
+        Self {
+            app,
+            base,
+            channel,
+            capture,
+            boxed: None,
+            loaded: false,
+            deadline: now + IMPORT_TIMEOUT,
+            used_at: now,
+            retired: false,
+            broken: BTreeMap::new(),
+            output: Vec::new(),
+        }
     }
 
     /// Whether workers can be asked of it: it says so and its box is known, which may come in either order.

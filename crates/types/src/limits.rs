@@ -18,6 +18,8 @@ pub const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const APP_DOCUMENTS_MAX: usize = 10_000;
 /// Largest document about an app, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Deepest chain of workflows that call one another and wait.
+pub const WORKFLOW_CALLS_DEEP_MAX: u32 = 100;
 /// Largest value that a task hands to a workflow, in bytes of JSON.
 pub const WORKFLOW_VALUE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most events in one batch.

@@ -25,6 +25,8 @@ pub(super) struct About<'a> {
     pub ledgers: &'a Ledgers,
     pub redrives: u32,
     pub redriven_ms: Option<u64>,
+    /// Takes the place of what is told here, field by field.
+    pub given: Option<&'a Value>,
     pub fixed: &'a OnceLock<Fixed>,
 }
 
@@ -56,6 +58,9 @@ impl StateContext<'_> {
         }
         if let Some(item) = &self.frame.item {
             context.insert("Map".into(), Value::fields([("Item", item.context())]));
+        }
+        for (name, value) in self.about.given.and_then(Value::as_object).into_iter().flatten() {
+            context.insert(name.clone(), value.clone());
         }
         Value::object(context)
     }

@@ -7,6 +7,7 @@ use super::failure::{DATA_LIMIT_EXCEEDED, Failure};
 use super::frames::{Doing, Frame};
 use super::history::HistoryKind;
 use super::settings::PAYLOAD_BYTES_MAX;
+use super::trial::Stage;
 use super::turn::{Flow, Turn};
 use crate::machine::{Next, QueryLanguage, State};
 use crate::{Fault, Scope, Template};
@@ -50,6 +51,7 @@ impl Execution {
             ledgers: &self.ledgers,
             redrives: self.redrives,
             redriven_ms: self.redriven_ms,
+            given: self.watch.as_ref().and_then(|watch| watch.context.as_ref()),
             fixed: &self.fixed_context,
         };
         let context = StateContext { about, frame, state, token: view.token, built: OnceCell::new() };
@@ -103,12 +105,12 @@ impl Execution {
         state: &State,
         turn: &Turn<'_>,
     ) -> Result<Value, Failure> {
-        match state.query {
-            QueryLanguage::Jsonata => Ok(frame.input.clone()),
-            QueryLanguage::JsonPath => {
-                self.find(frame, state, state.input_path.as_ref(), frame.input.clone(), turn)
-            }
+        if state.query == QueryLanguage::Jsonata {
+            return Ok(frame.input.clone());
         }
+        let effective = self.find(frame, state, state.input_path.as_ref(), frame.input.clone(), turn)?;
+        self.show(Stage::InputPath, &effective);
+        Ok(effective)
     }
 
     /// `Parameters` or `Arguments`; without them, the effective input.
@@ -119,14 +121,16 @@ impl Execution {
         view: View<'_>,
         turn: &Turn<'_>,
     ) -> Result<Value, Failure> {
-        let field = match state.query {
-            QueryLanguage::JsonPath => "Parameters",
-            QueryLanguage::Jsonata => "Arguments",
+        let (field, stage) = match state.query {
+            QueryLanguage::JsonPath => ("Parameters", Stage::Parameters),
+            QueryLanguage::Jsonata => ("Arguments", Stage::Arguments),
         };
-        match &state.arguments {
-            None => Ok(view.input.clone()),
-            Some(template) => self.evaluate(frame, state, template, field, view, turn),
-        }
+        let arguments = match &state.arguments {
+            None => view.input.clone(),
+            Some(template) => self.evaluate(frame, state, template, field, view, turn)?,
+        };
+        self.show(stage, &arguments);
+        Ok(arguments)
     }
 
     /// Leaves a state whose work has this result.
@@ -138,6 +142,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
         let next = state.next.unwrap_or(Next::End);
+        self.show(Stage::Result, &result);
         let (output, assigned) = match state.query {
             QueryLanguage::JsonPath => {
                 let assigned = self.assigned(frame, state, state.assign.as_ref(), View::of(&result), turn)?;
@@ -147,7 +152,9 @@ impl Execution {
                         self.evaluate(frame, state, selector, "ResultSelector", View::of(&result), turn)?
                     }
                 };
+                self.show(Stage::ResultSelector, &result);
                 let combined = place(state.result_path.as_ref(), &frame.input, &result)?;
+                self.show(Stage::ResultPath, &combined);
                 (self.find(frame, state, state.output_path.as_ref(), combined, turn)?, assigned)
             }
             QueryLanguage::Jsonata => {

@@ -177,7 +177,7 @@ impl Execution {
     }
 
     /// The next item, and the input that `ItemSelector` makes of it.
-    fn next_item(
+    pub(super) fn next_item(
         &mut self,
         frame: &mut Frame,
         state: &State,

@@ -7,6 +7,7 @@ use super::history::{HistoryKind, JoinStep, StateType};
 use super::iterations::Iterations;
 use super::join::Join;
 use super::task::Purpose;
+use super::trial::Stage;
 use super::turn::{Flow, Turn};
 use super::{Execution, TaskRequest, Work};
 use crate::Template;
@@ -105,6 +106,32 @@ impl Execution {
         let batch = map.batcher.as_ref();
         let batch = batch.map(|batcher| self.batch(frame, state, batcher, view, turn)).transpose()?;
         Ok(Iterations { items, source, next: 0, max_concurrency, run: None, batch, effective })
+    }
+
+    /// Shows the items of a `Map` that is only tried, and what its selector makes of the first.
+    pub(super) fn preview_map(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        map: &Map,
+        effective: Value,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Failure> {
+        if map.reader.is_some() {
+            return Ok(());
+        }
+        let items = self.items(frame, state, map, &effective, turn)?;
+        self.show(Stage::ItemsPath, &items);
+        let iterations = self.iterations(frame, state, map, effective, items, None, turn)?;
+        if !iterations.is_exhausted() && map.item_selector.is_some() {
+            let follows = frame.trail.last;
+            let iterations = Some(Box::new(iterations));
+            frame.doing = Doing::Joining(Box::new(Join { slots: Vec::new(), open: 0, follows, iterations }));
+            let selected = self.next_item(frame, state, map, turn);
+            frame.doing = Doing::Ready;
+            self.show(Stage::ItemSelector, &selected?.1);
+        }
+        Ok(())
     }
 
     /// Has the items of a distributed `Map` read.

@@ -7,6 +7,7 @@ use super::frames::{Frame, FrameIx};
 use super::history::{ChildId, ExecutionStep, HistoryKind, JoinStep, MapRunStep};
 use super::join::{Join, Slot};
 use super::ledgers::Child;
+use super::names::PartName;
 use super::results::Outcome;
 use super::turn::{Flow, Turn};
 use crate::machine::{Map, MapMode, State};
@@ -15,7 +16,7 @@ use sluice_expression::Value;
 use std::sync::Arc;
 
 /// A map run, as `DescribeMapRun` shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapRun {
     /// Its ARN.
     pub arn: Arc<str>,
@@ -40,6 +41,9 @@ pub struct MapRun {
     /// When it was redriven last.
     pub redriven_ms: Option<u64>,
 }
+
+// No map run has a percentage that is not a number.
+impl Eq for MapRun {}
 
 /// How a map run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,10 +162,10 @@ impl Execution {
     }
 
     fn map_run_arn(&mut self, map: &Map) -> Arc<str> {
-        let uuid = self.chance.uuid();
+        let id = PartName { key: self.settings.key, run: self.map_runs.len() as u32, child: None };
         let label = map.label.as_deref().map_or_else(|| self.chance.uuid(), str::to_owned);
         let own = self.arn_of("mapRun");
-        format!("{own}/{label}:{uuid}").into()
+        format!("{own}/{label}:{id}").into()
     }
 
     /// The execution's ARN up to the name of the machine, as that of another kind of resource.
@@ -190,7 +194,8 @@ impl Execution {
         input: &Value,
         turn: &Turn<'_>,
     ) -> u32 {
-        let name: Arc<str> = self.chance.uuid().into();
+        let name = PartName { key: self.settings.key, run, child: Some(index) };
+        let name: Arc<str> = name.to_string().into();
         let own = self.arn_of("execution");
         let map_run = &mut self.map_runs[run as usize];
         map_run.started(items.into());

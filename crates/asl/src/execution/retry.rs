@@ -23,6 +23,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Flow {
         let failure = self.explain(frame, state, failure, turn);
+        self.show_failure(&failure, None);
         if self.back_off(frame, ix, state, &failure, turn) {
             return Flow::Wait;
         }
@@ -30,9 +31,11 @@ impl Execution {
             let kind = state.kind.state_type();
             self.follow(frame, turn, || HistoryKind::Children { kind, step: JoinStep::Failed });
         }
-        let Some(catcher) = state.catch.iter().find(|catcher| failure.matches(&catcher.errors)) else {
+        let catching = state.catch.iter().position(|catcher| failure.matches(&catcher.errors));
+        let Some(catcher) = catching.map(|number| &state.catch[number]) else {
             return self.halt_at(frame, failure);
         };
+        self.show_failure(&failure, catching);
         self.drop_children(frame);
         match self.catch(frame, state, catcher, &failure, turn) {
             Ok(flow) => flow,

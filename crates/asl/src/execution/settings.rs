@@ -20,6 +20,8 @@ pub struct Settings {
     pub start_ms: u64,
     /// All randomness of the execution comes from it.
     pub seed: u64,
+    /// Tells the execution from all others of its place; names of its map runs and their children carry it.
+    pub key: u64,
     /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`] and [`HISTORY_EVENTS_MAX`].
     pub aws_limits: bool,
     /// Whether it gives history events; express executions do without.

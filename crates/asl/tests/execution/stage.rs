@@ -38,6 +38,7 @@ pub fn settings() -> Settings {
         seed: 1,
         aws_limits: true,
         records_history: true,
+        key: 7,
         token_prefix: "token.".into(),
     }
 }

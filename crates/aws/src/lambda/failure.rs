@@ -39,7 +39,8 @@ pub enum Kind {
 pub type Answer<T> = Result<T, Failure>;
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// What AWS calls it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::AliasLimitExceeded => "AliasLimitExceededException",
             Self::CodeStorageExceeded => "CodeStorageExceededException",

@@ -16,6 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use sluice_runtime::api::RunView;
 use std::time::Duration;
 
 /// A version that is to be executed.
@@ -105,21 +106,41 @@ impl Lambda {
             None => None,
         };
         let configuration = target.configuration();
-        let started = self.node.start(invocation.start()).await?;
-        let patience = Duration::from_secs(configuration.timeout_s) + QUEUE_PATIENCE;
-        let run = self.node.wait(&started.run, patience).await?;
-        let Some(ending) = Ending::of(&run, configuration.timeout_s) else {
-            return Err(Failure::new(Kind::Service, "no sandbox became free for the function in time"));
-        };
+        let (run, ending) = self.ended(target, invocation).await?;
         let version = target.version.text();
         let log = match with_log {
             true => {
-                let lines = self.node.logs(&started.run).await?;
+                let lines = self.node.logs(&run.run).await?;
                 Some(log_tail::tail(&run, &ending, &lines, &version, configuration.memory_mib))
             }
             false => None,
         };
         Ok(response(ending, &version, log))
+    }
+
+    /// An invocation once it has ended.
+    async fn ended(&self, target: &Target, invocation: Invocation) -> Answer<(RunView, Ending)> {
+        let timeout_s = target.configuration().timeout_s;
+        let started = self.node.start(invocation.start()).await?;
+        let run = self.node.wait(&started.run, Duration::from_secs(timeout_s) + QUEUE_PATIENCE).await?;
+        match Ending::of(&run, timeout_s) {
+            Some(ending) => Ok((run, ending)),
+            None => Err(Failure::new(Kind::Service, "no sandbox became free for the function in time")),
+        }
+    }
+
+    /// What a function makes of an event, for a caller within the node.
+    pub(super) async fn returned(&self, function: &str, event: Bytes) -> Answer<Ending> {
+        let target = self.resolve(&Reference::parse(function)?).await?;
+        let invocation = Invocation {
+            app: target.app(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            arn: target.arn.clone(),
+            event,
+            client_context: None,
+            waiting: Waiting::Caller,
+        };
+        Ok(self.ended(&target, invocation).await?.1)
     }
 }
 

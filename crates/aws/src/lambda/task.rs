@@ -1,5 +1,6 @@
 //! Lambda functions as the work of workflows' tasks.
 
+use super::Lambda;
 use super::app::{Invocation, Waiting, app_name, version_of};
 use super::ending::Ending;
 use super::invoke::Target;
@@ -8,6 +9,7 @@ use super::reference::Reference;
 use crate::account::Account;
 use bytes::Bytes;
 use sluice_expression::Value;
+use sluice_runtime::NodeHandle;
 use sluice_runtime::api::RunView;
 use sluice_runtime::callees::{CalledRun, Directory, Fault};
 
@@ -46,16 +48,37 @@ pub fn called(
     Ok(CalledRun { app: start.app, id: start.id, objects: start.objects, ..CalledRun::default() })
 }
 
+/// Invokes a function and waits for what it returns.
+///
+/// # Errors
+/// As AWS names them.
+pub async fn perform(
+    node: &NodeHandle,
+    account: &Account,
+    function: &str,
+    payload: &Value,
+) -> Result<Value, Fault> {
+    let lambda = Lambda::new(node.clone(), account.clone());
+    let returned = lambda.returned(function, Bytes::from(payload.to_json())).await;
+    match returned.map_err(|failure| fault(&format!("Lambda.{}", failure.kind.name()), &failure.message))? {
+        Ending::Returned(payload) => parsed(&payload),
+        Ending::Failed(error) => Err(fault(&error.r#type, &error.payload.to_string())),
+    }
+}
+
 /// What the end of such a run means for the task.
 pub fn answer(run: &RunView, directory: &dyn Directory) -> Result<Value, Fault> {
     let timeout_s = timeout_s(&run.app, directory).unwrap_or_default();
     match Ending::of(run, timeout_s) {
-        Some(Ending::Returned(payload)) => Value::parse(&payload).map_err(|error| {
-            fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}"))
-        }),
+        Some(Ending::Returned(payload)) => parsed(&payload),
         Some(Ending::Failed(error)) => Err(fault(&error.r#type, &error.payload.to_string())),
         None => Err(fault("Lambda.Unknown", "the invocation has not ended")),
     }
+}
+
+fn parsed(payload: &[u8]) -> Result<Value, Fault> {
+    Value::parse(payload)
+        .map_err(|error| fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}")))
 }
 
 /// The timeout of the version that an app is.

@@ -22,6 +22,9 @@ const EXECUTION: u8 = 2;
 /// The answer describes an execution, its output as JSON.
 const EXECUTION_JSON: u8 = 3;
 
+/// The service of integrations with Step Functions itself.
+const OWN_SDK: &str = "aws-sdk:sfn";
+
 /// Finds what AWS's names stand for on this node.
 #[derive(Default)]
 pub struct AwsCallees {
@@ -160,11 +163,8 @@ impl Callees for AwsCallees {
                 _ => Err(fault("States.Runtime", &format!("The activity \"{arn}\" does not exist"))),
             },
             Work::StartExecution { arguments, wait } => self.execution(arguments, *wait, task, directory),
-            Work::Service { service, .. } if &**service == "aws-sdk:sfn" => Ok(Callee::Errand),
-            Work::Service { service, action, .. } => Err(fault(
-                "States.Runtime",
-                &format!("The integration {service}:{action} is not available on this server"),
-            )),
+            Work::Service { service, .. } if &**service == OWN_SDK => Ok(Callee::Errand),
+            Work::Service { service, action, .. } => Err(not_available(service, action)),
             Work::Function { name, .. } => {
                 Err(fault("States.Runtime", &format!("there is no function {name}")))
             }
@@ -199,11 +199,25 @@ impl Callees for AwsCallees {
     }
 }
 
-async fn errand(node: &NodeHandle, account: &Account, request: &TaskRequest) -> Result<Value, Fault> {
+/// Does the work of a task that is neither a run nor an activity.
+///
+/// # Errors
+/// As AWS names them.
+pub async fn errand(node: &NodeHandle, account: &Account, request: &TaskRequest) -> Result<Value, Fault> {
     match &request.work {
-        Work::Service { action, arguments, .. } => own_api(node, account, action, arguments).await,
+        Work::Service { service, action, arguments, .. } if &**service == OWN_SDK => {
+            own_api(node, account, action, arguments).await
+        }
+        Work::StartExecution { arguments, wait: Wait::None } => {
+            own_api(node, account, "startExecution", arguments).await
+        }
+        Work::Service { service, action, .. } => Err(not_available(service, action)),
         _ => Err(fault("States.Runtime", "this errand is not known here")),
     }
+}
+
+fn not_available(service: &str, action: &str) -> Fault {
+    fault("States.Runtime", &format!("The integration {service}:{action} is not available on this server"))
 }
 
 /// An action of Step Functions itself, by its SDK name.

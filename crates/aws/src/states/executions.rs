@@ -4,13 +4,15 @@ use super::arn::{self, Resource, check_name, execution_named, machine_named};
 use super::fault::Fault;
 use super::page::{Page, token};
 use super::record::{self, Record};
-use super::{Call, machines, now_ms, seconds, versions};
+use super::{Call, children, machines, now_ms, seconds, versions};
 use crate::account::Account;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_engine::Status;
-use sluice_runtime::api::{ExecutionFacts, ListRequest, RunView, StartRequest, WorkflowRequest};
+use sluice_runtime::api::{
+    ExecutionFacts, ListRequest, RunView, StartRequest, WorkflowRequest, WorkflowView,
+};
 use sluice_types::{Code, Problem, RunKey, Version};
 use std::time::Duration;
 
@@ -177,9 +179,14 @@ pub fn does_not_exist(arn: &str) -> Fault {
 pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Named = call.read()?;
     let arn = request.execution_arn.ok_or_else(|| Fault::missing("executionArn"))?;
-    let (machine, name, view) = known(call, &arn).await?;
-    let record = kept(call, &machine).await?;
-    let mut answer = describe_run(call, &record, &view, &name);
+    let mut answer = match children::find(call, &arn).await? {
+        Some(child) => children::describe(call, &child).await?.ok_or_else(|| does_not_exist(&arn))?,
+        None => {
+            let (machine, name, view) = known(call, &arn).await?;
+            let record = kept(call, &machine).await?;
+            describe_run(call, &record, &view, &name)
+        }
+    };
     if request.included_data.as_deref() == Some("METADATA_ONLY") {
         for data in ["input", "output", "error", "cause", "inputDetails", "outputDetails"] {
             answer.as_object_mut().expect("it is an object").remove(data);
@@ -207,6 +214,8 @@ fn describe_run(call: &Call<'_>, record: &Record, view: &RunView, name: &str) ->
         answer["input"] = json!(String::from_utf8_lossy(&workflow.input));
         if !record.is_express() {
             answer["redriveCount"] = json!(workflow.redrives);
+            let redriven_ms = workflow.redriven_ms.into_iter();
+            redriven_ms.for_each(|at_ms| answer["redriveDate"] = json!(seconds(at_ms)));
             let (status, reason) = redrivable(view);
             answer["redriveStatus"] = json!(status);
             if let Some(reason) = reason {
@@ -316,7 +325,9 @@ pub async fn redrive(call: &Call<'_>) -> Result<Value, Fault> {
 #[serde(rename_all = "camelCase")]
 struct List {
     state_machine_arn: Option<String>,
+    map_run_arn: Option<String>,
     status_filter: Option<String>,
+    redrive_filter: Option<String>,
     #[serde(flatten)]
     page: Page,
 }
@@ -324,9 +335,18 @@ struct List {
 /// `ListExecutions`, newest first.
 pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let request: List = call.read()?;
-    let arn = match request.state_machine_arn {
-        Some(arn) => arn,
-        None => return Err(Fault::validation("Must provide a StateMachine ARN or MapRun ARN")),
+    let (coarse, wanted) = filter(request.status_filter.as_deref())?;
+    let redriven = redrive_filter(request.redrive_filter.as_deref())?;
+    let shown = |status: &str, redrives: u32| {
+        wanted.is_none_or(|wanted| status == wanted)
+            && redriven.is_none_or(|redriven| redriven == (redrives > 0))
+    };
+    let arn = match (request.state_machine_arn, request.map_run_arn) {
+        (Some(arn), None) => arn,
+        (None, Some(map_run)) => return children::list(call, &map_run, &request.page, shown).await,
+        _ => {
+            return Err(Fault::validation("Must provide exactly one of a StateMachine ARN or a MapRun ARN"));
+        }
     };
     let (machine, _) = machine_named(&arn)?;
     let record = record::existing(call.node, call.account, &machine).await?.record;
@@ -336,7 +356,6 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
             "This operation is not supported by this type of state machine",
         ));
     }
-    let (coarse, wanted) = filter(request.status_filter.as_deref())?;
     let (limit, mut before) = (request.page.limit()?, request.page.cursor()?.map(RunKey));
     let mut lines = Vec::new();
     loop {
@@ -347,9 +366,10 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
         for view in views {
             before = Some(view.key);
             // Executions of an earlier state machine of this name are not its own.
-            let shown =
-                view.started_ms >= record.created_ms && wanted.is_none_or(|wanted| status(&view) == wanted);
-            let Some(workflow) = view.workflow.as_ref().filter(|_| shown) else { continue };
+            let own = |workflow: &&WorkflowView| {
+                view.started_ms >= record.created_ms && shown(status(&view), workflow.redrives)
+            };
+            let Some(workflow) = view.workflow.as_ref().filter(own) else { continue };
             if lines.len() == limit {
                 let last = lines.last().map_or(0, |(key, _): &(u64, Value)| *key);
                 return Ok(json!({"executions": shown_lines(lines), "nextToken": token(last)}));
@@ -363,6 +383,8 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
                 "redriveCount": workflow.redrives,
             });
             view.ended_ms.into_iter().for_each(|ended_ms| line["stopDate"] = json!(seconds(ended_ms)));
+            let redriven_ms = workflow.redriven_ms.into_iter();
+            redriven_ms.for_each(|at_ms| line["redriveDate"] = json!(seconds(at_ms)));
             lines.push((view.key.0, line));
         }
         if !more {
@@ -390,6 +412,18 @@ fn filter(status: Option<&str>) -> Result<(Option<Status>, Option<&'static str>)
             )));
         }
     })
+}
+
+/// Whether only executions that were, or were not, taken up again are wanted.
+fn redrive_filter(given: Option<&str>) -> Result<Option<bool>, Fault> {
+    match given {
+        None => Ok(None),
+        Some("REDRIVEN") => Ok(Some(true)),
+        Some("NOT_REDRIVEN") => Ok(Some(false)),
+        Some(other) => Err(Fault::validation(format!(
+            "1 validation error detected: Value '{other}' at 'redriveFilter' failed to satisfy constraint: Member must satisfy enum value set: [REDRIVEN, NOT_REDRIVEN]"
+        ))),
+    }
 }
 
 /// `DescribeStateMachineForExecution`: the definition that an execution runs.

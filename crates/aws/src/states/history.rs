@@ -3,10 +3,10 @@
 use super::executions::known;
 use super::fault::Fault;
 use super::page::{Page, token};
-use super::{Call, arn};
+use super::{Call, arn, children};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_runtime::api::HistoryRequest;
+use sluice_runtime::api::{HistoryRequest, HistoryScope};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,14 +26,25 @@ const DATA: [&str; 7] = ["input", "output", "parameters", "cause", "error", "inp
 pub async fn get(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
     let execution = request.execution_arn.ok_or_else(|| Fault::missing("executionArn"))?;
-    let (machine, name, _) = known(call, &execution).await?;
-    let page = HistoryRequest {
-        run: arn::run_of(&machine, &name),
-        cursor: request.page.cursor()?,
-        limit: request.page.limit()?,
-        newest_first: request.reverse_order,
+    let (run, scope) = match children::find(call, &execution).await? {
+        Some(child) => (child.of.view.run.to_string(), HistoryScope::Child(child.id)),
+        None => {
+            let (machine, name, _) = known(call, &execution).await?;
+            (arn::run_of(&machine, &name), HistoryScope::Own)
+        }
     };
-    let page = call.node.workflow_history(page).await?;
+    let (limit, mut cursor) = (request.page.limit()?, request.page.cursor()?);
+    let mut events = Vec::new();
+    loop {
+        let (run, newest_first) = (run.clone(), request.reverse_order);
+        let wanted = HistoryRequest { run, cursor, limit: limit - events.len(), newest_first, scope };
+        let page = call.node.workflow_history(wanted).await?;
+        events.extend(page.events);
+        cursor = page.next;
+        if cursor.is_none() || events.len() == limit {
+            break;
+        }
+    }
     let with_data = request.include_execution_data.unwrap_or(true);
     let shown = |event: &sluice_asl::execution::HistoryEvent| {
         let mut event = serde_json::to_value(event.to_aws()).expect("events are plain data");
@@ -42,8 +53,8 @@ pub async fn get(call: &Call<'_>) -> Result<Value, Fault> {
         }
         event
     };
-    let mut answer = json!({"events": page.events.iter().map(shown).collect::<Vec<_>>()});
-    page.next.into_iter().for_each(|next| answer["nextToken"] = json!(token(next)));
+    let mut answer = json!({"events": events.iter().map(shown).collect::<Vec<_>>()});
+    cursor.into_iter().for_each(|next| answer["nextToken"] = json!(token(next)));
     Ok(answer)
 }
 

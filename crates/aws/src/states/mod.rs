@@ -6,14 +6,17 @@
 mod activities;
 pub mod arn;
 pub mod callees;
+mod children;
 mod executions;
 mod fault;
 mod history;
 mod machines;
+mod map_runs;
 mod page;
 mod record;
 mod route;
 mod tags;
+mod test_state;
 mod versions;
 
 pub use callees::AwsCallees;
@@ -78,6 +81,10 @@ impl<'a> Call<'a> {
             "ListExecutions" => executions::list(self).await,
             "DescribeStateMachineForExecution" => executions::describe_machine(self).await,
             "GetExecutionHistory" => history::get(self).await,
+            "DescribeMapRun" => map_runs::describe(self).await,
+            "ListMapRuns" => map_runs::list(self).await,
+            "UpdateMapRun" => map_runs::update(self).await,
+            "TestState" => Box::pin(test_state::test(self)).await,
             "CreateActivity" => activities::create(self).await,
             "DescribeActivity" => activities::describe(self).await,
             "DeleteActivity" => activities::delete(self).await,

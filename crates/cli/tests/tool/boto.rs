@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// A Python that has boto3: `SLUICE_BOTO_PYTHON`, or what `.ci/python` made. `None` where there is none and nobody insists.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let found = std::env::var_os("SLUICE_BOTO_PYTHON").map(PathBuf::from);
     let python = found.unwrap_or_else(|| repository().join("target/python/bin/python"));
     if python.exists() {

@@ -99,6 +99,8 @@ pub enum HistoryKind {
 
 /// Lines after which a chunk is full: so much is read to show any page.
 const CHUNK_LINES: u64 = 512;
+/// Bytes after which a chunk is full, whatever its lines hold.
+const CHUNK_BYTES: usize = 256 * 1024;
 /// No line without text is longer.
 const SHORT_LINE_BYTES: usize = 48;
 
@@ -131,14 +133,20 @@ impl Chunk {
         self.first + self.lines
     }
 
+    fn is_full(&self) -> bool {
+        self.lines >= CHUNK_LINES || self.bytes.len() >= CHUNK_BYTES
+    }
+
     fn push(&mut self, lsn: Lsn, at_ms: u64, kind: &HistoryKind) {
         let (last_lsn, last_ms) = self.last;
         let line = (lsn.0.wrapping_sub(last_lsn), at_ms.wrapping_sub(last_ms), kind);
         let mut room = [0; SHORT_LINE_BYTES];
-        match postcard::to_slice(&line, &mut room) {
-            Ok(line) => self.bytes.extend_from_slice(line),
+        // What a workflow did holds names and values: it is not tried whether it is short.
+        let tried = !matches!(kind, HistoryKind::Workflow(_));
+        match tried.then(|| postcard::to_slice(&line, &mut room)) {
+            Some(Ok(line)) => self.bytes.extend_from_slice(line),
             // It holds text.
-            Err(_) => {
+            Some(Err(_)) | None => {
                 let bytes = std::mem::take(&mut self.bytes);
                 self.bytes = postcard::to_extend(&line, bytes).expect("lines are plain data");
             }
@@ -170,7 +178,7 @@ pub(super) struct History {
 
 impl History {
     fn push(&mut self, lsn: Lsn, at_ms: u64, kind: &HistoryKind) {
-        let full = self.chunks.last().is_none_or(|chunk| chunk.lines >= CHUNK_LINES);
+        let full = self.chunks.last().is_none_or(Chunk::is_full);
         if full || self.closed {
             self.chunks.push(Chunk::new(self.lines + 1));
             self.closed = false;
@@ -232,5 +240,23 @@ impl super::Run {
     pub(crate) fn history_saved(&mut self, end: u64) {
         self.history.chunks.retain(|chunk| chunk.end() > end);
         self.history.closed &= !self.history.chunks.is_empty();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text_bytes: usize, lines: u64) -> Vec<(u64, usize)> {
+        let kind = HistoryKind::EventEmitted { r#type: "a".repeat(text_bytes).into() };
+        let mut history = History::default();
+        (1..=lines).for_each(|number| history.push(Lsn(number), 0, &kind));
+        history.chunks.iter().map(|chunk| (chunk.first(), lines_of(chunk.bytes()).count())).collect()
+    }
+
+    #[test]
+    fn a_chunk_is_full_by_its_lines_or_by_its_bytes() {
+        assert_eq!(pieces(1, 600), [(1, 512), (513, 88)]);
+        assert_eq!(pieces(CHUNK_BYTES / 4, 9), [(1, 4), (5, 4), (9, 1)]);
     }
 }

@@ -59,8 +59,13 @@ impl Run {
             }
             Outgoing::Consumed(number) => Effect::Consume { from, app: self.app, number: *number },
             Outgoing::Task(request) => {
-                let caller =
-                    Caller { run: self.key, incarnation: self.incarnation, task: request.task, form: 0 };
+                let caller = Caller {
+                    run: self.key,
+                    incarnation: self.incarnation,
+                    task: request.task,
+                    depth: self.call_depth() + 1,
+                    form: 0,
+                };
                 Effect::Task { from, caller, request: request.clone() }
             }
             Outgoing::Return(to) => Effect::Return { from, to: *to },

@@ -413,6 +413,11 @@ impl Run {
         self.workflow.as_deref()
     }
 
+    /// How many calls of workflows led to this run.
+    pub fn call_depth(&self) -> u32 {
+        self.caller.map_or(0, |caller| caller.depth)
+    }
+
     /// Whether a pending invocation answers to the machine: its return value must come with the record.
     pub fn answers_to_workflow(&self, seq: u32) -> bool {
         self.pending.get(seq).is_some_and(|pending: &Pending| pending.task.is_some())

@@ -94,7 +94,8 @@ pub struct Path {
     pub keep_singleton: bool,
     /// The results keep the variables bound on the way, for a path around this one.
     pub tuples: bool,
-    /// How many of the last steps only name fields; with nothing else to do they can be walked without sequences.
+    /// How many steps only name fields, if these are all, or all but a variable before them: such a path can be
+    /// walked without making sequences.
     pub plain_tail: usize,
 }
 
@@ -309,6 +310,12 @@ impl Step {
     /// A step that binds nothing.
     pub fn new(node: Node) -> Self {
         Self { node, stages: Vec::new(), focus: None, index: None, ancestors: Vec::new(), tuples: false }
+    }
+
+    /// Whether it is a variable, or what stands for one.
+    pub fn is_start(&self) -> bool {
+        let variable = matches!(self.node.kind, Kind::Variable { .. } | Kind::Context | Kind::Root);
+        variable && self.stages.is_empty() && !self.tuples
     }
 
     /// Whether it only names a field.

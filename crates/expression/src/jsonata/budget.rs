@@ -36,6 +36,11 @@ impl Budget {
         Ok(())
     }
 
+    /// How many levels deeper it may go.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// Goes one level deeper, and takes a step.
     pub fn descend(&mut self) -> Outcome<()> {
         if self.depth == 0 {

@@ -16,6 +16,9 @@ pub struct Error {
     pub token: Option<String>,
 }
 
+/// Characters of a value that a message shows.
+pub(super) const TEXT_MAX: usize = 256;
+
 /// What everything that can fail returns; boxed because it is rare and results are moved often.
 pub(super) type Outcome<T = Item> = Result<T, Box<Raised>>;
 
@@ -57,9 +60,10 @@ impl Raised {
         self
     }
 
-    /// The text at fault.
+    /// The text at fault, or its beginning.
     pub fn text(mut self: Box<Self>, text: &str) -> Box<Self> {
-        self.value = Some(serde_json::to_string(text).expect("a string is JSON"));
+        let text: String = text.chars().take(TEXT_MAX).collect();
+        self.value = Some(serde_json::to_string(&text).expect("a string is JSON"));
         self
     }
 
@@ -98,7 +102,7 @@ impl Raised {
     }
 
     /// The error, for who wrote `source`.
-    pub fn explain(self: Box<Self>, source: &str) -> Error {
+    pub fn explain(self, source: &str) -> Error {
         let before = source.get(..self.position.unwrap_or_default()).unwrap_or(source);
         Error {
             code: self.code,
@@ -178,6 +182,10 @@ fn type_template(code: &str) -> &'static str {
         "T2011" => "The insert/update clause of the transform expression must evaluate to an object: {value}",
         "T2012" => {
             "The delete clause of the transform expression must evaluate to a string or array of strings: {value}"
+        }
+        "T2013" => {
+            "The transform expression clones the input object using the $clone() function.  This has been \
+             overridden in the current scope by a non-function."
         }
         _ => "The value has the wrong type",
     }

@@ -19,7 +19,6 @@ use super::{Dialect, Limits};
 use crate::{Value, World};
 use std::sync::Arc;
 
-pub use group::appended;
 pub use path::lookup;
 pub use sort::merge_sort;
 
@@ -190,10 +189,9 @@ impl<'a> Evaluator<'a> {
         let mut items = Vec::with_capacity(nodes.len());
         for inner in nodes {
             let value = self.evaluate(inner, input, frame)?;
-            match (&value, &inner.kind) {
-                (Item::Nothing, _) => {}
-                (_, Kind::Array(_)) => items.push(value),
-                _ => items.extend(value.items()),
+            match inner.kind {
+                Kind::Array(_) => items.push(value),
+                _ => value.move_items(&mut items),
             }
         }
         self.budget.bytes(std::mem::size_of_val(&items[..]))?;

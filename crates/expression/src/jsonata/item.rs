@@ -2,7 +2,7 @@
 
 use super::ast::{Call, Lambda, Transform};
 use super::budget::{Budget, NESTING_MAX};
-use super::error::{Outcome, raise};
+use super::error::{Outcome, TEXT_MAX, raise};
 use super::frame::FrameId;
 use super::function::Builtin;
 use super::number;
@@ -243,6 +243,18 @@ impl Item {
         }
     }
 
+    /// Adds [`Item::items`] to others.
+    pub fn move_items(self, into: &mut Vec<Item>) {
+        match self {
+            Self::List(list) => match Rc::try_unwrap(list) {
+                Ok(owned) if into.is_empty() => *into = owned.items,
+                Ok(owned) => into.extend(owned.items),
+                Err(shared) => into.extend(shared.items.iter().cloned()),
+            },
+            other => into.extend(other.items()),
+        }
+    }
+
     /// How many [`Item::items`] there are.
     pub fn len(&self) -> usize {
         match self {
@@ -366,6 +378,8 @@ impl Item {
             Self::Value(Value::Float(number)) if !number.is_finite() => {
                 return Err(raise("D1001").value(&Self::Value(Value::Float(number))));
             }
+            // What JavaScript does not tell apart: zero and its negative.
+            Self::Value(Value::Float(0.0)) => Value::Int(0),
             Self::Value(value) => value,
             Self::List(list) => {
                 let mut values = Vec::with_capacity(list.items.len());
@@ -388,14 +402,16 @@ impl Item {
 
     /// A short form for messages.
     pub fn brief(&self) -> String {
-        const BRIEF_MAX: usize = 256;
         match self {
             Self::Nothing => "undefined".to_owned(),
             Self::Function(_) => "function".to_owned(),
             Self::Value(value) => match value {
                 Value::Int(_) | Value::Float(_) => number::to_text(value.as_f64().unwrap_or_default()),
-                Value::Array(values) if values.len() > BRIEF_MAX => "[…]".to_owned(),
-                Value::Array(_) | Value::Object(_) if value.json_bytes() > BRIEF_MAX => "…".to_owned(),
+                Value::String(text) => {
+                    Value::string(text.chars().take(TEXT_MAX).collect::<String>()).to_json()
+                }
+                Value::Array(values) if values.len() > TEXT_MAX => "[…]".to_owned(),
+                Value::Array(_) | Value::Object(_) if value.json_bytes() > TEXT_MAX => "…".to_owned(),
                 value => value.to_json(),
             },
             Self::List(_) | Self::Tuples(_) => "[…]".to_owned(),

@@ -473,7 +473,11 @@ fn finish(node: &mut Node) {
     match &mut node.kind {
         Kind::Path(path) => {
             let tail = path.steps.iter().rev().take_while(|step| step.is_plain()).count();
-            let whole = tail + 1 >= path.steps.len();
+            let whole = match path.steps.len() - tail {
+                0 => true,
+                1 => path.steps[0].is_start(),
+                _ => false,
+            };
             path.plain_tail = if whole && !path.keep_singleton && !path.tuples { tail } else { 0 };
         }
         Kind::Block { expressions, binds } => *binds = expressions.iter().any(may_bind),

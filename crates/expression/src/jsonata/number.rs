@@ -25,7 +25,7 @@ pub fn to_text(number: f64) -> String {
 fn lay_out(digits: &str, exponent: i32) -> String {
     let count = digits.len() as i32;
     match exponent {
-        21.. | ..-6 if exponent >= 21 || exponent < -6 => {
+        ..-6 | 21.. => {
             let (first, rest) = digits.split_at(1);
             let point = if rest.is_empty() { "" } else { "." };
             let sign = if exponent < 0 { '-' } else { '+' };
@@ -40,8 +40,11 @@ fn lay_out(digits: &str, exponent: i32) -> String {
     }
 }
 
-/// The number with 15 significant digits.
+/// A whole number as it is, any other with 15 significant digits.
 pub fn rounded(number: f64) -> f64 {
+    if number.fract() == 0.0 {
+        return number;
+    }
     format!("{number:.14e}").parse().expect("a formatted number is one")
 }
 

@@ -34,7 +34,8 @@ fn collect_input_names(node: &Node, found: &mut Vec<Name>) {
         Kind::Transform(_) => {}
         _ => {
             // Filters and groupings, which are visited first, look at the result of the node.
-            let mut results = node.filters.len() + node.group.as_ref().map_or(0, |group| 2 * group.pairs.len());
+            let mut results =
+                node.filters.len() + node.group.as_ref().map_or(0, |group| 2 * group.pairs.len());
             node.children(&mut |child| match results.checked_sub(1) {
                 Some(fewer) => results = fewer,
                 None => collect_input_names(child, found),
@@ -76,13 +77,13 @@ impl Search {
         let scope = self.bound.len();
         for (at, step) in path.steps.iter().enumerate() {
             match &step.node.kind {
-                Kind::Variable { name, builtin: None } if at == 0 && step.node.filters.is_empty() => {
+                Kind::Variable { name, builtin: None } if at == 0 => {
                     let fields = path.steps[1..].iter().map_while(|step| match &step.node.kind {
                         Kind::Name(name) => Some(name.clone()),
                         _ => None,
                     });
-                    let fields = if step.stages.is_empty() { fields.collect() } else { Vec::new() };
-                    self.variable(name, fields);
+                    self.variable(name, fields.collect());
+                    step.node.filters.iter().for_each(|filter| self.node(filter));
                 }
                 _ => self.node(&step.node),
             }

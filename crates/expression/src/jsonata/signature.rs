@@ -79,8 +79,11 @@ impl Signature {
         let mut given = arguments.into_iter();
         for (parameter, length) in self.0.iter().zip(lengths) {
             let index = checked.len() + 1;
-            if length == 0 {
-                checked.push(parameter.absent(context, index)?);
+            match length {
+                0 if parameter.context => checked.push(parameter.absent(context, index)?),
+                // As in the reference, what does not fit a parameter that may be left out takes its place.
+                0 => checked.push(given.next().unwrap_or_default()),
+                _ => {}
             }
             for argument in given.by_ref().take(length) {
                 checked.push(parameter.present(argument, index)?);
@@ -138,7 +141,7 @@ impl Parameter {
     fn of(letter: u8) -> Self {
         let types = match letter {
             b'a' | b'x' => u8::MAX,
-            b'j' => u8::MAX & !FUNCTION,
+            b'j' => !FUNCTION,
             b'f' => FUNCTION,
             letter => bit(letter) | MISSING,
         };
@@ -152,11 +155,11 @@ impl Parameter {
         usize::from(!self.optional)..=most
     }
 
+    /// What the context gives for it.
     fn absent(&self, context: &Item, index: usize) -> Outcome<Item> {
-        match self.context {
-            false => Ok(Item::Nothing),
-            true if self.types & type_of(context) != 0 => Ok(context.clone()),
-            true => Err(raise("T0411").value(context).index(index)),
+        match self.types & type_of(context) {
+            0 => Err(raise("T0411").value(context).index(index)),
+            _ => Ok(context.clone()),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::Value;
 use std::sync::Arc;
 
 /// Trees inside one another, operators of a chain included: lowering, evaluating and dropping recurse over them.
-const HEIGHT_MAX: usize = 300;
+pub const HEIGHT_MAX: usize = 300;
 
 /// What was written.
 #[derive(Debug)]
@@ -84,11 +84,11 @@ pub struct Term {
     pub key: Tree,
 }
 
-/// Parses a whole source.
-pub fn parse(source: &str) -> Outcome<Tree> {
+/// Parses a whole source into a tree that is at most so high.
+pub fn parse(source: &str, height_max: usize) -> Outcome<Tree> {
     let mut lexer = Lexer::new(source);
     let token = lexer.next(false)?;
-    let mut parser = Parser { lexer, token, height: 0 };
+    let mut parser = Parser { lexer, token, height: 0, height_max };
     let tree = parser.expression(0)?;
     match parser.token.word {
         Word::End => Ok(tree),
@@ -101,6 +101,7 @@ struct Parser<'a> {
     /// The word that comes next.
     token: Token,
     height: usize,
+    height_max: usize,
 }
 
 fn tree(form: Form, position: usize) -> Tree {
@@ -151,7 +152,7 @@ impl Parser<'_> {
 
     fn deeper(&mut self) -> Outcome<()> {
         self.height += 1;
-        if self.height > HEIGHT_MAX {
+        if self.height > self.height_max {
             return Err(raise("S0900").at(self.token.position));
         }
         Ok(())
@@ -197,7 +198,6 @@ impl Parser<'_> {
             "*" => Form::Wildcard,
             "**" => Form::Descendants,
             "%" => Form::Parent,
-            "!" | "~" => return Err(raise("S0204").at(position).token(operator)),
             "-" | "(" | "[" | "{" | "|" => return self.bracket(operator, position),
             _ => return Err(raise("S0211").at(position).token(operator)),
         };

@@ -46,6 +46,7 @@ impl Writer<'_> {
             Item::Function(_) => self.text.push_str("\"\""),
             item if item.is_array() => return self.array(item),
             item if item.is_object() => return self.object(item),
+            Item::Value(Value::Int(int)) => self.text.push_str(&int.to_string()),
             Item::Value(value) => match value.as_f64() {
                 Some(number) if !number.is_finite() => return Err(raise("D1001").value(item)),
                 Some(number) => self.text.push_str(&number::to_text(number::rounded(number))),
@@ -111,6 +112,17 @@ impl Writer<'_> {
             self.text.extend(std::iter::repeat_n("  ", self.indent));
         }
     }
+}
+
+/// The character, of the last private plane, that stands for a surrogate without its other half.
+pub fn stand_in(surrogate: u16) -> char {
+    char::from_u32(0x10_0000 + u32::from(surrogate))
+        .expect("the plane has all 16-bit positions but the last two")
+}
+
+/// Whether a character is a [`stand_in`].
+pub fn is_stand_in(char: char) -> bool {
+    (0x10_D800..=0x10_DFFF).contains(&(char as u32))
 }
 
 /// How two texts compare in JavaScript: by UTF-16 units.

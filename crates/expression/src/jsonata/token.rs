@@ -2,6 +2,7 @@
 
 use super::error::{Outcome, raise};
 use super::regex::Pattern;
+use super::text;
 use crate::Value;
 use std::sync::Arc;
 
@@ -74,6 +75,9 @@ impl<'a> Lexer<'a> {
             Some('0'..='9') => self.number()?,
             Some('`') => self.quoted_name()?,
             Some(_) => match self.operator() {
+                Some(operator @ ("!" | "~")) => {
+                    return Err(raise("S0204").at(self.position).token(operator));
+                }
                 Some(operator) => Word::Operator(operator),
                 None => self.name(),
             },
@@ -239,8 +243,8 @@ fn unescape(escaped: char) -> Option<char> {
     })
 }
 
-/// A string under construction from characters and UTF-16 units. A surrogate without its other half, which no Rust
-/// string can hold, becomes U+FFFD.
+/// A string under construction from characters and UTF-16 units. For a surrogate without its other half, which no
+/// Rust string can hold, stands its [`text::stand_in`].
 #[derive(Default)]
 struct Units {
     text: String,
@@ -249,9 +253,7 @@ struct Units {
 
 impl Units {
     fn char(&mut self, char: char) {
-        if self.high.take().is_some() {
-            self.text.push(char::REPLACEMENT_CHARACTER);
-        }
+        self.text.extend(self.high.take().map(text::stand_in));
         self.text.push(char);
     }
 
@@ -261,22 +263,17 @@ impl Units {
                 self.text.extend(char::decode_utf16([high, unit]).flatten());
             }
             (high, unit) => {
-                self.high = high;
-                if (0xD800..=0xDBFF).contains(&unit) {
-                    if self.high.replace(unit).is_some() {
-                        self.text.push(char::REPLACEMENT_CHARACTER);
-                    }
-                } else {
-                    self.char(char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER));
+                self.text.extend(high.map(text::stand_in));
+                match unit {
+                    0xD800..=0xDBFF => self.high = Some(unit),
+                    _ => self.text.push(char::from_u32(unit.into()).unwrap_or_else(|| text::stand_in(unit))),
                 }
             }
         }
     }
 
     fn finish(mut self) -> String {
-        if self.high.take().is_some() {
-            self.text.push(char::REPLACEMENT_CHARACTER);
-        }
+        self.text.extend(self.high.map(text::stand_in));
         self.text
     }
 }

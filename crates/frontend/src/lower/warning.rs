@@ -53,12 +53,10 @@ impl Started {
         for workflow in &program.workflows {
             let Steps::States { definition, .. } = &workflow.steps;
             let Ok((machine, _)) = Machine::parse(definition) else { continue };
-            each_state(&machine.body, &mut |state| match called(state) {
-                Some(Called { is_lambda: false, name, .. }) => {
-                    started.functions.extend(name.and_then(|name| program.function(name)));
-                    started.maybe_any |= name.is_none();
-                }
-                _ => {}
+            each_state(&machine.body, &mut |state| {
+                let Some(Called { is_lambda: false, name, .. }) = called(state) else { return };
+                started.functions.extend(name.and_then(|name| program.function(name)));
+                started.maybe_any |= name.is_none();
             });
         }
         started

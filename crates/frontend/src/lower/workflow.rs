@@ -131,7 +131,7 @@ impl<'a> Script<'a> {
         if let Some(file) = &self.file {
             return Diagnostic { file: file.clone(), at: Some(at), path: shown, ..finding };
         }
-        let steps = location.replace('/', ".").replace('[', ".").replace(']', "");
+        let steps = location.replace(['/', '['], ".").replace(']', "");
         let place = self.places.find(&format!("{}.asl{steps}", self.path));
         let (file, at) = place.map_or((self.places.file.clone(), None), |(file, at)| (file, Some(at)));
         Diagnostic { file, at, path: shown, ..finding }

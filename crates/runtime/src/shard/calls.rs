@@ -8,7 +8,7 @@ use sluice_asl::execution::{Event, TaskRequest};
 use sluice_engine::app::App;
 use sluice_engine::{Caller, Engine, InputKind, Origin, OutboxId, Start};
 use sluice_storage::log::Priority;
-use sluice_types::{Lsn, Problem, RunKey, Version};
+use sluice_types::{Code, Lsn, Problem, RunKey, Version, limits};
 use std::sync::Arc;
 
 /// The apps of an engine, by name.
@@ -39,6 +39,9 @@ impl<P: Ports> Shard<P> {
         }
         let Caller { run, incarnation, task, .. } = caller;
         let task = TaskRef { run, incarnation, task, from: Some(from) };
+        if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
+            return self.refuse_task(task, &too_deep());
+        }
         let callees = self.options.callees.clone();
         match callees.resolve(&request, task, &Apps(&self.durable)) {
             Callee::Run(called) => {
@@ -148,4 +151,14 @@ impl<P: Ports> Shard<P> {
             self.forward_express(kind);
         }
     }
+}
+
+fn too_deep() -> Problem {
+    let most = limits::WORKFLOW_CALLS_DEEP_MAX;
+    let message = format!("SLU0115: workflows call one another more than {most} deep");
+    Problem::new(
+        Code::RUN_LIMIT,
+        message,
+        "look for a workflow that calls itself, or start it without waiting",
+    )
 }

@@ -37,6 +37,8 @@ impl<P: Ports> Shard<P> {
                 input: start.input.clone(),
                 settings: start.settings.clone(),
                 redrives: run.execution().map_or(0, sluice_asl::execution::Execution::redrives),
+                redriven_ms: run.execution().and_then(sluice_asl::execution::Execution::redriven_ms),
+                map_runs: run.execution().map(|execution| execution.map_runs().to_vec()).unwrap_or_default(),
             }),
         })
     }
@@ -65,8 +67,9 @@ impl<P: Ports> Shard<P> {
     /// The chunk of a run's history that has line `at`: where it begins, and its bytes.
     pub(super) fn chunk_at(&self, key: RunKey, at: u64) -> Result<(u64, Cow<'_, [u8]>), Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
-        let unsaved = run.unsaved_history().iter().rev().find(|piece| piece.first() <= at);
-        if let Some(piece) = unsaved {
+        let unsaved = run.unsaved_history();
+        let after = unsaved.partition_point(|piece| piece.first() <= at);
+        if let Some(piece) = unsaved[..after].last() {
             return Ok((piece.first(), Cow::Borrowed(piece.bytes())));
         }
         let stored = self.store.history_at(key, at).map_err(|error| error.problem())?;

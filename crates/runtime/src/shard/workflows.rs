@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::answers::Submitter;
-use crate::api::{HistoryPage, HistoryRequest, NewObject, WorkflowRequest};
+use crate::api::{HISTORY_LINES_MAX, HistoryPage, HistoryRequest, NewObject, WorkflowRequest};
 use crate::callees::TaskRef;
 use crate::handle::{Answer, TokenEvent};
 use crate::ports::Ports;
@@ -59,6 +59,7 @@ impl<P: Ports> Shard<P> {
             machine_name: machine,
             start_ms: self.now(),
             seed: crate::ports::World::random(&mut self.world),
+            key: run.0,
             aws_limits: *aws_limits,
             records_history: program.durability == sluice_types::Durability::Durable,
             token_prefix: format!("{}.", run.0).into(),
@@ -125,7 +126,7 @@ impl<P: Ports> Shard<P> {
         let key = self.known(&request.run)?;
         let run = self.durable.run(key).expect("a known run is loaded");
         let last = run.history_len();
-        let mut page = HistoryPage::default();
+        let (mut page, mut lines_left) = (HistoryPage::default(), HISTORY_LINES_MAX);
         let mut next = request.cursor.unwrap_or(if request.newest_first { last } else { 1 });
         while (1..=last).contains(&next) {
             let (first, bytes) = self.chunk_at(key, next)?;
@@ -138,7 +139,16 @@ impl<P: Ports> Shard<P> {
                 lines.retain(|(_, seq)| *seq >= next);
             }
             for (entry, seq) in lines {
-                if let HistoryKind::Workflow(event) = entry.kind {
+                let event = match entry.kind {
+                    HistoryKind::Workflow(event) if request.scope.has(&event) => Some(event),
+                    _ => None,
+                };
+                if lines_left == 0 {
+                    page.next = Some(seq);
+                    return Ok(page);
+                }
+                lines_left -= 1;
+                if let Some(event) = event {
                     if page.events.len() == request.limit {
                         page.next = Some(seq);
                         return Ok(page);

@@ -359,3 +359,24 @@ fn a_reader_that_starts_after_the_close_reads_what_was_written() {
     (object.bucket, object.payload) = (PARTS, Payload::Open { written: 0 });
     assert_eq!(stage.run(0, Arguments::One(object)).text(), "whole");
 }
+
+/// Apps A, B, C, A: what was imported for A is kept only where there is room for it.
+#[test]
+fn an_app_that_nobody_calls_is_imported_again() {
+    let again = |zygotes_max| {
+        let source = "import time\nBORN = time.monotonic_ns()\ndef born(obj):\n    return BORN\n";
+        let mut stage = Stage::python(source, &["born"]).with_options(|options| {
+            (options.workers_max, options.zygotes_max) = (1, zygotes_max);
+        });
+        let others = [AppKey(APP.0 + 1), AppKey(APP.0 + 2)];
+        others.iter().for_each(|app| stage.add_again(*app));
+        let born = [APP, others[0], others[1], APP].map(|app| {
+            let object = stage.object("key", ContentType::Text, b"");
+            let id = stage.start_of(app, 0, Arguments::One(object));
+            stage.finish(id).text()
+        });
+        born[0] != born[3]
+    };
+    assert!(again(1));
+    assert!(!again(3));
+}

@@ -141,9 +141,14 @@ impl Stage {
     }
 
     /// The same app with fewer processes.
-    pub fn limited_to(mut self, workers_max: usize) -> Self {
+    pub fn limited_to(self, workers_max: usize) -> Self {
+        self.with_options(|options| options.workers_max = workers_max)
+    }
+
+    /// The same app in a pool with other options.
+    pub fn with_options(mut self, change: impl Fn(&mut Options)) -> Self {
         let mut options = Options::new(host(), sdk_dir(), self.dir.path().join("scratch"));
-        options.workers_max = workers_max;
+        change(&mut options);
         self.pool = Pool::new(options).unwrap();
         self.add_again(APP);
         self

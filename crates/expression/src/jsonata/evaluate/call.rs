@@ -121,6 +121,7 @@ impl Evaluator<'_> {
         }
     }
 
+    #[inline(never)]
     fn run_builtin(
         &mut self,
         builtin: &'static Builtin,
@@ -128,11 +129,15 @@ impl Evaluator<'_> {
         input: &Item,
         frame: FrameId,
     ) -> Outcome {
+        self.budget.descend()?;
         let items = builtin.signature.check(arguments, input).map_err(|error| error.token(builtin.name))?;
         let args = Args { items: &items, input, frame };
-        (builtin.run)(self, &args).and_then(Item::bounded).map_err(|error| error.token(builtin.name))
+        let result = (builtin.run)(self, &args).and_then(Item::bounded);
+        self.budget.ascend();
+        result.map_err(|error| error.token(builtin.name))
     }
 
+    #[inline(never)]
     fn run_closure(
         &mut self,
         lambda: &Lambda,

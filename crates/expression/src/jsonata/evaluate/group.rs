@@ -5,25 +5,28 @@ use super::super::error::{Outcome, raise};
 use super::super::frame::FrameId;
 use super::super::item::{Fields, Item, Tuple};
 use super::Evaluator;
+use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 use std::sync::Arc;
 
-/// What has the same key: from which pair, and the items.
+/// What has the same key: from which pair, and from which items.
 struct Entry {
     pair: usize,
-    items: Vec<Item>,
-    tuple: Option<Tuple>,
+    tuples: Vec<Tuple>,
 }
 
-type Entries = indexmap::IndexMap<Arc<str>, Entry, FxBuildHasher>;
+type Entries = IndexMap<Arc<str>, Entry, FxBuildHasher>;
 
 impl Evaluator<'_> {
     /// An object of the pairs for each key that the input gives.
     #[inline(never)]
     pub fn group(&mut self, pairs: &Pairs, input: &Item, frame: FrameId) -> Outcome {
         match input {
-            Item::Tuples(tuples) => self.group_tuples(pairs, tuples, frame),
-            input if input.is_array() && input.len() > 0 => self.group_items(pairs, input, frame),
+            Item::Tuples(tuples) => self.groups(pairs, tuples, frame),
+            input if input.is_array() && input.len() > 0 => {
+                let tuples = input.items().map(|item| Tuple { item, bindings: Vec::new() });
+                self.groups(pairs, &tuples.collect::<Vec<_>>(), frame)
+            }
             input if input.is_array() => self.single(pairs, &Item::Nothing, frame),
             input => self.single(pairs, input, frame),
         }
@@ -49,42 +52,23 @@ impl Evaluator<'_> {
         Item::object(fields).bounded()
     }
 
-    fn group_items(&mut self, pairs: &Pairs, input: &Item, frame: FrameId) -> Outcome {
-        let mut entries = Entries::default();
-        for item in input.items() {
-            for (pair, (key, _)) in pairs.pairs.iter().enumerate() {
-                let key = self.evaluate(key, &item, frame)?;
-                let Some(key) = key_of(&key, pairs)? else { continue };
-                let entry = entry(&mut entries, key, pair, pairs)?;
-                entry.items.push(item.clone());
-            }
-        }
-        let mut fields = Fields::with_capacity_and_hasher(entries.len(), FxBuildHasher);
-        for (key, entry) in entries {
-            let value = self.evaluate(&pairs.pairs[entry.pair].1, &together(entry.items), frame)?;
-            fields.insert(key, value);
-        }
-        self.finished(fields)
-    }
-
-    fn group_tuples(&mut self, pairs: &Pairs, tuples: &[Tuple], frame: FrameId) -> Outcome {
+    fn groups(&mut self, pairs: &Pairs, tuples: &[Tuple], frame: FrameId) -> Outcome {
         let mut entries = Entries::default();
         for tuple in tuples {
             for (pair, (key, _)) in pairs.pairs.iter().enumerate() {
                 let key = self.in_tuple(key, tuple, frame)?;
                 let Some(key) = key_of(&key, pairs)? else { continue };
-                let entry = entry(&mut entries, key, pair, pairs)?;
-                match &mut entry.tuple {
-                    None => entry.tuple = Some(tuple.clone()),
-                    Some(all) => all.absorb(tuple),
+                let entry = entries.entry(key.clone()).or_insert_with(|| Entry { pair, tuples: Vec::new() });
+                if entry.pair != pair {
+                    return Err(duplicate(&key, pairs));
                 }
+                entry.tuples.push(tuple.clone());
             }
         }
         let mut fields = Fields::with_capacity_and_hasher(entries.len(), FxBuildHasher);
         for (key, entry) in entries {
-            let tuple = entry.tuple.expect("an entry begins with a tuple");
-            let value = self.in_tuple(&pairs.pairs[entry.pair].1, &tuple, frame)?;
-            fields.insert(key, value);
+            let value = &pairs.pairs[entry.pair].1;
+            fields.insert(key, self.in_tuple(value, &together(entry.tuples), frame)?);
         }
         self.finished(fields)
     }
@@ -102,38 +86,19 @@ fn duplicate(key: &str, pairs: &Pairs) -> Box<super::super::error::Raised> {
     raise("D1009").at(pairs.position).text(key)
 }
 
-fn entry<'a>(entries: &'a mut Entries, key: Arc<str>, pair: usize, pairs: &Pairs) -> Outcome<&'a mut Entry> {
-    if entries.get(&key).is_some_and(|entry| entry.pair != pair) {
-        return Err(duplicate(&key, pairs));
+/// Tuples as one: of each of their values one by itself, many as an array.
+fn together(mut tuples: Vec<Tuple>) -> Tuple {
+    if tuples.len() == 1 {
+        return tuples.swap_remove(0);
     }
-    Ok(entries.entry(key).or_insert_with(|| Entry { pair, items: Vec::new(), tuple: None }))
-}
-
-/// One item as itself, many as an array; arrays among many are flattened.
-fn together(mut items: Vec<Item>) -> Item {
-    match items.len() {
-        1 => items.swap_remove(0),
-        _ => Item::sequence(items.iter().flat_map(Item::items).collect()),
-    }
-}
-
-impl Tuple {
-    /// Takes the item and the variables of another with the same key.
-    fn absorb(&mut self, other: &Tuple) {
-        self.item = appended(&self.item, &other.item);
-        for (name, item) in &other.bindings {
-            match self.bindings.iter_mut().find(|(own, _)| own == name) {
-                Some((_, own)) => *own = appended(own, item),
-                None => self.bindings.push((name.clone(), item.clone())),
-            }
+    let mut item = Vec::new();
+    let mut bindings: IndexMap<Arc<str>, Vec<Item>, FxBuildHasher> = IndexMap::default();
+    for tuple in tuples {
+        tuple.item.move_items(&mut item);
+        for (name, value) in tuple.bindings {
+            value.move_items(bindings.entry(name).or_default());
         }
     }
-}
-
-/// Both as one array.
-pub fn appended(first: &Item, second: &Item) -> Item {
-    match (first, second) {
-        (Item::Nothing, item) | (item, Item::Nothing) => item.clone(),
-        _ => Item::array(first.items().chain(second.items()).collect()),
-    }
+    let bindings = bindings.into_iter().map(|(name, values)| (name, Item::sequence(values)));
+    Tuple { item: Item::sequence(item), bindings: bindings.collect() }
 }

@@ -6,7 +6,6 @@ use super::super::frame::FrameId;
 use super::super::item::Item;
 use super::Evaluator;
 use crate::Value;
-use std::rc::Rc;
 
 impl Evaluator<'_> {
     /// What the steps lead to.
@@ -34,13 +33,10 @@ impl Evaluator<'_> {
         let started;
         let start = match path.steps.len() - names.len() {
             0 => input,
-            _ => match &path.steps[0].node.kind {
-                Kind::Variable { .. } | Kind::Context | Kind::Root => {
-                    started = self.evaluate(&path.steps[0].node, input, frame)?;
-                    &started
-                }
-                _ => return self.steps(path, input, frame),
-            },
+            _ => {
+                started = self.evaluate(&path.steps[0].node, input, frame)?;
+                &started
+            }
         };
         self.budget.steps(names.len())?;
         let Item::Value(value) = start else {
@@ -215,11 +211,7 @@ fn flattened(results: Vec<Item>) -> Vec<Item> {
     for result in results {
         match result {
             Item::List(list) if list.constructed => flat.push(Item::List(list)),
-            Item::List(list) => match Rc::try_unwrap(list) {
-                Ok(owned) => flat.extend(owned.items),
-                Err(shared) => flat.extend(shared.items.iter().cloned()),
-            },
-            result => flat.extend(result.items()),
+            result => result.move_items(&mut flat),
         }
     }
     flat

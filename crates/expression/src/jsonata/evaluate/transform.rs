@@ -4,6 +4,7 @@ use super::super::ast::Transform;
 use super::super::error::{Outcome, raise};
 use super::super::frame::FrameId;
 use super::super::item::Item;
+use super::super::signature::Arguments;
 use super::Evaluator;
 use crate::{Map, Value};
 use rustc_hash::FxHashMap;
@@ -22,7 +23,8 @@ impl Evaluator<'_> {
         if !subject.is_object() && !subject.is_array() {
             return Err(raise("T0410").at(transform.position).index(1).value(subject));
         }
-        let Some(value) = subject.clone().into_value(&mut self.budget)? else { return Ok(Item::Nothing) };
+        let subject = self.cloned(subject, transform, frame)?;
+        let Some(value) = subject.into_value(&mut self.budget)? else { return Ok(Item::Nothing) };
         let copy = self.unshared(&value)?;
         let matches = self.evaluate(&transform.pattern, &Item::Value(copy.clone()), frame)?;
         let mut edits = Edits::default();
@@ -30,6 +32,17 @@ impl Evaluator<'_> {
             self.edit(transform, &found, frame, &mut edits)?;
         }
         Ok(Item::Value(self.edited(&copy, &mut edits)?))
+    }
+
+    /// A copy by the function that a variable `$clone` is bound to, if there is one.
+    fn cloned(&mut self, subject: &Item, transform: &Transform, frame: FrameId) -> Outcome {
+        match self.variable("clone", frame) {
+            None => Ok(subject.clone()),
+            Some(clone @ Item::Function(_)) => {
+                self.apply(&clone, Arguments::from_iter([subject.clone()]), &Item::Nothing, frame)
+            }
+            Some(_) => Err(raise("T2013").at(transform.position)),
+        }
     }
 
     fn edit(

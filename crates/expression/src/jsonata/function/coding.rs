@@ -3,6 +3,7 @@
 use super::super::error::{Outcome, raise};
 use super::super::evaluate::Evaluator;
 use super::super::item::Item;
+use super::super::text::is_stand_in;
 use super::{Args, Entry};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -80,7 +81,11 @@ fn base64_decode(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
 }
 
 fn encode(args: &Args<'_>, set: &'static AsciiSet) -> Outcome {
-    Ok(args.text(0).map_or(Item::Nothing, |text| Item::text(utf8_percent_encode(text, set).to_string())))
+    let Some(text) = args.text(0) else { return Ok(Item::Nothing) };
+    if text.contains(is_stand_in) {
+        return Err(raise("D3140").text(text));
+    }
+    Ok(Item::text(utf8_percent_encode(text, set).to_string()))
 }
 
 /// Decodes all escapes but those of the characters to keep.

@@ -212,14 +212,16 @@ fn matches(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
 fn split(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     let Some(text) = args.get(0).as_text() else { return Ok(Item::Nothing) };
     let limit = limit(args, 2, "D3020")?;
+    // As in the reference, half a part counts for patterns and not for strings.
+    let whole_limit = args.number(2).map_or(limit, |limit| limit as usize);
     let separator = args.get(1);
     let mut parts = Vec::new();
     match separator.as_str() {
         Some("") => {
             let chars = text.char_indices().map(|(at, char)| Item::text(&text[at..at + char.len_utf8()]));
-            parts.extend(chars.take(limit));
+            parts.extend(chars.take(whole_limit));
         }
-        Some(separator) => parts.extend(text.split(separator).map(Item::text).take(limit)),
+        Some(separator) => parts.extend(text.split(separator).map(Item::text).take(whole_limit)),
         None => {
             let (mut found, mut start) = (Matches::of(separator, text), 0);
             while parts.len() < limit

@@ -1,7 +1,7 @@
 //! Functions of objects, and of values of any type.
 
 use super::super::error::{Outcome, raise};
-use super::super::evaluate::{Evaluator, appended, lookup};
+use super::super::evaluate::{Evaluator, lookup};
 use super::super::item::{Fields, Item};
 use super::{Args, Entry};
 use indexmap::IndexSet;
@@ -44,14 +44,16 @@ fn keys(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
 
 /// Objects of one field each.
 fn spread(item: &Item) -> Item {
-    if item.is_array() {
-        return item.items().fold(Item::sequence(Vec::new()), |all, item| appended(&all, &spread(&item)));
-    }
-    if !item.is_object() {
-        return item.clone();
-    }
     let single = |(name, value): (&Arc<str>, Item)| Item::object(Fields::from_iter([(name.clone(), value)]));
-    Item::sequence(item.fields().map(single).collect())
+    match item {
+        array if array.is_array() => {
+            let mut all = Vec::new();
+            array.items().for_each(|item| spread(&item).move_items(&mut all));
+            Item::array(all)
+        }
+        object if object.is_object() => Item::sequence(object.fields().map(single).collect()),
+        other => other.clone(),
+    }
 }
 
 fn merge(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {

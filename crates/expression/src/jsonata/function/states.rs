@@ -38,7 +38,7 @@ fn range(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
         return Err(raise("T0410").value(args.get(2)).index(3));
     }
     let count = ((to - from) / step).floor() + 1.0;
-    if !(count <= 1e7) {
+    if !count.is_finite() || count > 1e7 {
         return Err(raise("D2014").value(&Item::number(count)));
     }
     evaluator.budget.bytes(count.max(0.0) as usize * std::mem::size_of::<Item>())?;

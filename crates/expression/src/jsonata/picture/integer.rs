@@ -122,7 +122,8 @@ impl IntegerPicture {
     }
 
     fn digits(&self, size: f64, zero: u32, grouping: &Grouping) -> String {
-        let plain = format!("{:0>width$}", to_text(size), width = self.mandatory);
+        let plain = to_text(size);
+        let plain = "0".repeat(self.mandatory.saturating_sub(plain.len())) + &plain;
         let count = plain.chars().count();
         let mut text = String::new();
         for (index, char) in plain.chars().enumerate() {

@@ -88,6 +88,9 @@ struct SubPicture {
     pointed: bool,
 }
 
+/// Digits behind the point that a number can have; all others are zeros.
+const PLACES_MAX: usize = 400;
+
 /// Writes a number by a picture.
 pub fn format_number(number: f64, picture: &str, notation: &Notation) -> Outcome<String> {
     let halves: Vec<&str> = picture.split(notation.separator).collect();
@@ -205,10 +208,12 @@ impl SubPicture {
             Some(_) => normalized(number * self.scale, scaling),
             None => (number * self.scale, 0),
         };
+        let most = most.min(PLACES_MAX);
         let text = format!("{:.most$}", round(mantissa, most as i32));
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-        let whole = format!("{:0>least_whole$}", whole.trim_start_matches('0'));
-        let fraction = format!("{:0<least$}", fraction.trim_end_matches('0'));
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let whole = zeros(least_whole, whole) + whole;
+        let fraction = fraction.to_owned() + &zeros(least, fraction);
         let mut out = self.prefix.clone();
         out.push_str(&self.grouped_whole(&notation.localized(&whole), notation));
         if self.pointed && !fraction.is_empty() {
@@ -216,7 +221,8 @@ impl SubPicture {
         }
         out.push_str(&self.grouped_fraction(&notation.localized(&fraction), notation));
         if let Some(picture) = &self.exponent {
-            let digits = format!("{:0>width$}", exponent.abs(), width = picture.chars().count());
+            let digits = exponent.abs().to_string();
+            let digits = zeros(picture.chars().count(), &digits) + &digits;
             out.push(notation.exponent);
             out.push_str(if exponent < 0 { &notation.minus } else { "" });
             out.push_str(&notation.localized(&digits));
@@ -254,6 +260,11 @@ impl SubPicture {
         }
         out
     }
+}
+
+/// The zeros that digits lack.
+fn zeros(size: usize, digits: &str) -> String {
+    "0".repeat(size.saturating_sub(digits.len()))
 }
 
 /// A number as a mantissa with so many digits before the point, and an exponent of ten.

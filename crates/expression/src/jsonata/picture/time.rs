@@ -67,6 +67,7 @@ fn offset_of(zone: &str) -> i64 {
     let digits = zone.len()
         - zone.trim_start_matches(['+', '-']).trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: i64 = zone[..digits].parse().unwrap_or_default();
+    let number = number.clamp(-9999, 9999);
     number / 100 * 60 + number % 100
 }
 
@@ -121,8 +122,8 @@ impl Marker {
             component,
             names: names_of(first),
             integer: None,
-            min: min.parse().ok(),
-            max: max.parse().ok(),
+            min: width_of(min),
+            max: width_of(max),
             year_digits: None,
             zulu: second == Some('t'),
             read_width: None,
@@ -217,6 +218,12 @@ impl Marker {
 
 fn unknown(component: char) -> Box<super::super::error::Raised> {
     raise("D3132").text(&component.to_string())
+}
+
+/// A width, if one is given; none is larger than any value.
+fn width_of(text: &str) -> Option<usize> {
+    const WIDTH_MAX: usize = 64;
+    text.parse().ok().map(|width: usize| width.min(WIDTH_MAX))
 }
 
 fn names_of(presentation: &str) -> Option<Case> {

@@ -13,6 +13,9 @@ const BY_DAY: &str = "Yd";
 const BY_HOUR: &str = "Hmsf";
 const BY_HALF: &str = "Phmsf";
 
+/// Beyond it a component leads to no date.
+const COMPONENT_MAX: i64 = 1_000_000;
+
 type Components = FxHashMap<char, i64>;
 
 /// The milliseconds that a text means; nothing if it does not follow the picture. Components that a picture leaves
@@ -27,6 +30,9 @@ pub fn parse_time(text: &str, picture: &str, now: i64) -> Outcome<Option<i64>> {
     let Some(fields) = reading.read(text, 0, 0)? else { return Ok(None) };
     let components: Components = fields.into_iter().collect();
     if components.is_empty() {
+        return Ok(None);
+    }
+    if components.values().any(|value| value.abs() > COMPONENT_MAX) {
         return Ok(None);
     }
     moment_of(components, &Moment::of(now)).map(Some)

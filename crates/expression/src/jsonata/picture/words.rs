@@ -91,14 +91,14 @@ fn words(number: f64, joined: bool, ordinal: bool) -> String {
 
 /// The value of one word, cardinal or ordinal.
 fn word_value(word: &str) -> Option<f64> {
-    let is = |name: &&str| name.eq_ignore_ascii_case(word);
-    if let Some(value) = FEW.iter().position(|name| is(&name)).or(ORDINALS.iter().position(|name| is(&name)))
-    {
+    let is = |name: &&'static str| name.eq_ignore_ascii_case(word);
+    if let Some(value) = FEW.iter().position(is).or_else(|| ORDINALS.iter().position(is)) {
         return Some(value as f64);
     }
-    let decade =
-        |name: &&str| is(&name) || format!("{}ieth", &name[..name.len() - 1]).eq_ignore_ascii_case(word);
-    if let Some(index) = DECADES.iter().position(|name| decade(&name)) {
+    let decade = |name: &&'static str| {
+        is(name) || format!("{}ieth", &name[..name.len() - 1]).eq_ignore_ascii_case(word)
+    };
+    if let Some(index) = DECADES.iter().position(decade) {
         return Some((index + 2) as f64 * 10.0);
     }
     let stem = word.strip_suffix("th").unwrap_or(word);
