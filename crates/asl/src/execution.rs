@@ -44,7 +44,7 @@ pub use history::{
 pub use iterations::{BATCH_BYTES_MAX, ITERATIONS_OPEN_MAX};
 pub use map_run::{Counts, MapRun, MapRunStatus};
 pub use names::PartName;
-pub use request::{Output, Request, TaskId, TaskRequest, Wait, Work};
+pub use request::{MapResults, Output, Request, TaskId, TaskRequest, Wait, Work};
 pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
 pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
@@ -261,9 +261,7 @@ impl Execution {
                 self.results_written(&mut frame, ix, (run, output), turn)
             }
             (Purpose::Items { run } | Purpose::Results { run }, Event::Failed { error, cause, .. }) => {
-                let state = self.state_of(&frame, turn.machine);
-                let failure = self.fail_map_run(&mut frame, run, reported(error, cause), turn);
-                self.fail_state(&mut frame, ix, state, failure.of_child(), turn)
+                self.items_failed(&mut frame, ix, (run, reported(error, cause)), turn)
             }
             _ => Flow::Wait,
         };

@@ -5,10 +5,12 @@
 //! function is an app of its own ([`lambda`]), a state machine one with a workflow ([`states`]). The crate deliberately does not know how functions are executed.
 
 pub mod account;
+pub mod items;
 pub mod lambda;
 pub mod signature;
 pub mod states;
 
+mod s3;
 mod signed;
 
 pub use account::Account;
@@ -19,6 +21,7 @@ pub use states::AwsCallees;
 use axum::Router;
 use axum::http::HeaderMap;
 use sluice_runtime::NodeHandle;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How the AWS side of a node is set up.
@@ -37,6 +40,12 @@ impl Settings {
     pub fn new(account: Account, credentials: Option<Credentials>) -> Self {
         let callees = Arc::new(AwsCallees::new(account.clone()));
         Self { account, credentials, callees }
+    }
+
+    /// Workflows may read and write the files of a folder, as items and results of their Maps.
+    pub fn with_files(self, folder: &Path) -> Self {
+        let callees = Arc::new(AwsCallees::new(self.account.clone()).with_files(folder));
+        Self { callees, ..self }
     }
 }
 

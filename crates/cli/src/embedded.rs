@@ -21,11 +21,11 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one.
-    pub fn start() -> Outcome<Self> {
+    /// Starts one whose workflows may use the files of a folder.
+    pub fn start(files: &Path) -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir();
         let dir = dir.map_err(|e| machine("cannot make a temporary directory", &e))?;
-        let aws = Settings::default();
+        let aws = Settings::default().with_files(files);
         let mut config = config(dir.path(), &aws)?;
         config.ephemeral = true;
         let node = Node::start(config)?;

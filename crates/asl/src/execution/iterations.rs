@@ -176,6 +176,25 @@ impl Execution {
         child
     }
 
+    /// The input of the next child execution of a `Map`, as if it started; `None` when none is left.
+    pub(super) fn next_input(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        map: &Map,
+        turn: &Turn<'_>,
+    ) -> Result<Option<Value>, Failure> {
+        let Some((iterations, _)) = frame.iterations() else { return Ok(None) };
+        if iterations.is_exhausted() {
+            return Ok(None);
+        }
+        let (_, input) = match iterations.batch.clone() {
+            None => self.next_item(frame, state, map, turn)?,
+            Some(batch) => self.next_batch(frame, state, map, &batch, turn)?,
+        };
+        Ok(Some(input))
+    }
+
     /// The next item, and the input that `ItemSelector` makes of it.
     pub(super) fn next_item(
         &mut self,

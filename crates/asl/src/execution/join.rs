@@ -112,7 +112,15 @@ impl Execution {
             None => self.fill(&mut frame, parent, turn),
             Some(failure) => {
                 self.halt_children(&mut frame, state, true, turn);
-                self.fail_state(&mut frame, parent, state, failure.of_child(), turn)
+                match &state.kind {
+                    // That the results cannot be told of matters less than why the map run failed.
+                    Kind::Map(map)
+                        if matches!(self.write_results(&mut frame, parent, state, map, turn), Ok(true)) =>
+                    {
+                        Flow::Wait
+                    }
+                    _ => self.fail_state(&mut frame, parent, state, failure.of_child(), turn),
+                }
             }
         };
         self.go(frame, parent, flow, turn);

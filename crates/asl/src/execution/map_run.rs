@@ -86,6 +86,13 @@ pub(super) struct Tolerance {
     percentage: Option<f64>,
 }
 
+/// More items failed than is tolerated.
+pub(super) fn over_threshold() -> Failure {
+    let error = "States.ExceedToleratedFailureThreshold".into();
+    let cause = "The specified tolerated failure threshold was exceeded".into();
+    Failure::work(Some(error), Some(cause))
+}
+
 impl MapRun {
     /// Whether more items failed than is tolerated.
     fn is_over_threshold(&self) -> bool {
@@ -272,9 +279,7 @@ impl Execution {
         if !self.map_runs[run as usize].is_over_threshold() {
             return None;
         }
-        let error = "States.ExceedToleratedFailureThreshold".into();
-        let cause = "The specified tolerated failure threshold was exceeded".into();
-        Some(self.fail_map_run(frame, run, Failure::work(Some(error), Some(cause)), turn))
+        Some(self.fail_map_run(frame, run, over_threshold(), turn))
     }
 
     /// A child execution was cut short.
@@ -328,6 +333,23 @@ impl Execution {
         let step = MapRunStep::Failed { error: failure.error.clone(), cause: failure.cause.clone() };
         self.follow(frame, turn, || HistoryKind::MapRun(step));
         failure
+    }
+
+    /// Items could not be read, or results not be written. If the map run has failed already, its results are what could
+    /// not be written, and why it failed matters more.
+    pub(super) fn items_failed(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        (run, failure): (u32, Failure),
+        turn: &mut Turn<'_>,
+    ) -> Flow {
+        let state = self.state_of(frame, turn.machine);
+        let failure = match self.map_runs[run as usize].status {
+            MapRunStatus::Failed => over_threshold(),
+            _ => self.fail_map_run(frame, run, failure, turn),
+        };
+        self.fail_state(frame, ix, state, failure.of_child(), turn)
     }
 
     /// A `Map` at work cannot go on: its items, or what it makes of them, are in error.

@@ -106,9 +106,20 @@ pub enum Work {
         arguments: Value,
         /// ARN of the map run.
         map_run: Arc<str>,
-        /// Records of the child executions, in the order of their items.
-        results: Value,
+        /// What became of its child executions.
+        results: MapResults,
     },
+}
+
+/// What became of the child executions of a map run: arrays, in the order of their items.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
+pub struct MapResults {
+    /// Of those that succeeded: records or outputs, as `Transformation` says.
+    pub succeeded: Value,
+    /// Records of those that failed or were cut short.
+    pub failed: Value,
+    /// Records of those that were not started, since the map run failed.
+    pub pending: Value,
 }
 
 /// How long a task that starts a job lasts.

@@ -4,12 +4,12 @@ use super::data::View;
 use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, MapRunStep};
+use super::join::{Join, Slot};
 use super::ledgers::Child;
-use super::map_run::MapRunStatus;
+use super::map_run::{MapRunStatus, over_threshold};
 use super::task::Purpose;
 use super::turn::{Flow, Turn};
-use super::{Execution, TaskRequest, Work, clock};
-
+use super::{Execution, MapResults, TaskRequest, Work, clock};
 use crate::machine::{Map, MapMode, QueryLanguage, State};
 use sluice_expression::Value;
 use std::sync::Arc;
@@ -17,7 +17,12 @@ use std::sync::Arc;
 /// How a child execution ended.
 pub(super) enum Outcome {
     Succeeded(Value),
-    Failed { error: Option<Arc<str>>, cause: Option<Arc<str>> },
+    Failed {
+        error: Option<Arc<str>>,
+        cause: Option<Arc<str>>,
+    },
+    /// The map run failed before it had ended.
+    Aborted,
 }
 
 /// `WriterConfig.Transformation`.
@@ -72,6 +77,7 @@ impl Execution {
                 record.extend(given);
                 "FAILED"
             }
+            Outcome::Aborted => "ABORTED",
         };
         record.insert("StartDate".into(), Value::string(clock::rfc3339(child.start_ms)));
         record.insert("StateMachineArn".into(), text(&self.settings.machine_id));
@@ -80,7 +86,8 @@ impl Execution {
         Value::object(record)
     }
 
-    /// Has the results written, where a `ResultWriter` says where; whether it does.
+    /// Has the results written, where a `ResultWriter` says where; whether it does. Of a map run that has failed, they
+    /// tell of those child executions, too, that were cut short or never started.
     pub(super) fn write_results(
         &mut self,
         frame: &mut Frame,
@@ -100,17 +107,17 @@ impl Execution {
             Some(template) => self.evaluate(frame, state, template, field, View::of(&effective), turn)?,
             None => Value::object(Default::default()),
         };
+        let pending = self.pending_records(frame, state, map, turn)?;
         let Doing::Joining(join) = std::mem::replace(&mut frame.doing, Doing::Ready) else {
             return Ok(false);
         };
         let run = join.run().expect("results are written of a distributed Map");
-        let results = lay_out(map, join.results());
         let work = Work::WriteResults {
             resource: resource.clone(),
             config: writer.config.clone(),
             arguments,
             map_run: self.map_runs[run as usize].arn.clone(),
-            results,
+            results: MapResults { pending, ..self.results_by_status(map, &join, turn.now_ms) },
         };
         let task = self.next_task(ix);
         let request = TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
@@ -119,6 +126,51 @@ impl Execution {
             working.join = Some(join);
         }
         Ok(true)
+    }
+
+    fn results_by_status(&self, map: &Map, join: &Join, now_ms: u64) -> MapResults {
+        let (mut succeeded, mut failed) = (Vec::new(), Vec::new());
+        for slot in &join.slots {
+            match slot {
+                Slot::Done(result) => succeeded.push(result.clone()),
+                Slot::Failed(_, record) => failed.push(record.clone()),
+                Slot::Open(ix) => {
+                    let ledger = self.frames.get(*ix).map(|frame| self.ledgers.get(frame.ledger));
+                    let child = ledger.and_then(|ledger| ledger.child.as_deref());
+                    failed.extend(child.map(|child| self.record(child, Outcome::Aborted, now_ms)));
+                }
+            }
+        }
+        let pending = Value::array(Vec::new());
+        MapResults { succeeded: lay_out(map, succeeded), failed: Value::array(failed), pending }
+    }
+
+    /// Records of the child executions that are left to start.
+    fn pending_records(
+        &mut self,
+        frame: &mut Frame,
+        state: &State,
+        map: &Map,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        let at = frame.join().and_then(|join| join.iterations.as_ref()).map(|iterations| iterations.next);
+        let mut records = Vec::new();
+        let mut input = self.next_input(frame, state, map, turn);
+        while let Ok(Some(pending)) = &input {
+            records.push(Value::fields([
+                ("Input", Value::string(pending.to_json())),
+                ("InputDetails", Value::fields([("Included", Value::Bool(true))])),
+                ("Status", Value::string("PENDING")),
+            ]));
+            input = self.next_input(frame, state, map, turn);
+        }
+        // A redrive starts them.
+        if let (Some(at), Some(join)) = (at, frame.join())
+            && let Some(iterations) = &mut join.iterations
+        {
+            iterations.next = at;
+        }
+        input.map(|_| Value::array(records))
     }
 
     /// The results have been written there.
@@ -133,6 +185,9 @@ impl Execution {
         let map_run = &mut self.map_runs[run as usize];
         map_run.items.results_written = map_run.items.succeeded + map_run.items.failed;
         map_run.executions.results_written = map_run.executions.succeeded + map_run.executions.failed;
+        if map_run.status == MapRunStatus::Failed {
+            return self.fail_state(frame, ix, state, over_threshold().of_child(), turn);
+        }
         let arn = Value::String(map_run.arn.clone());
         let result = Value::fields([("MapRunArn", arn), ("ResultWriterDetails", details)]);
         self.map_run_succeeded(frame, run, turn);

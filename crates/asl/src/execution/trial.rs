@@ -46,16 +46,14 @@ impl Stage {
     }
 }
 
-/// Error and cause of a failure.
-type Seen = (Option<Arc<str>>, Option<Arc<str>>);
-
 /// What is seen of a state that is tried.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Watch {
     /// Takes the place of what the context object says.
     pub context: Option<Value>,
     pub stages: Vec<(Stage, Value)>,
-    pub failure: Option<Seen>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
     /// Which catcher took that.
     pub catcher: Option<usize>,
 }
@@ -222,7 +220,7 @@ impl Trial {
 
     fn ended(self, flow: Flow) -> TrialEnd {
         let watch = self.execution.watch.map(|watch| *watch).unwrap_or_default();
-        let (mut error, mut cause) = watch.failure.unwrap_or_default();
+        let (mut error, mut cause) = watch.failure.map(|failure| (failure.error, failure.cause)).unwrap_or_default();
         let (verdict, next) = match flow {
             Flow::End(output) => (left(output, watch.catcher), None),
             Flow::Next => {
@@ -276,7 +274,7 @@ impl Execution {
     /// Shows the failure of a state to whoever tries it.
     pub(super) fn show_failure(&mut self, failure: &Failure, catcher: Option<usize>) {
         if let Some(watch) = &mut self.watch {
-            watch.failure = Some((failure.error.clone(), failure.cause.clone()));
+            watch.failure = Some(failure.clone());
             watch.catcher = catcher;
         }
     }

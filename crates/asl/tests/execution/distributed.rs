@@ -113,7 +113,8 @@ fn items_are_read_and_results_written_elsewhere() {
         }
         Work::WriteResults { arguments, results, .. } => {
             assert_eq!(arguments, &json(r#"{"Bucket":"b","Prefix":"p"}"#));
-            written = results.clone();
+            written = results.succeeded.clone();
+            assert_eq!((&results.failed, &results.pending), (&json("[]"), &json("[]")));
             gives(task, json(r#"{"Bucket":"b","Key":"p/manifest.json"}"#))
         }
         _ => odd_fails(task),
@@ -128,6 +129,87 @@ fn items_are_read_and_results_written_elsewhere() {
     let outputs: Vec<_> =
         written.as_array().unwrap().iter().map(|it| it.get("Output").unwrap().clone()).collect();
     assert_eq!(outputs, [Value::from("2"), Value::from("4")]);
+}
+
+const WRITER: &str =
+    r#","ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b"}}"#;
+
+#[test]
+fn results_are_told_apart_by_what_became_of_them() {
+    let mut written = None;
+    let fields = format!(r#","ToleratedFailureCount":1{WRITER}"#);
+    let mut stage = Stage::new(&map(&fields), json("[2,3,4]"), |task| match &task.work {
+        Work::WriteResults { results, .. } => {
+            written = Some(results.clone());
+            gives(task, json("{}"))
+        }
+        _ => odd_fails(task),
+    });
+    stage.run();
+    assert!(matches!(stage.execution.status(), Status::Succeeded { .. }));
+    assert_eq!(stage.execution.map_runs()[0].items.results_written, 3);
+    drop(stage);
+    let written = written.expect("results are written");
+    assert_eq!(fields_of(&written.succeeded, "Input"), ["2", "4"]);
+    assert_eq!(fields_of(&written.failed, "Input"), ["3"]);
+    assert_eq!(fields_of(&written.failed, "Error"), ["Odd"]);
+}
+
+fn fields_of(records: &Value, name: &str) -> Vec<String> {
+    let records = records.as_array().expect("an array").iter();
+    records.map(|it| it.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_redrive_starts_what_had_not_succeeded() {
+    let mut written = None;
+    let fields = format!(r#","MaxConcurrency":2{WRITER}"#);
+    let mut healthy = false;
+    let mut stage = Stage::new(&map(&fields), json("[1,2,3,5]"), |task| match &task.work {
+        Work::WriteResults { results, .. } => {
+            written = Some(results.clone());
+            healthy = true;
+            gives(task, json("{}"))
+        }
+        _ if healthy => gives(task, Value::Null),
+        _ if *call(task).1 == json("1") => fails(task, "Odd"),
+        _ => Vec::new(),
+    });
+    stage.run();
+    assert_eq!(failed_with(&stage), "States.ExceedToleratedFailureThreshold");
+    let failures = stage.types().iter().filter(|it| *it == "MapRunFailed").count();
+    assert_eq!((failures, stage.types().last().map(String::as_str)), (1, Some("ExecutionFailed")));
+    stage.apply(Event::Redrive);
+    stage.run();
+    assert!(matches!(stage.execution.status(), Status::Succeeded { .. }), "{:?}", stage.execution.status());
+    assert_eq!(stage.execution.map_runs()[0].items.succeeded, 4);
+    drop(stage);
+    assert_eq!(fields_of(&written.expect("all is written").succeeded, "Input"), ["1", "2", "3", "5"]);
+}
+
+#[test]
+fn a_map_run_that_failed_may_fail_to_tell() {
+    let first = |task: &TaskRequest| match &task.work {
+        Work::WriteResults { results, .. } => Some(results.clone()),
+        _ => None,
+    };
+    let fields = format!(r#","MaxConcurrency":2{WRITER}"#);
+    let mut told = None;
+    let mut stage = Stage::new(&map(&fields), json("[1,2,3,5]"), |task| {
+        told = told.take().or_else(|| first(task));
+        match &task.work {
+            Work::WriteResults { .. } => fails(task, "States.ResultWriterFailed"),
+            _ if *call(task).1 == json("1") => fails(task, "Odd"),
+            _ => Vec::new(),
+        }
+    });
+    stage.run();
+    assert_eq!(failed_with(&stage), "States.ExceedToleratedFailureThreshold");
+    drop(stage);
+    let told = told.expect("it was asked for");
+    assert_eq!(fields_of(&told.failed, "Status"), ["FAILED", "ABORTED"]);
+    assert_eq!(fields_of(&told.pending, "Status"), ["PENDING", "PENDING"]);
+    assert_eq!(fields_of(&told.pending, "Input"), ["3", "5"]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::executions::{self, Target};
 use super::record::{DOCUMENT, Record};
 use super::{Call, versions};
 use crate::account::Account;
+use crate::items::Places;
+use crate::items::files::Files;
 use crate::lambda::app::Waiting;
 use crate::lambda::task as lambda;
 use sluice_asl::execution::{Event, TaskRequest, Wait, Work};
@@ -13,7 +15,9 @@ use sluice_expression::Value;
 use sluice_runtime::NodeHandle;
 use sluice_runtime::api::RunView;
 use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::{Semaphore, oneshot};
 
 /// The answer is the payload of a Lambda function.
 const LAMBDA: u8 = 1;
@@ -25,17 +29,31 @@ const EXECUTION_JSON: u8 = 3;
 /// The service of integrations with Step Functions itself.
 const OWN_SDK: &str = "aws-sdk:sfn";
 
+/// Most Maps whose items are read or results written at the same time; the others wait. It bounds the memory that takes,
+/// as [`OBJECT_BYTES_MAX`](crate::s3::OBJECT_BYTES_MAX) does for one.
+const MOVES_AT_ONCE_MAX: usize = 4;
+
 /// Finds what AWS's names stand for on this node.
-#[derive(Default)]
 pub struct AwsCallees {
     account: Account,
+    places: Places,
+    /// Who may read items or write results now.
+    moves: Arc<Semaphore>,
     door: OnceLock<(NodeHandle, tokio::runtime::Handle)>,
 }
 
 impl AwsCallees {
     /// Callees of a place. Errands wait for [`AwsCallees::attach`].
     pub fn new(account: Account) -> Self {
-        Self { account, door: OnceLock::new() }
+        let places = Places { files: None, region: account.region.to_string() };
+        let moves = Arc::new(Semaphore::new(MOVES_AT_ONCE_MAX));
+        Self { account, places, moves, door: OnceLock::new() }
+    }
+
+    /// With a folder whose files workflows may read and write.
+    pub fn with_files(mut self, folder: &Path) -> Self {
+        self.places.files = Some(Files::of(folder));
+        self
     }
 
     /// The node whose tasks these are, and what runs errands. To be called once, from within a tokio runtime.
@@ -144,6 +162,12 @@ impl AwsCallees {
     }
 }
 
+impl Default for AwsCallees {
+    fn default() -> Self {
+        Self::new(Account::default())
+    }
+}
+
 impl std::fmt::Debug for AwsCallees {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "callees of {:?}", self.account)
@@ -182,9 +206,16 @@ impl Callees for AwsCallees {
 
     fn perform(&self, request: Arc<TaskRequest>, task: TaskRef) {
         let Some((node, runtime)) = self.door.get().cloned() else { return };
-        let account = self.account.clone();
+        let (account, places, moves) = (self.account.clone(), self.places.clone(), self.moves.clone());
         runtime.spawn(async move {
-            let event = match errand(&node, &account, &request).await {
+            let done = match &request.work {
+                Work::ReadItems { .. } | Work::WriteResults { .. } => {
+                    let _turn = moves.acquire_owned().await;
+                    move_items(places, request.clone()).await
+                }
+                _ => errand(&node, &account, &request).await,
+            };
+            let event = match done {
                 Ok(output) => Event::Succeeded { task: task.task, output },
                 Err(Fault { error, cause }) => Event::Failed {
                     task: task.task,
@@ -196,6 +227,25 @@ impl Callees for AwsCallees {
             // The node asks for the errand again if this does not arrive.
             drop(node.report(task, event).await);
         });
+    }
+}
+
+/// Reads the items or writes the results of a Map, on a thread of its own: nobody waits for it when the server stops, and
+/// the next one does it again.
+async fn move_items(places: Places, request: Arc<TaskRequest>) -> Result<Value, Fault> {
+    let name = match request.work {
+        Work::ReadItems { .. } => "States.ItemReaderFailed",
+        _ => "States.ResultWriterFailed",
+    };
+    let (done, answer) = oneshot::channel();
+    let work = move || {
+        let moved = places.perform(&request.work).unwrap_or(Ok(Value::Null));
+        // Nobody listens any more when the server stops.
+        let _ = done.send(moved.map_err(|error| fault(name, &error.to_string())));
+    };
+    match std::thread::Builder::new().name("items".into()).spawn(work) {
+        Ok(_) => answer.await.unwrap_or_else(|_| Err(fault(name, "it could not be completed"))),
+        Err(error) => Err(fault(name, &format!("cannot start a thread: {error}"))),
     }
 }
 

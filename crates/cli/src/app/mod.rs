@@ -115,7 +115,11 @@ impl App {
     }
 }
 
-fn folder_of(file: &Path) -> &Path {
+/// The folder of an app, which is given by its file or by the folder itself.
+pub fn folder_of(file: &Path) -> &Path {
+    if file.is_dir() {
+        return file;
+    }
     let parent = file.parent().unwrap_or(Path::new("."));
     if parent.as_os_str().is_empty() { Path::new(".") } else { parent }
 }

@@ -1,7 +1,7 @@
 //! `sluice dev`: a server for one app, which is deployed again whenever its files change.
 
 use super::server::Place;
-use crate::app::{App, Change};
+use crate::app::{App, Change, folder_of};
 use crate::arguments::Global;
 use crate::client::Client;
 use crate::client::transport::{Remote, Transport};
@@ -32,7 +32,10 @@ pub struct Dev {
 impl Dev {
     pub fn execute(&self, global: &Global) -> Outcome {
         let interrupt = Interrupt::listen()?;
-        let aws = self.place.aws()?;
+        let mut aws = self.place.aws()?;
+        if self.place.files.is_none() {
+            aws = aws.with_files(folder_of(&self.app));
+        }
         let node = self.place.start_node(&aws)?;
         let served = self.serve(&node, global, &interrupt, aws);
         // A failed stop matters, but why the server could not serve matters more.

@@ -57,7 +57,7 @@ impl Run {
         let interrupt = Interrupt::listen()?;
         let client = match global.server {
             Some(_) => connect(global)?,
-            None => Client::new(Transport::Local(Embedded::start()?)),
+            None => Client::new(Transport::Local(Embedded::start(app.root())?)),
         };
         client.deploy(app.name(), &deploy)?;
         let started = start::start(&client, app.name(), plan)?;

@@ -41,6 +41,9 @@ pub struct Place {
     /// How long ended runs are kept, as `36h` or `30d`; `forever` keeps them all
     #[arg(long, value_name = "TIME", default_value = "30d", env = "SLUICE_RETENTION")]
     pub retention: Retention,
+    /// The folder whose files workflows may read as items and write as results
+    #[arg(long, value_name = "DIR", env = "SLUICE_FILES")]
+    pub files: Option<PathBuf>,
     #[command(flatten)]
     pub aws: Aws,
 }
@@ -176,7 +179,15 @@ impl Place {
         let key = aws_access_key_id.as_deref().zip(aws_secret_access_key.as_deref());
         let credentials = key
             .map(|(id, secret)| Credentials { access_key_id: id.into(), secret_access_key: secret.into() });
-        Ok(AwsSettings::new(account, credentials))
+        let settings = AwsSettings::new(account, credentials);
+        match &self.files {
+            None => Ok(settings),
+            Some(folder) if folder.is_dir() => Ok(settings.with_files(folder)),
+            Some(folder) => {
+                let what = format!("`{}` is not a folder", folder.display());
+                Err(Failure::usage(what, "name a folder with --files, or leave it out"))
+            }
+        }
     }
 
     /// Starts a node on the data directory.
