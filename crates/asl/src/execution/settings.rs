@@ -14,6 +14,8 @@ pub struct Settings {
     pub role: Arc<str>,
     /// ARN of the state machine.
     pub machine_id: Arc<str>,
+    /// By which version or alias of the state machine it was asked for; empty if by none.
+    pub machine_qualifier: Arc<str>,
     /// Name of the state machine.
     pub machine_name: Arc<str>,
     /// When it was started, in milliseconds since 1970.

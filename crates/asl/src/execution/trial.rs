@@ -162,7 +162,7 @@ impl Trial {
         given: TrialInput,
         now_ms: u64,
     ) -> Option<Progress> {
-        let block = block_with(&machine.body, state)?.clone();
+        let block = machine.body.block_of(state)?.clone();
         let position = block.states.iter().position(|other| *other.name == *state)? as u32;
         let start = crate::machine::StateIx(position);
         let machine = Machine { body: Block { start, ..block }, ..machine.clone() };
@@ -251,18 +251,6 @@ fn left(output: Value, catcher: Option<usize>) -> Verdict {
     }
 }
 
-/// The block that has a state of that name.
-fn block_with<'a>(block: &'a Block, state: &str) -> Option<&'a Block> {
-    if block.states.iter().any(|other| *other.name == *state) {
-        return Some(block);
-    }
-    block.states.iter().find_map(|outer| match &outer.kind {
-        Kind::Parallel { branches } => branches.iter().find_map(|branch| block_with(branch, state)),
-        Kind::Map(map) => block_with(&map.processor, state),
-        _ => None,
-    })
-}
-
 impl Execution {
     /// Shows what became of a state's data to whoever tries it.
     pub(super) fn show(&mut self, stage: Stage, value: &Value) {
@@ -310,4 +298,3 @@ impl Execution {
         }
     }
 }
-

@@ -40,7 +40,10 @@ async fn act(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
     let done = match target.split_once('.') {
         Some((SERVICE, action)) => {
             let account = Account { region: region(&headers, &door.account), ..door.account.clone() };
-            Call::new(&door.node, &account, action, &body).answer().await
+            match Call::new(&door.node, &account, action, &body) {
+                Ok(call) => call.answer().await,
+                Err(fault) => Err(fault),
+            }
         }
         _ => {
             let message = format!("`{target}` is no action of a service that is here");
