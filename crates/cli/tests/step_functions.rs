@@ -60,3 +60,33 @@ fn histories() {
 fn executions_that_start_executions() {
     check_on_new_server("states_executions.py", "Nested");
 }
+
+#[test]
+fn activities() {
+    check_on_new_server("states_tasks.py", "Activities");
+}
+
+#[test]
+fn map_runs() {
+    check_on_new_server("states_tasks.py", "MapRuns");
+}
+
+#[test]
+fn trials_of_one_state() {
+    check_on_new_server("states_trials.py", "Trials");
+}
+
+#[test]
+fn every_constraint_of_the_service_model() {
+    check_on_new_server("states_limits.py", "Constraints");
+}
+
+#[test]
+fn sizes() {
+    check_on_new_server("states_limits.py", "Sizes");
+}
+
+#[test]
+fn requests_that_are_none() {
+    check_on_new_server("states_limits.py", "Requests");
+}

@@ -41,6 +41,10 @@ impl Settings {
 
 /// Largest input or result of a state under AWS's limits, in bytes of JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Longest name of an error that a task reports, in characters; the rest is cut.
+pub const ERROR_CHARS_MAX: usize = 256;
+/// Longest cause of an error that a task reports, in characters; the rest is cut.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Most events in a history under AWS's limits.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 

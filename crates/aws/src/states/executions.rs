@@ -100,8 +100,8 @@ pub async fn start_sync(call: &Call<'_>) -> Result<Value, Fault> {
         answer["status"] = json!("TIMED_OUT");
     }
     without_data(&mut answer, request.included_data.as_deref());
-    // What only executions that can be described later have.
-    for name in ["redriveCount", "redriveStatus", "redriveStatusReason"] {
+    // What this answer does not have.
+    for name in ["stateMachineAliasArn", "stateMachineVersionArn"] {
         drop(answer.as_object_mut().and_then(|answer| answer.remove(name)));
     }
     let ended_ms = view.ended_ms.unwrap_or_else(now_ms);

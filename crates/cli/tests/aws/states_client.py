@@ -77,7 +77,7 @@ def machine(*states, **more):
     names = "ABCDEFGH"[: len(states)]
     onward = [{"Next": name} for name in names[1:]] + [{"End": True}]
     ends = ("Succeed", "Fail", "Choice")
-    made = {n: s if s["Type"] in ends else onward[i] | s for i, (n, s) in enumerate(zip(names, states))}
+    made = {n: s if s["Type"] in ends or "Next" in s else onward[i] | s for i, (n, s) in enumerate(zip(names, states))}
     return json.dumps({"StartAt": "A", "States": made} | more)
 
 

@@ -182,7 +182,7 @@ class History(Case):
         self.assertEqual([event["previousEventId"] for event in events], [0, 0, 2, 3, 4, 5])
         self.assertEqual(self.events(execution, reverseOrder=True), events[::-1])
         self.assertEqual(self.aws.get_execution_history(executionArn=execution)["events"], events)
-        self.assertEqual(events[0]["executionStartedEventDetails"]["input"], '{"a": 1}')
+        self.assertEqual(events[0]["executionStartedEventDetails"]["input"], '{"a":1}')
         self.assertEqual(events[-1]["executionSucceededEventDetails"]["output"], "2")
         history = self.aws.get_execution_history
         self.refused("InvalidToken", history, executionArn=execution, nextToken="nonsense")
