@@ -72,13 +72,13 @@ def shape(wanted, value, at):
         assert value in limits.get("enum", [value]), f"{at}: {value!r} is none of {limits['enum']}"
 
 
-def machine(*states, **more):
-    """A definition of states that follow each other, named A, B, C…"""
-    names = "ABCDEFGH"[: len(states)]
+def machine(*states, names="ABC", **more):
+    """A definition of states that follow each other, named A, B, C."""
+    names = names[: len(states)]
     onward = [{"Next": name} for name in names[1:]] + [{"End": True}]
     ends = ("Succeed", "Fail", "Choice")
     made = {n: s if s["Type"] in ends or "Next" in s else onward[i] | s for i, (n, s) in enumerate(zip(names, states))}
-    return json.dumps({"StartAt": "A", "States": made} | more)
+    return json.dumps({"StartAt": names[0], "States": made} | more)
 
 
 PASS = {"Type": "Pass"}

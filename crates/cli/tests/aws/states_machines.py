@@ -63,7 +63,7 @@ class Machines(Case):
         for definition, why in [
             ("{", "INVALID_JSON_DESCRIPTION: "),
             ('{"StartAt": "A"}', "SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /"),
-            (machine({"Type": "Pass", "Next": "B"}), "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next"),
+            (machine({"Type": "Pass", "Next": "There"}), "MISSING_TRANSITION_TARGET: Missing 'Next' target: There at /States/A/Next"),
             (machine({"Type": "Nap"}), " at /States/A/Type"),
             (machine({"Type": "Wait", "Seconds": "soon"}), "/States/A/Seconds"),
             (json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}, "Z": {"Type": "Succeed"}}}), '"Z" is not reachable. at /States/Z'),

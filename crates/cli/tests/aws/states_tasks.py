@@ -110,7 +110,7 @@ class Activities(Case):
 
 class MapRuns(Case):
     def distributed(self, *states, **fields):
-        processor = json.loads(machine(*states)) | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
+        processor = json.loads(machine(*states, names="XYZ")) | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
         return {"Type": "Map", "Label": "Each", "ItemProcessor": processor} | fields
 
     def map_run(self, execution):
@@ -156,7 +156,7 @@ class MapRuns(Case):
         self.assertEqual((stopped["status"], stopped["itemCounts"]["aborted"]), ("ABORTED", 2))
 
     def test_failures_are_taken_up_again(self):
-        check = {"Type": "Choice", "Choices": [{"Variable": "$", "NumericEquals": 2, "Next": "B"}], "Default": "C"}
+        check = {"Type": "Choice", "Choices": [{"Variable": "$", "NumericEquals": 2, "Next": "Y"}], "Default": "Z"}
         arn = self.create(self.distributed(check, {"Type": "Fail", "Error": "Two"}, {"Type": "Succeed"}))
         execution = self.start(arn, [1, 2])
         self.assertEqual(self.ended(execution)["error"], "States.ExceedToleratedFailureThreshold")

@@ -72,9 +72,9 @@ class Trials(Case):
         self.refused("ValidationException", self.aws.test_state, **(request | {"stateName": "Z"}))
 
     def test_blocks_have_mocks(self):
-        inner = json.loads(machine(PASS))
+        inner, other = (json.loads(machine(PASS, names=name)) for name in "XY")
         map_state = {"Type": "Map", "ItemProcessor": inner, "End": True}
-        parallel = {"Type": "Parallel", "Branches": [inner, inner], "End": True}
+        parallel = {"Type": "Parallel", "Branches": [inner, other], "End": True}
         self.assertEqual(self.trial(map_state, [1], mock={"result": "[2]"})["output"], "[2]")
         self.assertEqual(self.trial(parallel, {}, mock={"result": "[1,2]"})["output"], "[1,2]")
         message = "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"
@@ -83,8 +83,8 @@ class Trials(Case):
             self.refused("InvalidDefinition", self.aws.test_state, message=message, definition=definition, input="[]")
 
     def test_mocks_that_cannot_be(self):
-        inner = json.loads(machine(PASS))
-        parallel = {"Type": "Parallel", "Branches": [inner, inner], "End": True}
+        inner, other = (json.loads(machine(PASS, names=name)) for name in "XY")
+        parallel = {"Type": "Parallel", "Branches": [inner, other], "End": True}
         both = {"result": "{}", "errorOutput": {"error": "x"}}
         for state, more, message in [
             (PASS | {"End": True}, {"mock": {"result": "{}"}}, "State type 'Pass' is not supported when a mock is specified"),

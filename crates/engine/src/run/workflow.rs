@@ -264,12 +264,14 @@ impl Run {
             self.note(task, Call::Outside);
         }
         let callback = matches!(call, Call::Child { callback: true, .. } | Call::Sent { callback: true, .. });
+        // What was called has answered, as opposed to whoever holds the token.
+        let answered = callback && (acknowledged.is_some() || matches!(call, Call::Child { .. }));
         let event = match event {
-            Event::Succeeded { task, output } if callback && self.is_answered(call) => {
+            Event::Succeeded { task, output } if answered => {
                 self.note(task, Call::Outside);
                 Event::Submitted { task, output }
             }
-            Event::Failed { task, error, cause, .. } if callback && self.is_answered(call) => {
+            Event::Failed { task, error, cause, .. } if answered => {
                 Event::SubmitFailed { task, error, cause }
             }
             event => event,
@@ -282,11 +284,6 @@ impl Run {
         self.step_workflow(cx, event);
         self.settle(cx);
         Reply::Accepted
-    }
-
-    /// Whether what is called has ended, as opposed to a callback.
-    fn is_answered(&self, call: Call) -> bool {
-        matches!(call, Call::Child { .. })
     }
 
     /// A call has become a run of its own.
