@@ -168,7 +168,8 @@ fn only_files_of_the_folder_are_read_and_written() {
         (text("error"), text("cause"))
     };
     let absolute = folder.path().join("secret.json");
-    for path in ["missing.json", "../secret.json", "link.json", "up/secret.json", absolute.to_str().unwrap()] {
+    for path in ["missing.json", "../secret.json", "link.json", "up/secret.json", absolute.to_str().unwrap()]
+    {
         let (error, cause) = failure(path, "x.json");
         assert_eq!(error, "States.ItemReaderFailed", "{path}: {cause}");
         assert!(cause.starts_with(path), "{cause}");
@@ -192,7 +193,8 @@ fn only_files_of_the_folder_are_read_and_written() {
 fn without_a_folder_no_file_is_read() {
     let folder = Folder::with(&[("items.json", "[1]")]);
     let server = Server::start(&folder);
-    let reader = json!({"Resource": "arn:aws:states:::sluice:readFile", "Parameters": {"Path": "items.json"}});
+    let reader =
+        json!({"Resource": "arn:aws:states:::sluice:readFile", "Parameters": {"Path": "items.json"}});
     let described = ended(&server, &start(&server, "none", &over(&reader, None), &json!({})));
     assert_eq!(described["error"], "States.ItemReaderFailed");
     assert!(described["cause"].as_str().unwrap().contains("--files DIR"), "{described}");
@@ -276,7 +278,10 @@ fn a_crash_while_items_are_read_or_results_written_does_it_again() {
     assert!(key.starts_with("out/") && key.ends_with("/manifest.json"), "{key}");
     let run = json!({"mapRunArn": output["MapRunArn"]});
     let run = act(&server.url, "DescribeMapRun", &run).unwrap().json(200);
-    assert_eq!((&run["executionCounts"]["total"], &run["itemCounts"]["resultsWritten"]), (&json!(3), &json!(3)));
+    assert_eq!(
+        (&run["executionCounts"]["total"], &run["itemCounts"]["resultsWritten"]),
+        (&json!(3), &json!(3))
+    );
     server.stop();
 }
 
@@ -286,7 +291,8 @@ fn s3_as_another_server_speaks_it() {
     let folder = Folder::with(&[]);
     let program = repository().join("crates/cli/tests/aws/items_client.py").canonicalize().unwrap();
     let sluice = folder.command(&[]).get_program().to_owned();
-    let tests = Command::new(python).arg(program).env("SLUICE_BINARY", sluice).current_dir(folder.path()).output();
+    let tests =
+        Command::new(python).arg(program).env("SLUICE_BINARY", sluice).current_dir(folder.path()).output();
     let tests = tests.unwrap();
     let report = String::from_utf8_lossy(&tests.stderr);
     assert!(tests.status.success() && !report.contains("Ran 0 tests"), "{report}");
