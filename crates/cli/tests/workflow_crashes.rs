@@ -92,7 +92,8 @@ fn workflows_go_on_through_kill_9() {
     server.call(&folder, &["deploy", "app"]);
     let double = create_lambda(&server, "double");
     let total = create_lambda(&server, "total");
-    let machine = json!({"name": "main", "definition": definition(&double, &total).to_string(), "roleArn": ROLE});
+    let machine =
+        json!({"name": "main", "definition": definition(&double, &total).to_string(), "roleArn": ROLE});
     let machine = act(&server.url, "CreateStateMachine", &machine).unwrap().json(200);
     let machine = machine["stateMachineArn"].as_str().unwrap().to_owned();
     let mut under_way = 0;
@@ -134,8 +135,7 @@ fn create_lambda(server: &Server, name: &str) -> String {
 fn start(server: &Server, machine: &str, n: usize) {
     let body = json!({"id": format!("r{n}"), "workflow": "main", "input": numbers(n)}).to_string();
     server.ask("POST", "/v1/apps/steps/runs", body.as_bytes()).json(202);
-    let body =
-        json!({"stateMachineArn": machine, "name": format!("x{n}"), "input": numbers(n).to_string()});
+    let body = json!({"stateMachineArn": machine, "name": format!("x{n}"), "input": numbers(n).to_string()});
     act(&server.url, "StartExecution", &body).unwrap().json(200);
 }
 
@@ -159,7 +159,8 @@ fn check_run(server: &Server, n: usize) {
 fn check_execution(server: &Server, machine: &str, n: usize) {
     let arn = format!("{}:x{n}", machine.replace(":stateMachine:", ":execution:"));
     let described = loop {
-        let described = act(&server.url, "DescribeExecution", &json!({"executionArn": arn})).unwrap().json(200);
+        let described =
+            act(&server.url, "DescribeExecution", &json!({"executionArn": arn})).unwrap().json(200);
         if described["status"] != "RUNNING" {
             break described;
         }
@@ -177,7 +178,8 @@ fn check_execution(server: &Server, machine: &str, n: usize) {
     let counts = ["LambdaFunctionScheduled", "LambdaFunctionSucceeded", "LambdaFunctionFailed"];
     let found = counts.map(|kind| of_type(kind).len());
     assert_eq!(found, [4 + failures(n), 4, failures(n)], "{events:?}");
-    let started = of_type("LambdaFunctionSucceeded").into_iter().map(|event| event["previousEventId"].as_u64());
+    let started =
+        of_type("LambdaFunctionSucceeded").into_iter().map(|event| event["previousEventId"].as_u64());
     assert_eq!(started.collect::<BTreeSet<_>>().len(), 4, "{events:?}");
     let ends = ["MapIterationSucceeded", "MapStateSucceeded", "WaitStateExited", "ExecutionSucceeded"];
     assert_eq!(ends.map(|kind| of_type(kind).len()), [3, 1, 1, 1], "{events:?}");

@@ -77,9 +77,8 @@ pub fn answer(run: &RunView, directory: &dyn Directory) -> Result<Value, Fault> 
 }
 
 fn parsed(payload: &[u8]) -> Result<Value, Fault> {
-    Value::parse(payload).map_err(|error| {
-        fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}"))
-    })
+    Value::parse(payload)
+        .map_err(|error| fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}")))
 }
 
 /// The timeout of the version that an app is.

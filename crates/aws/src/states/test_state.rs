@@ -118,9 +118,13 @@ fn machine_of(definition: &str, state_name: Option<String>) -> Result<(Machine, 
 /// A state machine around one state: whatever may come next ends it.
 fn around(state: &str) -> Result<String, Fault> {
     let invalid = |why: String| {
-        Fault::new("InvalidDefinition", format!("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {why}'"))
+        Fault::new(
+            "InvalidDefinition",
+            format!("Invalid State Machine Definition: 'INVALID_JSON_DESCRIPTION: {why}'"),
+        )
     };
-    let fields: Map<String, Value> = serde_json::from_str(state).map_err(|error| invalid(error.to_string()))?;
+    let fields: Map<String, Value> =
+        serde_json::from_str(state).map_err(|error| invalid(error.to_string()))?;
     let lists = ["Choices", "Catch"].map(|name| fields.get(name).and_then(Value::as_array));
     let nested = lists.into_iter().flatten().flatten().filter_map(|rule| rule.get("Next"));
     let own = ["Next", "Default"].into_iter().filter_map(|name| fields.get(name));
@@ -137,7 +141,8 @@ fn json_of(parameter: &str, text: &str) -> Result<Json, Fault> {
             "1 validation error detected: Value at '{parameter}' failed to satisfy constraint: Member must have length less than or equal to {TEXT_BYTES_MAX}"
         )));
     }
-    Json::parse(text.as_bytes()).map_err(|error| Fault::validation(format!("{parameter} is not JSON: {error}")))
+    Json::parse(text.as_bytes())
+        .map_err(|error| Fault::validation(format!("{parameter} is not JSON: {error}")))
 }
 
 fn object_of(parameter: &str, text: &str) -> Result<Json, Fault> {
@@ -175,11 +180,7 @@ fn settings(call: &Call<'_>) -> Settings {
 }
 
 /// Does the work of a task.
-async fn perform(
-    call: &Call<'_>,
-    state: &str,
-    request: &TaskRequest,
-) -> Result<Event, Fault> {
+async fn perform(call: &Call<'_>, state: &str, request: &TaskRequest) -> Result<Event, Fault> {
     let task = request.task;
     let done = match &request.work {
         Work::Lambda { function, payload, .. } if request.token.is_none() => {

@@ -378,7 +378,10 @@ impl Run {
             return;
         }
         let awaited: BTreeSet<TaskId> = hosted.execution.awaited().collect();
-        assert!(awaited.iter().eq(hosted.calls.keys()), "{id}: the workflow waits for {awaited:?}, not {hosted:?}");
+        assert!(
+            awaited.iter().eq(hosted.calls.keys()),
+            "{id}: the workflow waits for {awaited:?}, not {hosted:?}"
+        );
         assert_eq!(hosted.due_ms, hosted.execution.next_deadline(), "{id}: the deadline of the workflow");
         for (task, call) in &hosted.calls {
             let is_there = match call {

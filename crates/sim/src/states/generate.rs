@@ -1,6 +1,8 @@
 //! Random machines.
 
-use super::plan::{ALL, Block, By, Catcher, ERRORS, Kind, Machine, Retrier, State, TASK_FAILED, TIMEOUT, Task};
+use super::plan::{
+    ALL, Block, By, Catcher, ERRORS, Kind, Machine, Retrier, State, TASK_FAILED, TIMEOUT, Task,
+};
 use crate::rng::Rng;
 
 /// How deep blocks nest.
