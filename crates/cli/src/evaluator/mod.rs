@@ -18,6 +18,6 @@ pub const COMMAND: &str = "__evaluate";
 /// Longest question in a stream of them, in bytes.
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 /// Address space of the child, in bytes.
-const MEMORY_BYTES_MAX: u64 = 4 << 30;
+const MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// Stack of the thread that evaluates, in bytes; of the address space, it takes what it touches.
 const STACK_BYTES: usize = 256 << 20;

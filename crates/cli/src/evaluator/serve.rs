@@ -46,8 +46,11 @@ fn answer_all() -> io::Result<()> {
 
 fn answer(line: &[u8], world: &mut RealWorld) -> Answer {
     let refused = |why: String| Answer::Error(Failure::new(Code::BAD_REQUEST, why));
-    if line.trim_ascii().is_empty() {
-        return refused("the line is empty".into());
+    let line = line.trim_ascii();
+    match line.first() {
+        Some(b'{') => {}
+        Some(_) => return refused("the line is no JSON object".into()),
+        None => return refused("the line is empty".into()),
     }
     match serde_json::from_slice::<Question>(line).map(|question| question.answer(world)) {
         Ok(Ok(Some(value))) => Answer::Ok(to_raw_value(&value).expect("a value is always JSON")),
