@@ -183,6 +183,11 @@ fn a_line_that_is_too_long_is_skipped() {
     assert_eq!(answers[2]["error"]["code"], "SLU0013");
 }
 
+/// A hundred arrays inside one another.
+fn nested() -> Value {
+    serde_json::from_str(&format!("{}1{}", "[".repeat(100), "]".repeat(100))).unwrap()
+}
+
 #[test]
 fn no_expression_exceeds_its_limits() {
     let deep = |open: &str, close: &str| open.repeat(100_000) + close;
@@ -204,6 +209,8 @@ fn no_expression_exceeds_its_limits() {
     for ((expr, code), answer) in cases.iter().zip(answers) {
         assert_eq!(answer["error"]["code"], *code, "{expr:.60}: {answer}");
     }
+    let path = json!({"lang": "asl-path", "expr": format!("${}", "..*".repeat(30)), "data": nested()});
+    assert_eq!(self::answers(&lines(&[path]), &[])[0]["error"]["code"], "SLU0013");
     for (lang, expr) in [("jsonpath", deep("(", "")), ("asl-path", deep("(", "")), ("cel", deep("(", ""))] {
         assert_eq!(eval(&["--lang", lang, "--json", &expr]).error(2)["code"], "SLU0017", "{lang}");
     }
@@ -211,17 +218,18 @@ fn no_expression_exceeds_its_limits() {
 
 #[test]
 fn what_does_not_end_or_fit_is_ended_and_the_next_line_is_answered() {
-    let nested: Value = serde_json::from_str(&("[".repeat(100) + "1" + &"]".repeat(100))).unwrap();
-    let endless = json!({"lang": "jsonpath", "expr": format!("${}", "..*".repeat(300)), "data": nested});
+    let endless = json!({"lang": "jsonpath", "expr": format!("${}", "..*".repeat(300)), "data": nested()});
     let parsed_for_ever = question("jsonpath", &format!("$[?{}@{}]", "@[?".repeat(200), "]".repeat(200)));
     let one = question("jsonata", "1");
-    let answers = answers(&lines(&[endless.clone(), one.clone(), parsed_for_ever, one]), &["--timeout", "1"]);
+    let answers = answers(&lines(&[endless, one.clone(), parsed_for_ever, one]), &["--timeout", "3"]);
     let codes: Vec<&Value> = answers.iter().map(|answer| &answer["error"]["code"]).collect();
     assert_eq!(codes, [&json!("SLU0013"), &Value::Null, &json!("SLU0013"), &Value::Null]);
     assert_eq!((&answers[1], &answers[3]), (&json!({"ok": 1}), &json!({"ok": 1})));
-    // Twice as many values at each step; the memory ends before the time does.
-    let large =
-        json!({"lang": "asl-path", "expr": format!("${}", "[0,0]".repeat(60)), "data": endless["data"]});
+    // Ten times a text of a MiB, and that four times over: the memory ends before the time does.
+    let ten = |name: &str| vec![name; 10].join("+");
+    let (data, a, b, c) = (ten("data"), ten("a"), ten("b"), ten("c"));
+    let expr = format!("[{data}].map(a, [{a}].map(b, [{b}].map(c, [{c}])))");
+    let large = json!({"lang": "cel", "expr": expr, "data": "x".repeat(1 << 20)});
     let answer = &self::answers(&lines(&[large]), &["--timeout", "600"])[0];
     assert_eq!(answer["error"]["code"], "SLU0013");
     assert!(answer["error"]["message"].as_str().unwrap().contains("memory"), "{answer}");

@@ -145,7 +145,8 @@ impl Question {
             Root::Context => bound(CONTEXT),
             Root::Variable(name) => bound(name),
         };
-        Ok(root.and_then(|root| path.select(root)))
+        let found = root.map(|root| path.search(root)).transpose();
+        Ok(found.map_err(|error| Failure::new(Code::LIMIT_EXCEEDED, error))?.flatten())
     }
 
     fn intrinsic(&self, world: &mut dyn World) -> Result<Value, Failure> {
