@@ -37,6 +37,7 @@ fn settings(records_history: bool) -> Settings {
         name: "e".into(),
         role: "arn:aws:iam::123456789012:role/r".into(),
         machine_id: "arn:aws:states:us-east-1:123456789012:stateMachine:m".into(),
+        machine_qualifier: "".into(),
         machine_name: "m".into(),
         start_ms: 0,
         seed: 1,

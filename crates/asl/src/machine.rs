@@ -34,6 +34,27 @@ pub struct Block {
     pub states: Vec<State>,
 }
 
+impl Machine {
+    /// The state of a name, in whatever block it is.
+    pub fn state(&self, name: &str) -> Option<&State> {
+        self.body.block_of(name)?.states.iter().find(|state| *state.name == *name)
+    }
+}
+
+impl Block {
+    /// The block that has a state of that name: this one, or one within it.
+    pub fn block_of(&self, name: &str) -> Option<&Self> {
+        if self.states.iter().any(|state| *state.name == *name) {
+            return Some(self);
+        }
+        self.states.iter().find_map(|outer| match &outer.kind {
+            Kind::Parallel { branches } => branches.iter().find_map(|branch| branch.block_of(name)),
+            Kind::Map(map) => map.processor.block_of(name),
+            _ => None,
+        })
+    }
+}
+
 /// The language of a state's fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum QueryLanguage {

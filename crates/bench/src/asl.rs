@@ -16,7 +16,7 @@ use sluice_types::Durability;
 
 /// What is measured of state machines.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(tag = "workload", rename_all = "lowercase")]
 pub enum Workflow {
     /// Executions of a chain of Pass states.
     Passes {
@@ -52,15 +52,18 @@ pub enum Workflow {
 }
 
 impl Workflow {
-    /// Its name on the command line.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Passes { .. } => "asl passes",
-            Self::Requests { .. } => "asl requests",
-            Self::Map { .. } => "asl map",
-            Self::Waiting { .. } => "asl waiting",
-            Self::History { .. } => "asl history",
-        }
+    /// What docs/performance.md has figures of, with the parameters it has them for.
+    pub fn all() -> Vec<Self> {
+        let (durable, express) = (Durability::Durable, Durability::Express);
+        vec![
+            Self::Passes { durability: express, concurrency: 64 },
+            Self::Passes { durability: durable, concurrency: 64 },
+            Self::Requests { count: 2_000 },
+            Self::Map { runtime: Runtime::Wasm, durability: durable, items: 10_000 },
+            Self::Map { runtime: Runtime::Python, durability: durable, items: 10_000 },
+            Self::Waiting { count: 100_000 },
+            Self::History { thousands: 1_000 },
+        ]
     }
 
     pub(crate) fn measure(&self, place: &Place) -> Result<Vec<Figure>, Error> {

@@ -63,6 +63,8 @@ pub enum Command {
     Runs(commands::runs::Runs),
     /// Say what an app was lowered to
     Explain(commands::explain::Explain),
+    /// Evaluate JSONata, JSONPath, CEL: one expression, or one per line
+    Eval(commands::eval::Eval),
     /// Print the JSON Schema of sluice.yaml
     Schema(commands::schema::Schema),
     /// Print the folder of the Python package, for PYTHONPATH
@@ -79,6 +81,9 @@ pub enum Command {
     Help(commands::help::Help),
     /// Print completions for a shell
     Completions(commands::completions::Completions),
+    /// Evaluate expressions for `eval`, on stdin and stdout
+    #[command(name = crate::evaluator::COMMAND, hide = true)]
+    Evaluate(commands::evaluate::Evaluate),
     /// Rehearse an app for `app.test()`, on stdin and stdout
     #[command(name = "__rehearse", hide = true)]
     Rehearse(commands::rehearse::Rehearse),

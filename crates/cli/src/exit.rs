@@ -11,7 +11,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It did what it was asked; a run succeeded.
     Succeeded,
-    /// A run failed or was cancelled.
+    /// A run failed or was cancelled; an expression is undefined.
     Failed,
     /// The request was wrong.
     Wrong,
@@ -26,7 +26,7 @@ pub const TABLE: &str = "\
 Exit codes
 
     0  the command did what it was asked; a run succeeded
-    1  a run failed or was cancelled; `doctor` found something missing
+    1  a run failed or was cancelled; `doctor` found something missing; `eval` came to undefined
     2  the request was wrong: arguments, files, the app, a name that does not exist
     3  the server or the machine: not reachable, refused, out of space, no permission
   130  Ctrl-C; a run that was being watched has been cancelled
@@ -82,6 +82,12 @@ impl Failure {
     pub fn answered(body: ErrorBody) -> Self {
         let exit = exit_of(&body.error.code);
         Self { body, exit, text: None }
+    }
+
+    /// The request is wrong, whatever the code, which need not be one of ours.
+    pub fn wrong(error: Error) -> Self {
+        let body = ErrorBody { error, diagnostics: Vec::new() };
+        Self { body, exit: Exit::Wrong, text: None }
     }
 
     /// What is wrong with a definition; `render` shows one finding to people.

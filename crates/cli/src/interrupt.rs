@@ -37,6 +37,17 @@ impl Interrupt {
     }
 }
 
+/// From now on the first signal ends the process, with the exit code of an interrupt: there is nothing to wait for.
+pub fn end_at_once() -> Outcome<()> {
+    let runtime = runtime()?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let listener = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(signals.next());
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    listener.map(drop).map_err(|e| machine("cannot start a thread", &e))
+}
+
 /// SIGINT and SIGTERM, which from then on do not end the process by themselves.
 pub struct Signals {
     interrupt: Signal,

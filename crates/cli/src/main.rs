@@ -7,6 +7,7 @@ mod arguments;
 mod client;
 mod commands;
 mod embedded;
+mod evaluator;
 mod exit;
 mod inputs;
 mod interrupt;

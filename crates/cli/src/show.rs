@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use sluice_types::Code;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 
 /// Prints to stdout. A reader that went away ends the command quietly, as with other filters.
 pub fn text(text: &str) -> Outcome<()> {
@@ -27,6 +28,16 @@ pub fn bytes(bytes: &[u8]) -> Outcome<()> {
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&e)),
         _ => Ok(()),
+    }
+}
+
+/// Prints one of many answers, at once; breaks when the reader went away.
+pub fn streamed(bytes: &[u8]) -> Outcome<ControlFlow<()>> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(e) => Err(unwritten(&e)),
     }
 }
 

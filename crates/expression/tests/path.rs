@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sluice_expression::Value;
-use sluice_expression::path::{Path, ReferencePath, Root, rfc9535};
+use sluice_expression::path::{Path, ReferencePath, Root, TooManyVisits, rfc9535};
 
 const STORE: &str = r#"{
   "store": {
@@ -203,6 +203,24 @@ fn a_reference_path_names_one_place() {
     {
         assert!(ReferencePath::parse(path).is_err(), "{path}");
     }
+}
+
+#[test]
+fn a_path_visits_a_bounded_number_of_values() {
+    let nested = json(&format!("{}1{}", "[".repeat(100), "]".repeat(100)));
+    for path in [
+        format!("${}", "..*".repeat(300)),
+        format!("${}", "[0,0]".repeat(60)),
+        format!("$[?(@{})]", "..*".repeat(30)),
+        format!("$..*.concat($.a, ${})", "..*".repeat(30)),
+    ] {
+        let path = Path::parse(&path).unwrap();
+        assert_eq!(path.search(&nested), Err(TooManyVisits), "{path}");
+        assert_eq!(path.find(&nested).unwrap_err().to_string(), TooManyVisits.to_string());
+        assert_eq!(path.select(&nested), None);
+    }
+    let wide = Value::array(vec![Value::from(1); 1_000_000]);
+    assert_eq!(Path::parse("$..*").unwrap().select(&wide), Some(wide));
 }
 
 #[test]

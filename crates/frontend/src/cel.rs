@@ -1,6 +1,9 @@
 //! CEL, the language of `when` and `by`: checked when an app is lowered, evaluated for the engine.
 
+mod alone;
 mod value;
+
+pub use alone::{CelError, evaluate};
 
 use cel::common::ast::{EntryExpr, Expr as Ast, IdedExpr};
 use cel::{Context, Env, Program, Value};

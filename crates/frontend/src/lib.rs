@@ -8,6 +8,7 @@ pub mod cel;
 pub mod cron;
 pub mod definition;
 pub mod diagnostic;
+pub mod evaluate;
 pub mod explain;
 pub mod graph;
 pub mod lower;

@@ -88,6 +88,8 @@ pub struct ExecutionFacts {
     pub role: String,
     /// `StateMachine.Id`.
     pub machine_id: String,
+    /// By which version or alias of the state machine it was asked for. The context object does not show it.
+    pub machine_qualifier: String,
     /// `StateMachine.Name`.
     pub machine_name: String,
 }

@@ -58,4 +58,6 @@ every_mutant_is_found! {
     a_forgotten_outbox_is_found: ForgottenOutbox,
     a_wrong_checkpoint_is_found: WrongCheckpoint,
     a_forgotten_run_is_found: ForgottenRun,
+    a_repeated_errand_is_found: RepeatedErrand,
+    a_misdirected_report_is_found: MisdirectedReport,
 }

@@ -31,8 +31,8 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 #[test]
-fn v1() {
-    let copy = copy("v1");
+fn v2() {
+    let copy = copy("v2");
     let dir = DataDir::open(copy.path()).unwrap();
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default()).unwrap();
     assert_eq!(store.checkpoint_lsn().unwrap(), Lsn(8));

@@ -149,6 +149,8 @@ codes! {
     DOCUMENT_CONFLICT = 20;
     /// A task of a workflow is not under way: it never was, has ended, or timed out.
     UNKNOWN_TASK = 21;
+    /// An expression has no value for what it was given.
+    EXPRESSION_FAILED = 22;
 
     // 100-199: a run failed.
     /// A function raised, trapped or exited with an error, and is out of attempts.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 impl Kind {
     /// The type of the state.
-    pub(crate) fn state_type(&self) -> StateType {
+    pub fn state_type(&self) -> StateType {
         match self {
             Self::Pass { .. } => StateType::Pass,
             Self::Task(_) => StateType::Task,

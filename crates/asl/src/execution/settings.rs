@@ -14,6 +14,8 @@ pub struct Settings {
     pub role: Arc<str>,
     /// ARN of the state machine.
     pub machine_id: Arc<str>,
+    /// By which version or alias of the state machine it was asked for; empty if by none.
+    pub machine_qualifier: Arc<str>,
     /// Name of the state machine.
     pub machine_name: Arc<str>,
     /// When it was started, in milliseconds since 1970.
@@ -39,6 +41,10 @@ impl Settings {
 
 /// Largest input or result of a state under AWS's limits, in bytes of JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Longest name of an error that a task reports, in characters; the rest is cut.
+pub const ERROR_CHARS_MAX: usize = 256;
+/// Longest cause of an error that a task reports, in characters; the rest is cut.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Most events in a history under AWS's limits.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
 

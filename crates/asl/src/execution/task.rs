@@ -7,6 +7,7 @@ use super::history::{HistoryKind, TaskStep};
 use super::join::Join;
 use super::resource::{Resource, Target};
 use super::retry::given;
+use super::settings::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use super::turn::{Flow, Turn};
 use super::{Execution, Request, TaskId, TaskRequest, lambda};
 use crate::machine::{Kind, State, Task};
@@ -328,7 +329,15 @@ impl Execution {
     }
 }
 
-/// An error as the world gives it.
+/// An error as the world gives it. What is longer than AWS allows is cut: the cause of a failed execution is quoted in
+/// that of the one that waited for it, and so on.
 pub(super) fn reported(error: Arc<str>, cause: Arc<str>) -> Failure {
-    Failure::work(given(error), given(cause))
+    Failure::work(given(cut(error, ERROR_CHARS_MAX)), given(cut(cause, CAUSE_CHARS_MAX)))
+}
+
+fn cut(text: Arc<str>, chars_max: usize) -> Arc<str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => text[..end].into(),
+        None => text,
+    }
 }

@@ -162,7 +162,7 @@ impl Trial {
         given: TrialInput,
         now_ms: u64,
     ) -> Option<Progress> {
-        let block = block_with(&machine.body, state)?.clone();
+        let block = machine.body.block_of(state)?.clone();
         let position = block.states.iter().position(|other| *other.name == *state)? as u32;
         let start = crate::machine::StateIx(position);
         let machine = Machine { body: Block { start, ..block }, ..machine.clone() };
@@ -220,7 +220,8 @@ impl Trial {
 
     fn ended(self, flow: Flow) -> TrialEnd {
         let watch = self.execution.watch.map(|watch| *watch).unwrap_or_default();
-        let (mut error, mut cause) = watch.failure.map(|failure| (failure.error, failure.cause)).unwrap_or_default();
+        let (mut error, mut cause) =
+            watch.failure.map(|failure| (failure.error, failure.cause)).unwrap_or_default();
         let (verdict, next) = match flow {
             Flow::End(output) => (left(output, watch.catcher), None),
             Flow::Next => {
@@ -249,18 +250,6 @@ fn left(output: Value, catcher: Option<usize>) -> Verdict {
         Some(catcher) => Verdict::Caught { output, catcher },
         None => Verdict::Succeeded { output },
     }
-}
-
-/// The block that has a state of that name.
-fn block_with<'a>(block: &'a Block, state: &str) -> Option<&'a Block> {
-    if block.states.iter().any(|other| *other.name == *state) {
-        return Some(block);
-    }
-    block.states.iter().find_map(|outer| match &outer.kind {
-        Kind::Parallel { branches } => branches.iter().find_map(|branch| block_with(branch, state)),
-        Kind::Map(map) => block_with(&map.processor, state),
-        _ => None,
-    })
 }
 
 impl Execution {

@@ -33,6 +33,7 @@ pub fn settings() -> Settings {
         name: "run".into(),
         role: "snf_role_arn".into(),
         machine_id: "arn:aws:states:us-east-1:111111111111:stateMachine:machine".into(),
+        machine_qualifier: "".into(),
         machine_name: "machine".into(),
         start_ms: START_MS,
         seed: 1,

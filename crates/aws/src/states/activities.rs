@@ -4,7 +4,7 @@ use super::arn::{ACTIVITIES_APP, Resource, check_name};
 use super::fault::Fault;
 use super::page::{Page, paged};
 use super::tags::{Tag, tag_map};
-use super::{Call, now_ms, seconds};
+use super::{Call, configuration, now_ms, seconds};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -20,53 +20,75 @@ use std::time::Duration;
 const PREFIX: &str = "activity/";
 /// How long whoever asks for a task waits for one.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Longest token, in characters.
-const TOKEN_CHARS_MAX: usize = 2048;
 
 /// What is kept of an activity.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     created_ms: u64,
     tags: BTreeMap<String, String>,
+    /// `encryptionConfiguration`, as given.
+    encryption: Value,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Create {
-    name: Option<String>,
+    name: String,
     #[serde(default)]
     tags: Vec<Tag>,
+    encryption_configuration: Option<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {
-    activity_arn: Option<String>,
+    activity_arn: String,
     worker_name: Option<String>,
 }
 
 /// `CreateActivity`. One that is there already is fine.
 pub async fn create(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Create = call.read()?;
-    let name = request.name.ok_or_else(|| Fault::missing("name"))?;
+    let name = request.name;
     check_name(&name)?;
     let arn = call.account.activity(&name);
+    let encryption = configuration::encryption(request.encryption_configuration)?;
     if let Some(kept) = find(call, &name).await? {
+        if kept.encryption != encryption {
+            let message = "Activity already exists. EncryptionConfiguration may not be updated.";
+            return Err(Fault::new("ActivityAlreadyExists", message));
+        }
         return Ok(json!({"activityArn": arn, "creationDate": seconds(kept.created_ms)}));
     }
-    let kept = Kept { created_ms: now_ms(), tags: tag_map(request.tags)? };
-    let bytes = Bytes::from(serde_json::to_vec(&kept).expect("it is plain data"));
-    let document = format!("{PREFIX}{name}");
-    let write = || call.node.set_document(ACTIVITIES_APP, &document, Some(bytes.clone()), None);
-    match write().await {
+    let kept = Kept { created_ms: now_ms(), tags: tag_map(request.tags)?, encryption };
+    match write(call, &name, &kept).await {
         // The first activity ever: what they belong to is not there yet.
         Err(problem) if problem.code == Code::UNKNOWN_NAME => {
             call.node.deploy(app()).await?;
-            write().await?;
+            write(call, &name, &kept).await?;
         }
-        other => drop(other?),
+        other => other?,
     }
     Ok(json!({"activityArn": arn, "creationDate": seconds(kept.created_ms)}))
+}
+
+async fn write(call: &Call<'_>, name: &str, kept: &Kept) -> Result<(), Problem> {
+    let bytes = Bytes::from(serde_json::to_vec(kept).expect("it is plain data"));
+    let document = format!("{PREFIX}{name}");
+    call.node.set_document(ACTIVITIES_APP, &document, Some(bytes), None).await.map(drop)
+}
+
+/// The tags of an activity, if it is there.
+pub async fn tags(call: &Call<'_>, name: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
+    Ok(find(call, name).await?.map(|kept| kept.tags))
+}
+
+/// Gives an activity that is there these tags.
+pub async fn set_tags(call: &Call<'_>, name: &str, tags: BTreeMap<String, String>) -> Result<(), Fault> {
+    if let Some(kept) = find(call, name).await? {
+        write(call, name, &Kept { tags, ..kept }).await?;
+    }
+    Ok(())
 }
 
 /// The app that has nothing but the documents of activities.
@@ -102,8 +124,7 @@ pub fn exists(directory: &dyn sluice_runtime::callees::Directory, name: &str) ->
     directory.document(ACTIVITIES_APP, &format!("{PREFIX}{name}")).is_some()
 }
 
-async fn existing(call: &Call<'_>, arn: Option<String>) -> Result<(String, String, Kept), Fault> {
-    let arn = arn.ok_or_else(|| Fault::missing("activityArn"))?;
+async fn existing(call: &Call<'_>, arn: String) -> Result<(String, String, Kept), Fault> {
     let Some(Resource::Activity(name)) = Resource::parse(&arn) else { return Err(Fault::invalid_arn(&arn)) };
     match find(call, &name).await? {
         Some(kept) => Ok((arn, name, kept)),
@@ -119,14 +140,14 @@ pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
         "activityArn": arn,
         "name": name,
         "creationDate": seconds(kept.created_ms),
-        "encryptionConfiguration": {"type": "AWS_OWNED_KEY"},
+        "encryptionConfiguration": kept.encryption,
     }))
 }
 
 /// `DeleteActivity`. One that is not there is fine.
 pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Named = call.read()?;
-    let arn = request.activity_arn.ok_or_else(|| Fault::missing("activityArn"))?;
+    let arn = request.activity_arn;
     let Some(Resource::Activity(name)) = Resource::parse(&arn) else { return Err(Fault::invalid_arn(&arn)) };
     if find(call, &name).await?.is_some() {
         call.node.set_document(ACTIVITIES_APP, &format!("{PREFIX}{name}"), None, None).await?;
@@ -160,32 +181,28 @@ pub async fn task(call: &Call<'_>) -> Result<Value, Fault> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    task_token: Option<String>,
-    output: Option<String>,
-    error: Option<String>,
-    cause: Option<String>,
+    task_token: String,
+    #[serde(default)]
+    output: String,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    cause: String,
 }
 
 /// `SendTaskSuccess`, `SendTaskFailure` and `SendTaskHeartbeat`.
 pub async fn report(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Report = call.read()?;
-    let token = request.task_token.ok_or_else(|| Fault::missing("taskToken"))?;
+    let token = request.task_token;
     let event = match call.action {
         "SendTaskSuccess" => {
-            let output = request.output.ok_or_else(|| Fault::missing("output"))?;
-            let output = Json::parse(output.as_bytes())
+            let output = Json::parse(request.output.as_bytes())
                 .map_err(|error| Fault::new("InvalidOutput", format!("Invalid Output: '{error}'")))?;
             TokenEvent::Succeeded(output)
         }
-        "SendTaskFailure" => TokenEvent::Failed {
-            error: request.error.unwrap_or_default().into(),
-            cause: request.cause.unwrap_or_default().into(),
-        },
+        "SendTaskFailure" => TokenEvent::Failed { error: request.error.into(), cause: request.cause.into() },
         _ => TokenEvent::Heartbeat,
     };
-    if token.is_empty() || token.chars().count() > TOKEN_CHARS_MAX {
-        return Err(Fault::new("InvalidToken", format!("Invalid Token: '{token}'")));
-    }
     match call.node.report_by_token(&token, event).await {
         Ok(()) => Ok(json!({})),
         Err(problem) => Err(unknown(&problem, &token)),

@@ -4,6 +4,7 @@
 //! colon nor `~`. Its execution `e1` is the run `orders~e1`.
 
 use super::fault::Fault;
+use super::model::NAME_CHARS_MAX;
 use crate::account::Account;
 
 /// What an ARN of the service `states` names.
@@ -22,7 +23,7 @@ pub enum Resource {
     Execution {
         /// The state machine.
         machine: String,
-        /// The execution's name.
+        /// The execution's name; of an express execution with what tells it from others of that name, after a `~`.
         name: String,
         /// Whether the ARN is that of an express execution.
         express: bool,
@@ -44,8 +45,6 @@ pub enum Resource {
 pub const ACTIVITIES_APP: &str = "states:";
 /// Before the name of a state machine in the name of its app.
 const MACHINE_PREFIX: &str = "states:";
-/// Longest name of a state machine, execution or activity, in characters.
-pub const NAME_CHARS_MAX: usize = 80;
 
 impl Account {
     /// ARN of a state machine.
@@ -54,12 +53,13 @@ impl Account {
     }
 
     /// ARN of an execution.
-    pub fn execution(&self, machine: &str, name: &str, express: bool) -> String {
-        match express {
-            // Express executions of one name are told apart by a suffix; here a name is used once.
-            true => self.arn("states", format_args!("express:{machine}:{name}:{name}")),
-            false => self.arn("states", format_args!("execution:{machine}:{name}")),
-        }
+    pub fn execution(&self, machine: &str, name: &str) -> String {
+        self.arn("states", format_args!("execution:{machine}:{name}"))
+    }
+
+    /// ARN of an express execution: `id` tells it from others of that name.
+    pub fn express(&self, machine: &str, name: &str, id: &str) -> String {
+        self.arn("states", format_args!("express:{machine}:{name}:{id}"))
     }
 
     /// ARN of an activity.
@@ -81,9 +81,9 @@ impl Resource {
                 name: (*name).to_owned(),
                 express: false,
             }),
-            ("express", [machine, name, ..]) => Some(Self::Execution {
+            ("express", [machine, name, id]) => Some(Self::Execution {
                 machine: (*machine).to_owned(),
-                name: (*name).to_owned(),
+                name: format!("{name}~{id}"),
                 express: true,
             }),
             ("activity", [name]) => Some(Self::Activity((*name).to_owned())),
@@ -129,7 +129,7 @@ pub fn run_of(machine: &str, execution: &str) -> String {
     }
 }
 
-/// Whether a state machine, execution, alias or activity may have this name.
+/// Whether a state machine, execution or activity may have this name.
 pub fn check_name(name: &str) -> Result<(), Fault> {
     const REFUSED: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
     let bad = |c: char| c.is_whitespace() || c.is_control() || REFUSED.contains(c);
@@ -142,7 +142,11 @@ pub fn check_name(name: &str) -> Result<(), Fault> {
 /// The name of a state machine from its ARN, and its version or alias.
 pub fn machine_named(arn: &str) -> Result<(String, Option<String>), Fault> {
     match Resource::parse(arn) {
-        Some(Resource::StateMachine { name, qualifier, .. }) => Ok((name, qualifier)),
+        Some(Resource::StateMachine { name, qualifier, label: None }) => Ok((name, qualifier)),
+        Some(Resource::StateMachine { .. }) => Err(Fault::because(
+            "API_DOES_NOT_SUPPORT_LABELED_ARNS",
+            format!("This action does not take the ARN of a map state: '{arn}'"),
+        )),
         _ => Err(Fault::invalid_arn(arn)),
     }
 }
@@ -151,6 +155,14 @@ pub fn machine_named(arn: &str) -> Result<(String, Option<String>), Fault> {
 pub fn execution_named(arn: &str) -> Result<(String, String), Fault> {
     match Resource::parse(arn) {
         Some(Resource::Execution { machine, name, .. }) => Ok((machine, name)),
+        _ => Err(Fault::invalid_arn(arn)),
+    }
+}
+
+/// State machine and name of a standard execution from its ARN.
+pub fn standard_named(arn: &str) -> Result<(String, String), Fault> {
+    match Resource::parse(arn) {
+        Some(Resource::Execution { machine, name, express: false }) => Ok((machine, name)),
         _ => Err(Fault::invalid_arn(arn)),
     }
 }
@@ -167,9 +179,12 @@ mod tests {
             machine_named(&format!("{}:PROD", place.machine("a"))),
             Ok(("a".into(), Some("PROD".into())))
         );
-        for express in [false, true] {
-            assert_eq!(execution_named(&place.execution("m", "e", express)), Ok(("m".into(), "e".into())));
-        }
+        assert_eq!(standard_named(&place.execution("m", "e")), Ok(("m".into(), "e".into())));
+        let express = place.express("m", "e", "1");
+        assert_eq!(execution_named(&express), Ok(("m".into(), "e~1".into())));
+        let refused = standard_named(&express).map_err(|fault| fault.message);
+        let why = "Invalid Arn: 'Resource type not valid in this context: express'";
+        assert_eq!(refused, Err(why.to_owned()));
         assert_eq!(Resource::parse(&place.activity("act")), Some(Resource::Activity("act".into())));
         for wrong in
             ["", "arn:aws:states:x", "arn:aws:lambda:us-east-1:1:function:f", "arn:aws:states:r:a:what:x"]

@@ -1,10 +1,10 @@
 //! What tasks of workflows call in AWS's names: Lambda functions, activities, other state machines.
 
+use super::Call;
 use super::activities;
 use super::arn::{self, Resource, machine_named};
 use super::executions::{self, Target};
 use super::record::{DOCUMENT, Record};
-use super::{Call, versions};
 use crate::account::Account;
 use crate::items::Places;
 use crate::items::files::Files;
@@ -104,13 +104,8 @@ impl AwsCallees {
         let record: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let missing = || sfn("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"));
         let record = record.filter(|record| !record.deleted).ok_or_else(missing)?;
-        let app_version = match &qualifier {
-            None => record.current().0,
-            Some(qualifier) => {
-                let number = versions::route(&record, qualifier, uuid::Uuid::new_v4().as_u64_pair().1);
-                record.versions[&number.ok_or_else(missing)?].app_version
-            }
-        };
+        let random = uuid::Uuid::new_v4().as_u64_pair().1;
+        let (app_version, asked) = record.target(qualifier.as_deref(), random).ok_or_else(missing)?;
         // The same task asks for the same execution, should it ask twice.
         let name = text("Name").map_or_else(|| derived_name(task), str::to_owned);
         arn::check_name(&name).map_err(|error| sfn("InvalidName", error.message))?;
@@ -119,9 +114,9 @@ impl AwsCallees {
             Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
             Some(other) => other.to_json(),
         };
-        let arn = self.account.execution(&machine, &name, record.is_express());
-        let target = Target { record, app_version, name, arn: arn.clone() };
-        let request = executions::start_request(&self.account, &target, input);
+        let target = Target::new(&self.account, record, app_version, asked, name, derived_name(task));
+        let arn = target.arn.clone();
+        let request = executions::start_request(&self.account, target, input);
         let called = CalledRun {
             app: request.app,
             version: request.version,
@@ -295,7 +290,10 @@ async fn own_api(
 ) -> Result<Value, Fault> {
     let name = capitalised(action);
     let body = renamed(arguments, &uncapitalised).to_json();
-    let answer = Call::new(node, account, &name, body.as_bytes()).answer().await;
+    let answer = match Call::new(node, account, &name, body.as_bytes()) {
+        Ok(call) => call.answer().await,
+        Err(fault) => Err(fault),
+    };
     let answer = answer.map_err(|error| {
         fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message)
     })?;

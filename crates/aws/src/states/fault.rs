@@ -1,5 +1,6 @@
 //! Errors as Step Functions answers them: a name, a message, and HTTP status 400 unless it is the server's fault.
 
+use super::arn::Resource;
 use serde_json::{Value, json};
 use sluice_types::{Code, Problem};
 
@@ -28,16 +29,37 @@ impl Fault {
         Self::new("ValidationException", message)
     }
 
-    /// A required parameter that is absent.
-    pub fn missing(parameter: &str) -> Self {
-        Self::validation(format!(
-            "1 validation error detected: Value null at '{parameter}' failed to satisfy constraint: Member must not be null"
-        ))
+    /// A value that does not fit, and why: one of the API's `ValidationExceptionReason`.
+    pub fn because(reason: &str, message: impl Into<String>) -> Self {
+        Self { details: vec![("reason", reason.into())], ..Self::validation(message) }
     }
 
     /// An ARN that is not one, or not of the kind that is asked for.
     pub fn invalid_arn(arn: &str) -> Self {
-        Self::new("InvalidArn", format!("Invalid Arn: '{arn}'"))
+        let why = match arn.split(':').nth(5) {
+            _ if !arn.starts_with("arn:") => format!("Invalid ARN prefix: {arn}"),
+            Some(kind) if Resource::parse(arn).is_some() => {
+                format!("Resource type not valid in this context: {kind}")
+            }
+            _ => arn.to_owned(),
+        };
+        Self::new("InvalidArn", format!("Invalid Arn: '{why}'"))
+    }
+
+    /// A state machine of the other type is asked for.
+    pub fn wrong_type() -> Self {
+        let message = "This operation is not supported by this type of state machine";
+        Self::new("StateMachineTypeNotSupported", message)
+    }
+
+    /// A change that another change, or what is there, stands against.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self { status: 409, ..Self::new("ConflictException", message) }
+    }
+
+    /// A resource that is not there.
+    pub fn not_found(arn: &str, message: impl Into<String>) -> Self {
+        Self { details: vec![("resourceName", arn.into())], ..Self::new("ResourceNotFound", message) }
     }
 
     /// The body of the answer.
@@ -54,7 +76,7 @@ impl Fault {
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
         let (name, status) = match problem.code {
-            Code::DOCUMENT_CONFLICT => ("ConflictException", 400),
+            Code::DOCUMENT_CONFLICT => ("ConflictException", 409),
             Code::LIMIT_EXCEEDED | Code::BAD_REQUEST => ("ValidationException", 400),
             Code::OVERLOADED => ("ThrottlingException", 400),
             Code::DISK_FULL | Code::OUTCOME_UNKNOWN | Code::SHUTTING_DOWN => ("ServiceUnavailable", 503),

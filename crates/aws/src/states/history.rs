@@ -1,6 +1,6 @@
 //! `GetExecutionHistory`.
 
-use super::executions::known;
+use super::executions::standard;
 use super::fault::Fault;
 use super::page::{Page, token};
 use super::{Call, arn, children};
@@ -11,7 +11,7 @@ use sluice_runtime::api::{HistoryRequest, HistoryScope};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
-    execution_arn: Option<String>,
+    execution_arn: String,
     #[serde(default)]
     reverse_order: bool,
     include_execution_data: Option<bool>,
@@ -25,15 +25,15 @@ const DATA: [&str; 7] = ["input", "output", "parameters", "cause", "error", "inp
 /// A page of the events of an execution.
 pub async fn get(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
-    let execution = request.execution_arn.ok_or_else(|| Fault::missing("executionArn"))?;
+    let execution = request.execution_arn;
     let (run, scope) = match children::find(call, &execution).await? {
         Some(child) => (child.of.view.run.to_string(), HistoryScope::Child(child.id)),
         None => {
-            let (machine, name, _) = known(call, &execution).await?;
+            let (machine, name, _) = standard(call, &execution).await?;
             (arn::run_of(&machine, &name), HistoryScope::Own)
         }
     };
-    let (limit, mut cursor) = (request.page.limit()?, request.page.cursor()?);
+    let (limit, mut cursor) = (request.page.limit(), request.page.cursor()?);
     let mut events = Vec::new();
     loop {
         let (run, newest_first) = (run.clone(), request.reverse_order);

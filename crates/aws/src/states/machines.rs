@@ -3,21 +3,19 @@
 use super::arn::{self, app_of, check_name, machine_named};
 use super::fault::Fault;
 use super::page::{Page, paged};
-use super::record::{self, Kept, Record, Revision};
+use super::record::{self, Publication, Record, Revision};
 use super::tags::{Tag, tag_map};
 use super::versions;
-use super::{Call, now_ms, seconds};
+use super::{Call, configuration, express, now_ms, seconds};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_asl::{Diagnostic, Machine, Severity};
 use sluice_runtime::api::DeployRequest;
 use sluice_types::{Bucket, Durability, Program, Steps, Workflow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Longest definition, in bytes of UTF-8.
-pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 /// Name of the workflow in the app of a state machine, and key of its output.
 pub const WORKFLOW: &str = "output";
 /// Findings in one answer.
@@ -26,16 +24,13 @@ const DIAGNOSTICS_DEFAULT: usize = 100;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Create {
-    name: Option<String>,
-    definition: Option<String>,
-    role_arn: Option<String>,
+    name: String,
+    definition: String,
+    role_arn: String,
     r#type: Option<String>,
-    #[serde(default)]
-    logging_configuration: Value,
-    #[serde(default)]
-    tracing_configuration: Value,
-    #[serde(default)]
-    encryption_configuration: Value,
+    logging_configuration: Option<Value>,
+    tracing_configuration: Option<Value>,
+    encryption_configuration: Option<Value>,
     #[serde(default)]
     tags: Vec<Tag>,
     #[serde(default)]
@@ -43,82 +38,95 @@ struct Create {
     version_description: Option<String>,
 }
 
-/// `CreateStateMachine`. The same request again answers as the first did.
+/// `CreateStateMachine`. The same request again answers as the first did, whatever its role and its tags.
 pub async fn create(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Create = call.read()?;
-    let name = request.name.ok_or_else(|| Fault::missing("name"))?;
-    let definition = request.definition.ok_or_else(|| Fault::missing("definition"))?;
-    let role = request.role_arn.ok_or_else(|| Fault::missing("roleArn"))?;
+    let name = request.name;
     check_name(&name)?;
-    check_role(&role)?;
-    let kind = kind(request.r#type.as_deref())?;
-    if request.version_description.is_some() && !request.publish {
-        return Err(Fault::validation("Version description can only be set when publish is true"));
-    }
-    check(&definition)?;
+    check_role(&request.role_arn)?;
+    let kind = kind(request.r#type.as_deref());
+    check_publish(request.publish, request.version_description.as_deref())?;
+    check(&request.definition, kind)?;
+    let now = now_ms();
+    let revision = Revision {
+        id: Revision::INITIAL.into(),
+        updated_ms: now,
+        role: request.role_arn,
+        logging: configuration::logging(request.logging_configuration)?,
+        tracing: configuration::tracing(request.tracing_configuration),
+        encryption: configuration::encryption(request.encryption_configuration)?,
+    };
+    let description = request.version_description;
+    let publication = request.publish.then_some(Publication { description });
     let before = record::find(call.node, &name).await?;
     if let Some(live) = before.as_ref().filter(|kept| !kept.record.deleted) {
-        return again(call, live, &definition, &role, kind).await;
+        let same = live.record.r#type == kind && live.record.publication == publication;
+        return again(call, &live.record, &request.definition, &revision, same).await;
     }
-    let app_version = deploy(call, &name, &definition, kind == "EXPRESS").await?;
-    let (now, tags) = (now_ms(), tag_map(request.tags)?);
-    let revision = Revision {
-        id: "INITIAL".into(),
-        updated_ms: now,
-        role,
-        logging: logging(request.logging_configuration),
-        tracing: or(request.tracing_configuration, json!({"enabled": false})),
-        encryption: or(request.encryption_configuration, json!({"type": "AWS_OWNED_KEY"})),
+    let tags = tag_map(request.tags)?;
+    let app_version = deploy(call, &name, &request.definition, kind == "EXPRESS", &revision).await?;
+    let record = Record {
+        name: name.clone(),
+        deleted: false,
+        r#type: kind.into(),
+        created_ms: now,
+        publication: publication.clone(),
+        revisions: BTreeMap::from([(app_version, revision)]),
+        versions: BTreeMap::new(),
+        last_version: 0,
+        aliases: BTreeMap::new(),
+        tags,
     };
-    let mut kept = record::replacing(
-        before,
-        Record {
-            name: name.clone(),
-            deleted: false,
-            r#type: kind.into(),
-            created_ms: now,
-            revisions: BTreeMap::from([(app_version, revision)]),
-            versions: BTreeMap::new(),
-            last_version: 0,
-            aliases: BTreeMap::new(),
-            tags,
-        },
-    );
-    let mut answer = json!({"stateMachineArn": call.account.machine(&name), "creationDate": seconds(now)});
-    if request.publish {
-        let number = versions::publish_current(&mut kept.record, request.version_description);
-        answer["stateMachineVersionArn"] = json!(format!("{}:{number}", call.account.machine(&name)));
+    let mut kept = record::replacing(before, record);
+    if let Some(Publication { description }) = publication {
+        versions::publish_current(&mut kept.record, description);
     }
     record::write(call.node, &kept).await?;
-    Ok(answer)
+    Ok(created(call, &kept.record))
 }
 
-/// A state machine of that name is there: fine if it is the very same.
+/// The answer to a request that made a state machine, or would have.
+fn created(call: &Call<'_>, record: &Record) -> Value {
+    let arn = call.account.machine(&record.name);
+    let mut answer = json!({"stateMachineArn": arn, "creationDate": seconds(record.created_ms)});
+    if record.publication.is_some() {
+        answer["stateMachineVersionArn"] = json!(format!("{arn}:1"));
+    }
+    answer
+}
+
+/// A state machine of that name is there: fine if the request is the very same.
 async fn again(
     call: &Call<'_>,
-    live: &Kept,
+    live: &Record,
     definition: &str,
-    role: &str,
-    kind: &str,
+    wanted: &Revision,
+    same: bool,
 ) -> Result<Value, Fault> {
-    let record = &live.record;
-    let (version, revision) = record.current();
-    let same = record.r#type == kind
-        && revision.role == role
-        && *definition_of(call, &record.name, version).await? == *definition;
-    let arn = call.account.machine(&record.name);
+    let (version, revision) = live.current();
+    let same = same
+        && wanted.is_configured_as(revision)
+        && *definition_of(call, &live.name, version).await? == *definition;
     match same {
-        true => Ok(json!({"stateMachineArn": arn, "creationDate": seconds(record.created_ms)})),
+        true => Ok(created(call, live)),
         false => {
+            let arn = call.account.machine(&live.name);
             Err(Fault::new("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'")))
         }
+    }
+}
+
+fn check_publish(publish: bool, description: Option<&str>) -> Result<(), Fault> {
+    match description.is_some() && !publish {
+        true => Err(Fault::validation("Version description can only be set when publish is true")),
+        false => Ok(()),
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Update {
-    state_machine_arn: Option<String>,
+    state_machine_arn: String,
     definition: Option<String>,
     role_arn: Option<String>,
     logging_configuration: Option<Value>,
@@ -129,68 +137,82 @@ struct Update {
     version_description: Option<String>,
 }
 
-/// `UpdateStateMachine`.
+impl Update {
+    fn changes_nothing(&self) -> bool {
+        self.definition.is_none()
+            && self.role_arn.is_none()
+            && self.logging_configuration.is_none()
+            && self.tracing_configuration.is_none()
+            && self.encryption_configuration.is_none()
+    }
+}
+
+/// `UpdateStateMachine`. What is as it was stays the same revision.
 pub async fn update(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Update = call.read()?;
-    let arn = request.state_machine_arn.ok_or_else(|| Fault::missing("stateMachineArn"))?;
-    let (name, qualifier) = machine_named(&arn)?;
+    let arn = &request.state_machine_arn;
+    let (name, qualifier) = machine_named(arn)?;
     if qualifier.is_some() {
-        return Err(Fault::invalid_arn(&arn));
+        return Err(Fault::invalid_arn(arn));
     }
-    let nothing = request.definition.is_none()
-        && request.role_arn.is_none()
-        && request.logging_configuration.is_none()
-        && request.tracing_configuration.is_none()
-        && request.encryption_configuration.is_none();
-    if nothing && !request.publish {
+    if request.changes_nothing() && !request.publish {
         return Err(Fault::new(
             "MissingRequiredParameter",
             "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
         ));
     }
-    if request.version_description.is_some() && !request.publish {
-        return Err(Fault::validation("Version description can only be set when publish is true"));
-    }
+    check_publish(request.publish, request.version_description.as_deref())?;
     let mut kept = record::existing(call.node, call.account, &name).await?;
-    request.definition.as_deref().map(check).transpose()?;
-    request.role_arn.as_deref().map(check_role).transpose()?;
+    let (publish, description) = (request.publish, request.version_description.clone());
     let now = now_ms();
-    if !nothing {
-        let record = &mut kept.record;
-        let (version, revision) = record.current();
-        let mut revision = revision.clone();
-        let app_version = match &request.definition {
-            Some(definition) => deploy(call, &name, definition, record.is_express()).await?,
-            None => version,
-        };
-        let fill = |to: &mut Value, from: Option<Value>| from.into_iter().for_each(|from| *to = from);
-        revision.role = request.role_arn.unwrap_or(revision.role);
-        fill(&mut revision.logging, request.logging_configuration);
-        fill(&mut revision.tracing, request.tracing_configuration);
-        fill(&mut revision.encryption, request.encryption_configuration);
-        (revision.id, revision.updated_ms) = (uuid::Uuid::new_v4().to_string(), now);
-        record.revisions.insert(app_version, revision);
-    }
-    let mut answer = json!({"updateDate": seconds(now), "revisionId": kept.record.current().1.id});
-    if request.publish {
-        let number = versions::publish_current(&mut kept.record, request.version_description);
+    revise(call, &mut kept.record, request, now).await?;
+    let mut answer = json!({"updateDate": seconds(now)});
+    kept.record.current().1.shown_id().into_iter().for_each(|id| answer["revisionId"] = json!(id));
+    if publish {
+        versions::check_room(&kept.record)?;
+        let number = versions::publish_current(&mut kept.record, description);
         answer["stateMachineVersionArn"] = json!(format!("{}:{number}", call.account.machine(&name)));
     }
     record::write(call.node, &kept).await?;
     Ok(answer)
 }
 
+/// Adds a revision, unless it would be the current one again.
+async fn revise(call: &Call<'_>, record: &mut Record, request: Update, now: u64) -> Result<(), Fault> {
+    request.role_arn.as_deref().map(check_role).transpose()?;
+    let (version, current) = record.current();
+    let before = definition_of(call, &record.name, version).await?;
+    let definition = request.definition.as_deref().unwrap_or(&before);
+    check(definition, &record.r#type)?;
+    let mut next = Revision { id: uuid::Uuid::new_v4().to_string(), updated_ms: now, ..current.clone() };
+    next.role = request.role_arn.unwrap_or(next.role);
+    if request.logging_configuration.is_some() {
+        next.logging = configuration::logging(request.logging_configuration)?;
+    }
+    if request.tracing_configuration.is_some() {
+        next.tracing = configuration::tracing(request.tracing_configuration);
+    }
+    if request.encryption_configuration.is_some() {
+        next.encryption = configuration::encryption(request.encryption_configuration)?;
+    }
+    if *definition != *before || next.role != current.role || !next.is_configured_as(current) {
+        let version = deploy(call, &record.name, definition, record.is_express(), &next).await?;
+        record.revisions.insert(version, next);
+    }
+    Ok(())
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {
-    state_machine_arn: Option<String>,
+    state_machine_arn: String,
     included_data: Option<String>,
 }
 
 /// `DescribeStateMachine`, of the current revision, a version, or an alias's version.
 pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Named = call.read()?;
-    let arn = request.state_machine_arn.ok_or_else(|| Fault::missing("stateMachineArn"))?;
+    let arn = request.state_machine_arn;
     let (name, qualifier) = machine_named(&arn)?;
     let record = record::existing(call.node, call.account, &name).await?.record;
     let (app_version, revision, description) = match &qualifier {
@@ -204,25 +226,43 @@ pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
             (published.app_version, &record.revisions[&published.app_version], published.description.clone())
         }
     };
+    let mut answer = described(call, &name, app_version, revision, request.included_data).await?;
+    answer["stateMachineArn"] = json!(arn);
+    answer["status"] = json!("ACTIVE");
+    answer["type"] = json!(record.r#type);
+    answer["creationDate"] = json!(seconds(record.created_ms));
+    description.into_iter().for_each(|description| answer["description"] = json!(description));
+    Ok(answer)
+}
+
+/// What is said of a revision, also as that of an execution.
+pub async fn described(
+    call: &Call<'_>,
+    name: &str,
+    app_version: u32,
+    revision: &Revision,
+    included: Option<String>,
+) -> Result<Value, Fault> {
     let mut answer = json!({
-        "stateMachineArn": arn,
         "name": name,
-        "status": "ACTIVE",
+        "definition": "{}",
         "roleArn": revision.role,
-        "type": record.r#type,
-        "creationDate": seconds(record.created_ms),
         "loggingConfiguration": revision.logging,
         "tracingConfiguration": revision.tracing,
         "encryptionConfiguration": revision.encryption,
     });
-    if request.included_data.as_deref() != Some("METADATA_ONLY") {
-        answer["definition"] = json!(&*definition_of(call, &name, app_version).await?);
-    }
-    if revision.id != "INITIAL" {
-        answer["revisionId"] = json!(revision.id);
-    }
-    if let Some(description) = description {
-        answer["description"] = json!(description);
+    revision.shown_id().into_iter().for_each(|id| answer["revisionId"] = json!(id));
+    if included.as_deref() != Some("METADATA_ONLY") {
+        let definition = definition_of(call, name, app_version).await?;
+        answer["definition"] = json!(&*definition);
+        let references = Machine::parse(&definition).map(|(machine, _)| machine.variable_references);
+        let references = references.unwrap_or_default();
+        if !references.is_empty() {
+            let line = |(state, names): (&Arc<str>, &BTreeSet<Arc<str>>)| {
+                (state.to_string(), names.iter().map(|name| json!(&**name)).collect())
+            };
+            answer["variableReferences"] = Value::Object(references.iter().map(line).collect());
+        }
     }
     Ok(answer)
 }
@@ -230,8 +270,7 @@ pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
 /// `DeleteStateMachine`. Deleting what is not there is fine. Executions under way go on to their end.
 pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Named = call.read()?;
-    let arn = request.state_machine_arn.ok_or_else(|| Fault::missing("stateMachineArn"))?;
-    let (name, _) = machine_named(&arn)?;
+    let (name, _) = machine_named(&request.state_machine_arn)?;
     if let Some(mut kept) = record::find(call.node, &name).await?.filter(|kept| !kept.record.deleted) {
         kept.record.deleted = true;
         record::write(call.node, &kept).await?;
@@ -239,11 +278,11 @@ pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
-/// `ListStateMachines`, oldest first.
+/// `ListStateMachines`, by name.
 pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let page: Page = call.read()?;
     let mut records = record::all(call.node).await?;
-    records.sort_by(|a, b| (a.created_ms, &a.name).cmp(&(b.created_ms, &b.name)));
+    records.sort_by(|a, b| a.name.cmp(&b.name));
     let line = |record: &Record| {
         json!({
             "stateMachineArn": call.account.machine(&record.name),
@@ -258,7 +297,7 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Validate {
-    definition: Option<String>,
+    definition: String,
     r#type: Option<String>,
     severity: Option<String>,
     max_results: Option<usize>,
@@ -267,15 +306,9 @@ struct Validate {
 /// `ValidateStateMachineDefinition`.
 pub async fn validate(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Validate = call.read()?;
-    let definition = request.definition.ok_or_else(|| Fault::missing("definition"))?;
-    kind(request.r#type.as_deref())?;
+    let kind = kind(request.r#type.as_deref());
     let least = request.severity.as_deref().unwrap_or("ERROR");
-    if !["ERROR", "WARNING"].contains(&least) {
-        return Err(Fault::validation(format!(
-            "1 validation error detected: Value '{least}' at 'severity' failed to satisfy constraint: Member must satisfy enum value set: [ERROR, WARNING]"
-        )));
-    }
-    let (valid, findings) = match Machine::parse(&definition) {
+    let (valid, findings) = match parse(&request.definition, kind) {
         Ok((_, findings)) => (true, findings),
         Err(findings) => (false, findings),
     };
@@ -298,14 +331,19 @@ fn diagnostic(finding: &Diagnostic) -> Value {
     shown
 }
 
+/// A definition of a state machine of a type, and what else is said of it.
+fn parse(definition: &str, kind: &str) -> Result<(Machine, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (machine, findings) = Machine::parse(definition)?;
+    let refused = if kind == "EXPRESS" { express::refused(&machine) } else { Vec::new() };
+    if refused.is_empty() { Ok((machine, findings)) } else { Err([refused, findings].concat()) }
+}
+
 /// Refuses a definition that is not one, in AWS's words.
-pub fn check(definition: &str) -> Result<(), Fault> {
-    if definition.len() > DEFINITION_BYTES_MAX {
-        return Err(Fault::validation(format!(
-            "1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length less than or equal to {DEFINITION_BYTES_MAX}"
-        )));
-    }
-    let Err(findings) = Machine::parse(definition) else { return Ok(()) };
+pub fn check(definition: &str, kind: &str) -> Result<Machine, Fault> {
+    let findings = match parse(definition, kind) {
+        Ok((machine, _)) => return Ok(machine),
+        Err(findings) => findings,
+    };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let texts: Vec<String> = errors.map(Diagnostic::to_string).collect();
     Err(Fault::new("InvalidDefinition", format!("Invalid State Machine Definition: '{}'", texts.join(", "))))
@@ -318,28 +356,20 @@ fn check_role(role: &str) -> Result<(), Fault> {
     }
 }
 
-fn kind(given: Option<&str>) -> Result<&'static str, Fault> {
-    match given {
-        None | Some("STANDARD") => Ok("STANDARD"),
-        Some("EXPRESS") => Ok("EXPRESS"),
-        Some(other) => Err(Fault::validation(format!(
-            "1 validation error detected: Value '{other}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [STANDARD, EXPRESS]"
-        ))),
-    }
+fn kind(given: Option<&str>) -> &'static str {
+    if given == Some("EXPRESS") { "EXPRESS" } else { "STANDARD" }
 }
 
-fn logging(given: Value) -> Value {
-    or(given, json!({"level": "OFF", "includeExecutionData": false}))
-}
-
-fn or(given: Value, default: Value) -> Value {
-    if given.is_null() { default } else { given }
-}
-
-/// Makes a definition the newest version of the app of a state machine.
-async fn deploy(call: &Call<'_>, name: &str, definition: &str, express: bool) -> Result<u32, Fault> {
+/// Makes a definition the newest version of the app of a state machine. Each revision is a version of its own.
+async fn deploy(
+    call: &Call<'_>,
+    name: &str,
+    definition: &str,
+    express: bool,
+    revision: &Revision,
+) -> Result<u32, Fault> {
     let program = program(name, definition, express);
-    let definition = Bytes::from(serde_json::to_vec(&program).expect("programs are plain data"));
+    let definition = Bytes::from(serde_json::to_vec(&(&program, revision)).expect("it is plain data"));
     let request = DeployRequest {
         program: Arc::new(program),
         definition,

@@ -1,7 +1,7 @@
 //! Map runs: how they stand, and what of them can be changed while they go on.
 
 use super::arn::{self, Resource};
-use super::executions::known;
+use super::executions::standard;
 use super::fault::Fault;
 use super::page::{Page, paged};
 use super::{Call, seconds};
@@ -32,9 +32,12 @@ impl Found {
 
     /// Its label, as ARNs have it.
     pub fn label(&self) -> &str {
-        let arn = &*self.map_run().arn;
-        arn.rsplit_once('/').and_then(|(_, rest)| rest.split(':').next()).unwrap_or_default()
+        label(self.map_run())
     }
+}
+
+fn label(map_run: &MapRun) -> &str {
+    map_run.arn.rsplit_once('/').and_then(|(_, rest)| rest.split(':').next()).unwrap_or_default()
 }
 
 /// The map run that a name belongs to: its own, or that of one of its children.
@@ -58,23 +61,22 @@ pub async fn find(call: &Call<'_>, arn: &str) -> Result<Found, Fault> {
         None => None,
     };
     let found = found.filter(|found| found.label() == label);
-    found.ok_or_else(|| Fault::new("ResourceNotFound", format!("Resource not found: '{arn}'")))
+    found.ok_or_else(|| Fault::not_found(arn, format!("Resource not found: '{arn}'")))
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
-    map_run_arn: Option<String>,
-    max_concurrency: Option<i64>,
-    tolerated_failure_count: Option<i64>,
+    map_run_arn: String,
+    max_concurrency: Option<u64>,
+    tolerated_failure_count: Option<u64>,
     tolerated_failure_percentage: Option<f64>,
 }
 
 /// `DescribeMapRun`.
 pub async fn describe(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
-    let arn = request.map_run_arn.ok_or_else(|| Fault::missing("mapRunArn"))?;
-    let found = find(call, &arn).await?;
+    let found = find(call, &request.map_run_arn).await?;
     let map_run = found.map_run();
     let mut answer = json!({
         "mapRunArn": &*map_run.arn,
@@ -113,7 +115,7 @@ fn counts(counts: &Counts) -> Value {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct List {
-    execution_arn: Option<String>,
+    execution_arn: String,
     #[serde(flatten)]
     page: Page,
 }
@@ -121,13 +123,14 @@ struct List {
 /// `ListMapRuns`, newest first.
 pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
     let request: List = call.read()?;
-    let arn = request.execution_arn.ok_or_else(|| Fault::missing("executionArn"))?;
-    let (machine, _, view) = known(call, &arn).await?;
+    let arn = request.execution_arn;
+    let (machine, _, view) = standard(call, &arn).await?;
     let line = |map_run: &MapRun| {
+        let labelled = format!("{machine}/{}", label(map_run));
         let mut line = json!({
             "executionArn": arn,
             "mapRunArn": &*map_run.arn,
-            "stateMachineArn": call.account.machine(&machine),
+            "stateMachineArn": call.account.machine(&labelled),
             "startDate": seconds(map_run.start_ms),
         });
         map_run.stop_ms.into_iter().for_each(|at_ms| line["stopDate"] = json!(seconds(at_ms)));
@@ -140,42 +143,25 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
 /// `UpdateMapRun`, of one that goes on.
 pub async fn update(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
-    let arn = request.map_run_arn.ok_or_else(|| Fault::missing("mapRunArn"))?;
-    let found = find(call, &arn).await?;
-    let max_concurrency = at_least_0("maxConcurrency", request.max_concurrency)?;
-    let tolerated_failure_count = at_least_0("toleratedFailureCount", request.tolerated_failure_count)?;
-    let percentage = request.tolerated_failure_percentage;
-    if let Some(percentage) = percentage.filter(|percentage| !(0.0..=100.0).contains(percentage)) {
-        return Err(Fault::validation(format!(
-            "1 validation error detected: Value '{percentage}' at 'toleratedFailurePercentage' failed to satisfy constraint: Member must have value between 0 and 100"
-        )));
-    }
-    if max_concurrency.is_none() && tolerated_failure_count.is_none() && percentage.is_none() {
+    let found = find(call, &request.map_run_arn).await?;
+    let Request { max_concurrency, tolerated_failure_count, tolerated_failure_percentage, .. } = request;
+    if max_concurrency.is_none()
+        && tolerated_failure_count.is_none()
+        && tolerated_failure_percentage.is_none()
+    {
         let message = "Must specify at least one of maxConcurrency, toleratedFailureCount, or toleratedFailurePercentage";
-        return Err(Fault::validation(message));
+        return Err(Fault::because("MISSING_REQUIRED_PARAMETER", message));
     }
     if found.map_run().status != MapRunStatus::Running {
-        let message = format!("Map Run is not running: '{arn}'");
-        return Err(Fault::validation(message));
+        let message = format!("Map Run is not running: '{}'", found.map_run().arn);
+        return Err(Fault::because("CANNOT_UPDATE_COMPLETED_MAP_RUN", message));
     }
     let event = Event::UpdateMapRun {
         run: found.number,
         max_concurrency,
         tolerated_failure_count,
-        tolerated_failure_percentage: percentage,
+        tolerated_failure_percentage,
     };
     call.node.update_map_run(&found.view.run, event).await?;
     Ok(json!({}))
-}
-
-fn at_least_0(name: &str, given: Option<i64>) -> Result<Option<u64>, Fault> {
-    given
-        .map(|number| {
-            u64::try_from(number).map_err(|_| {
-                Fault::validation(format!(
-                    "1 validation error detected: Value '{number}' at '{name}' failed to satisfy constraint: Member must have value greater than or equal to 0"
-                ))
-            })
-        })
-        .transpose()
 }

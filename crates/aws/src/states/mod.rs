@@ -4,14 +4,19 @@
 //! their definitions is in documents of those apps.
 
 mod activities;
+mod aliases;
 pub mod arn;
 pub mod callees;
 mod children;
+mod configuration;
+mod constraint;
 mod executions;
+mod express;
 mod fault;
 mod history;
 mod machines;
 mod map_runs;
+mod model;
 mod page;
 mod record;
 mod route;
@@ -25,7 +30,7 @@ pub use route::{is_states, router};
 
 use crate::account::Account;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sluice_runtime::NodeHandle;
 
 /// The service's name in the header `X-Amz-Target`.
@@ -39,21 +44,31 @@ pub struct Call<'a> {
     pub account: &'a Account,
     /// For example `StartExecution`.
     pub action: &'a str,
-    body: &'a [u8],
+    parameters: Value,
 }
 
 impl<'a> Call<'a> {
     /// A request as it came.
-    pub fn new(node: &'a NodeHandle, account: &'a Account, action: &'a str, body: &'a [u8]) -> Self {
-        Self { node, account, action, body }
+    ///
+    /// # Errors
+    /// The body is not the parameters of the action.
+    pub fn new(
+        node: &'a NodeHandle,
+        account: &'a Account,
+        action: &'a str,
+        body: &[u8],
+    ) -> Result<Self, Fault> {
+        let body = if body.is_empty() { b"{}" } else { body };
+        let mut parameters: Map<String, Value> = serde_json::from_slice(body).map_err(unreadable)?;
+        // A parameter that is null is one that was not given.
+        parameters.retain(|_, value| !value.is_null());
+        constraint::check(action, &parameters)?;
+        Ok(Self { node, account, action, parameters: Value::Object(parameters) })
     }
 
     /// The parameters.
     fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let body = if self.body.is_empty() { b"{}" } else { self.body };
-        serde_json::from_slice(body).map_err(|error| {
-            Fault::new("SerializationException", format!("the request cannot be read: {error}"))
-        })
+        T::deserialize(&self.parameters).map_err(unreadable)
     }
 
     /// Does what is asked.
@@ -68,11 +83,11 @@ impl<'a> Call<'a> {
             "PublishStateMachineVersion" => versions::publish(self).await,
             "DeleteStateMachineVersion" => versions::delete(self).await,
             "ListStateMachineVersions" => versions::list(self).await,
-            "CreateStateMachineAlias" => versions::create_alias(self).await,
-            "UpdateStateMachineAlias" => versions::update_alias(self).await,
-            "DescribeStateMachineAlias" => versions::describe_alias(self).await,
-            "DeleteStateMachineAlias" => versions::delete_alias(self).await,
-            "ListStateMachineAliases" => versions::list_aliases(self).await,
+            "CreateStateMachineAlias" => aliases::create(self).await,
+            "UpdateStateMachineAlias" => aliases::update(self).await,
+            "DescribeStateMachineAlias" => aliases::describe(self).await,
+            "DeleteStateMachineAlias" => aliases::delete(self).await,
+            "ListStateMachineAliases" => aliases::list(self).await,
             "StartExecution" => executions::start(self).await,
             "StartSyncExecution" => executions::start_sync(self).await,
             "StopExecution" => executions::stop(self).await,
@@ -95,6 +110,10 @@ impl<'a> Call<'a> {
             other => Err(Fault::new("UnknownOperationException", format!("there is no action {other}"))),
         }
     }
+}
+
+fn unreadable(error: serde_json::Error) -> Fault {
+    Fault::new("SerializationException", format!("the request cannot be read: {error}"))
 }
 
 /// Milliseconds since the Unix epoch.

@@ -2,6 +2,7 @@
 
 use super::arn::app_of;
 use super::fault::Fault;
+use super::versions;
 use crate::account::Account;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct Record {
     pub r#type: String,
     /// When it was created, in milliseconds since the Unix epoch.
     pub created_ms: u64,
+    /// Whether and how version 1 was published along with its creation.
+    pub publication: Option<Publication>,
     /// Every definition it had since it was created, by version of the app; the last is the current one.
     pub revisions: BTreeMap<u32, Revision>,
     /// Published versions, by number.
@@ -51,6 +54,13 @@ pub struct Revision {
     pub tracing: Value,
     /// `encryptionConfiguration`, as given.
     pub encryption: Value,
+}
+
+/// That a version is to be published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// `versionDescription`.
+    pub description: Option<String>,
 }
 
 /// A published version.
@@ -85,11 +95,40 @@ pub struct Kept {
     revision: u64,
 }
 
+impl Revision {
+    /// Id of the first revision, which the API does not show.
+    pub const INITIAL: &'static str = "INITIAL";
+
+    /// Its id, if the API shows it.
+    pub fn shown_id(&self) -> Option<&str> {
+        Some(&*self.id).filter(|id| *id != Self::INITIAL)
+    }
+
+    /// Whether another one has the same configuration; roles do not count.
+    pub fn is_configured_as(&self, other: &Self) -> bool {
+        (&self.logging, &self.tracing, &self.encryption)
+            == (&other.logging, &other.tracing, &other.encryption)
+    }
+}
+
 impl Record {
     /// The current revision and the app version that it is.
     pub fn current(&self) -> (u32, &Revision) {
         let (version, revision) = self.revisions.last_key_value().expect("a state machine has a revision");
         (*version, revision)
+    }
+
+    /// What an execution of this version or alias, or of neither, is of: the revision and its app version, and the
+    /// qualifier as executions keep it, `ALIAS:VERSION` or `VERSION`. `None` if there is no such version or alias.
+    pub fn target(&self, qualifier: Option<&str>, random: u64) -> Option<(u32, String)> {
+        let Some(qualifier) = qualifier else { return Some((self.current().0, String::new())) };
+        let number = versions::route(self, qualifier, random)?;
+        let asked = if self.aliases.contains_key(qualifier) {
+            format!("{qualifier}:{number}")
+        } else {
+            number.to_string()
+        };
+        Some((self.versions.get(&number)?.app_version, asked))
     }
 
     /// Whether its executions are express.

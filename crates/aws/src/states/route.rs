@@ -4,6 +4,7 @@ use super::{Call, Fault, SERVICE};
 use crate::account::Account;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -35,12 +36,16 @@ pub fn is_states(path: &str, headers: &HeaderMap) -> bool {
     path == "/" && headers.contains_key(TARGET)
 }
 
-async fn act(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
+async fn act(State(door): State<Door>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
     let target = headers.get(TARGET).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let done = match target.split_once('.') {
-        Some((SERVICE, action)) => {
+    let done = match (target.split_once('.'), body) {
+        (_, Err(refused)) => Err(unread(&refused)),
+        (Some((SERVICE, action)), Ok(body)) => {
             let account = Account { region: region(&headers, &door.account), ..door.account.clone() };
-            Call::new(&door.node, &account, action, &body).answer().await
+            match Call::new(&door.node, &account, action, &body) {
+                Ok(call) => call.answer().await,
+                Err(fault) => Err(fault),
+            }
         }
         _ => {
             let message = format!("`{target}` is no action of a service that is here");
@@ -57,6 +62,19 @@ async fn act(State(door): State<Door>, headers: HeaderMap, body: Bytes) -> Respo
     let id = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is ASCII");
     let headers = [(CONTENT_TYPE, JSON), (HeaderName::from_static("x-amzn-requestid"), id)];
     (status, headers, body.to_string()).into_response()
+}
+
+fn unread(refused: &BytesRejection) -> Fault {
+    match refused.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault {
+            status: 413,
+            ..Fault::new(
+                "RequestEntityTooLargeException",
+                format!("The request is longer than {REQUEST_BYTES_MAX} bytes"),
+            )
+        },
+        _ => Fault::new("SerializationException", refused.body_text()),
+    }
 }
 
 /// The region that the request was signed for; ARNs in answers name it.

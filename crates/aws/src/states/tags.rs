@@ -1,8 +1,9 @@
-//! Tags of state machines. Activities take none here.
+//! Tags of state machines and activities.
 
-use super::arn::machine_named;
+use super::arn::Resource;
 use super::fault::Fault;
-use super::{Call, record};
+use super::record::Kept;
+use super::{Call, activities, record};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub const TAGS_MAX: usize = 50;
 /// A tag as requests and answers hold it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Tag {
+    #[serde(default)]
     key: String,
     #[serde(default)]
     value: String,
@@ -21,53 +23,82 @@ pub struct Tag {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
-    resource_arn: Option<String>,
+    resource_arn: String,
     #[serde(default)]
     tags: Vec<Tag>,
     #[serde(default)]
     tag_keys: Vec<String>,
 }
 
-/// Tags by key, checked.
-pub fn tag_map(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Fault> {
-    let mut map = BTreeMap::new();
-    for Tag { key, value } in tags {
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(Fault::validation("a tag has a key of 1 to 128 and a value of 0 to 256 characters"));
-        }
-        map.insert(key, value);
-    }
-    match map.len() > TAGS_MAX {
-        true => Err(too_many()),
-        false => Ok(map),
+type Tags = BTreeMap<String, String>;
+
+/// Tags by key, checked. Those without a key say nothing.
+pub fn tag_map(tags: Vec<Tag>) -> Result<Tags, Fault> {
+    let named = tags.into_iter().filter(|tag| !tag.key.is_empty());
+    checked(named.map(|Tag { key, value }| (key, value)).collect())
+}
+
+fn checked(tags: Tags) -> Result<Tags, Fault> {
+    match tags.len() > TAGS_MAX {
+        true => Err(Fault::new("TooManyTags", format!("A resource has at most {TAGS_MAX} tags"))),
+        false => Ok(tags),
     }
 }
 
-fn too_many() -> Fault {
-    Fault::new("TooManyTags", format!("a resource has at most {TAGS_MAX} tags"))
+/// What tags can be given to.
+enum Tagged {
+    Machine(Box<Kept>),
+    Activity(String, Tags),
+}
+
+impl Tagged {
+    async fn find(call: &Call<'_>, arn: &str) -> Result<Self, Fault> {
+        let found = match Resource::parse(arn) {
+            Some(Resource::StateMachine { name, qualifier: None, label: None }) => {
+                let kept = record::find(call.node, &name).await?.filter(|kept| !kept.record.deleted);
+                kept.map(|kept| Self::Machine(Box::new(kept)))
+            }
+            // Versions, aliases and map states take none.
+            Some(Resource::StateMachine { .. }) => None,
+            Some(Resource::Activity(name)) => {
+                activities::tags(call, &name).await?.map(|tags| Self::Activity(name, tags))
+            }
+            _ => return Err(Fault::invalid_arn(arn)),
+        };
+        found.ok_or_else(|| Fault::not_found(arn, format!("Resource not found: '{arn}'")))
+    }
+
+    fn tags(&self) -> &Tags {
+        match self {
+            Self::Machine(kept) => &kept.record.tags,
+            Self::Activity(_, tags) => tags,
+        }
+    }
+
+    async fn write(self, call: &Call<'_>, tags: Tags) -> Result<(), Fault> {
+        match self {
+            Self::Machine(mut kept) => {
+                kept.record.tags = tags;
+                record::write(call.node, &kept).await
+            }
+            Self::Activity(name, _) => activities::set_tags(call, &name, tags).await,
+        }
+    }
 }
 
 /// `TagResource`, `UntagResource` and `ListTagsForResource`.
 pub async fn change(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
-    let arn = request.resource_arn.ok_or_else(|| Fault::missing("resourceArn"))?;
-    let not_there = || Fault::new("ResourceNotFound", format!("Resource not found: '{arn}'"));
-    let (name, _) = machine_named(&arn)?;
-    let found = record::find(call.node, &name).await?.filter(|kept| !kept.record.deleted);
-    let mut kept = found.ok_or_else(not_there)?;
+    let tagged = Tagged::find(call, &request.resource_arn).await?;
+    let mut tags = tagged.tags().clone();
     match call.action {
         "ListTagsForResource" => {
             let line = |(key, value): (&String, &String)| json!({"key": key, "value": value});
-            return Ok(json!({"tags": kept.record.tags.iter().map(line).collect::<Vec<_>>()}));
+            return Ok(json!({"tags": tags.iter().map(line).collect::<Vec<_>>()}));
         }
-        "TagResource" => {
-            kept.record.tags.extend(tag_map(request.tags)?);
-            if kept.record.tags.len() > TAGS_MAX {
-                return Err(too_many());
-            }
-        }
-        _ => kept.record.tags.retain(|key, _| !request.tag_keys.contains(key)),
+        "TagResource" => tags.extend(tag_map(request.tags)?),
+        _ => tags.retain(|key, _| !request.tag_keys.contains(key)),
     }
-    record::write(call.node, &kept).await?;
+    tagged.write(call, checked(tags)?).await?;
     Ok(json!({}))
 }

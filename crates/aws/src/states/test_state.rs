@@ -10,18 +10,19 @@ use serde_json::{Map, Value, json};
 use sluice_asl::Machine;
 use sluice_asl::execution::{Event, Mock, Progress, Settings, Trial, TrialEnd, TrialInput, Verdict};
 use sluice_asl::execution::{TaskRequest, Wait, Work};
+use sluice_asl::machine::{Kind, State};
 use sluice_expression::Value as Json;
 use std::collections::BTreeSet;
 
-/// Longest text of each parameter, in bytes.
-const TEXT_BYTES_MAX: usize = 262_144;
 /// The name of a state that is given without one.
 const NAMELESS: &str = "TestState";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
-    definition: Option<String>,
+    definition: String,
+    #[serde(default)]
+    reveal_secrets: bool,
     input: Option<String>,
     inspection_level: Option<String>,
     variables: Option<String>,
@@ -57,14 +58,11 @@ struct Configuration {
 /// `TestState`.
 pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Request = call.read()?;
-    let definition = request.definition.ok_or_else(|| Fault::missing("definition"))?;
     let level = request.inspection_level.as_deref().unwrap_or("INFO");
-    if !["INFO", "DEBUG", "TRACE"].contains(&level) {
-        return Err(Fault::validation(format!(
-            "1 validation error detected: Value '{level}' at 'inspectionLevel' failed to satisfy constraint: Member must satisfy enum value set: [INFO, DEBUG, TRACE]"
-        )));
+    if request.reveal_secrets && request.mock.is_some() {
+        return Err(Fault::validation("TestState does not support RevealSecrets when a mock is specified."));
     }
-    let (machine, name) = machine_of(&definition, request.state_name)?;
+    let (machine, name) = machine_of(&request.definition, request.state_name)?;
     let input = match request.input {
         None => Json::object(sluice_expression::Map::default()),
         Some(text) => json_of("input", &text).map_err(|fault| {
@@ -75,6 +73,11 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         })?,
     };
     let mock = request.mock.map(mock).transpose()?;
+    let no_such = || Fault::validation(format!("The state '{name}' is not defined in the state machine"));
+    let state = machine.state(&name).ok_or_else(no_such)?;
+    if let Some(mock) = &mock {
+        mockable(state, mock)?;
+    }
     if request.context.is_some() && mock.is_none() {
         return Err(Fault::validation("The context can only be specified together with a mock"));
     }
@@ -86,7 +89,6 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         mock,
     };
     let progress = Trial::start(&machine, &name, settings(call), given, now_ms());
-    let no_such = || Fault::validation(format!("The state '{name}' is not defined in the state machine"));
     let end = match progress.ok_or_else(no_such)? {
         Progress::Ended(end) => *end,
         Progress::Work(trial, request) => {
@@ -94,9 +96,10 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
             trial.finish(event)
         }
         Progress::NeedsMock => {
-            return Err(Fault::validation(format!(
-                "The state '{name}' runs states of its own: a mock must be specified"
-            )));
+            return Err(Fault::new(
+                "InvalidDefinition",
+                "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
+            ));
         }
     };
     Ok(shown(&end, &input, level != "INFO"))
@@ -108,11 +111,7 @@ fn machine_of(definition: &str, state_name: Option<String>) -> Result<(Machine, 
         Some(name) => (definition.to_owned(), name),
         None => (around(definition)?, NAMELESS.to_owned()),
     };
-    machines::check(&text)?;
-    match Machine::parse(&text) {
-        Ok((machine, _)) => Ok((machine, name)),
-        Err(_) => Err(Fault::new("InvalidDefinition", "Invalid State Machine Definition")),
-    }
+    Ok((machines::check(&text, "STANDARD")?, name))
 }
 
 /// A state machine around one state: whatever may come next ends it.
@@ -136,11 +135,6 @@ fn around(state: &str) -> Result<String, Fault> {
 }
 
 fn json_of(parameter: &str, text: &str) -> Result<Json, Fault> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(Fault::validation(format!(
-            "1 validation error detected: Value at '{parameter}' failed to satisfy constraint: Member must have length less than or equal to {TEXT_BYTES_MAX}"
-        )));
-    }
     Json::parse(text.as_bytes())
         .map_err(|error| Fault::validation(format!("{parameter} is not JSON: {error}")))
 }
@@ -157,18 +151,52 @@ fn mock(request: MockRequest) -> Result<Mock, Fault> {
     match (request.result, request.error_output) {
         (Some(result), None) => Ok(Mock::Result(json_of("mock.result", &result)?)),
         (None, Some(output)) => Ok(Mock::Error { error: output.error.into(), cause: output.cause.into() }),
-        _ => Err(Fault::validation("A mock must have exactly one of result and errorOutput")),
+        (Some(_), Some(_)) => Err(Fault::validation(
+            "A test mock should have only one of the following fields: [result, errorOutput].",
+        )),
+        (None, None) => Err(Fault::validation(
+            "A test mock should have one of the following fields: [result, errorOutput].",
+        )),
     }
+}
+
+/// Refuses mocks that the state could never have as its result.
+fn mockable(state: &State, mock: &Mock) -> Result<(), Fault> {
+    let result = match mock {
+        Mock::Result(result) => Some(result),
+        Mock::Error { .. } => None,
+    };
+    let items = result.map(|result| result.as_array().map(<[Json]>::len));
+    let refused = match (&state.kind, result, items) {
+        (Kind::Task(_), ..) => None,
+        (Kind::Map(map), Some(result), _) if map.writer.is_some() => {
+            result.as_object().is_none().then_some("Mocked result must be a JSON object.")
+        }
+        (Kind::Map(_) | Kind::Parallel { .. }, _, Some(None)) => Some("Mocked result must be an array."),
+        (Kind::Parallel { branches }, _, Some(Some(items))) if items != branches.len() => {
+            Some("Mocked result must contain the same number of items as number of Parallel branches.")
+        }
+        (Kind::Map(_) | Kind::Parallel { .. }, ..) => None,
+        (other, ..) => {
+            let message = format!(
+                "State type '{}' is not supported when a mock is specified",
+                other.state_type().name()
+            );
+            return Err(Fault::validation(message));
+        }
+    };
+    refused.map_or(Ok(()), |why| Err(Fault::validation(why)))
 }
 
 /// What the state sees of an execution that there is not.
 fn settings(call: &Call<'_>) -> Settings {
     let name = uuid::Uuid::new_v4().to_string();
     Settings {
-        id: call.account.execution(NAMELESS, &name, false).into(),
+        id: call.account.execution(NAMELESS, &name).into(),
         name: name.into(),
         role: "".into(),
         machine_id: call.account.machine(NAMELESS).into(),
+        machine_qualifier: "".into(),
         machine_name: NAMELESS.into(),
         start_ms: now_ms(),
         seed: uuid::Uuid::new_v4().as_u64_pair().1,

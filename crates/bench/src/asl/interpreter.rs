@@ -43,6 +43,7 @@ fn settings(records_history: bool) -> Settings {
         name: "floor".into(),
         role: "".into(),
         machine_id: "floor".into(),
+        machine_qualifier: "".into(),
         machine_name: "floor".into(),
         start_ms: 0,
         seed: 0,

@@ -71,9 +71,11 @@ enum Name {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
         seconds: u32,
     },
-    /// State machines in the Amazon States Language
-    #[command(subcommand)]
-    Asl(Workflow),
+    /// State machines in the Amazon States Language; all that follows, where none is named
+    Asl {
+        #[command(subcommand)]
+        workload: Option<Workflow>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -129,31 +131,52 @@ enum Keeps {
 
 impl Bench {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let bench = self.name.bench();
         let program =
             std::env::current_exe().map_err(|e| embedded::machine("cannot find this program", &e))?;
         let give_back = sluice_allocator::give_back;
         let place = Place { dir: self.data.clone(), sdk_dir: sdk::unpack()?, program, give_back };
-        let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
-        if global.json {
-            for figure in figures {
-                for (metric, value) in figure.metrics() {
-                    let (name, unit) = (bench.name(), figure.unit);
-                    show::json(
-                        &json!({"bench": name, "params": bench, "metric": metric, "value": value, "unit": unit}),
-                    )?;
-                }
+        let benches = self.name.benches();
+        let several = benches.len() > 1;
+        for bench in benches {
+            let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
+            if global.json {
+                lines(&bench, &figures)?;
+            } else if several {
+                show::text(&format!("{}\n{}\n", params(&bench), table(&figures)))?;
+            } else {
+                show::text(&table(&figures))?;
             }
-        } else {
-            show::text(&table(&figures))?;
         }
         Ok(Exit::Succeeded)
     }
 }
 
+/// A line of JSON for each figure.
+fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
+    for figure in figures {
+        for (metric, value) in figure.metrics() {
+            let (name, unit) = (bench.name(), figure.unit);
+            show::json(
+                &json!({"bench": name, "params": bench, "metric": metric, "value": value, "unit": unit}),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The parameters on one line, for people.
+fn params(bench: &sluice_bench::Bench) -> String {
+    let json = json!(bench);
+    let members = json.as_object().into_iter().flatten();
+    let params: Vec<String> = members
+        .map(|(name, value)| format!("{name} {}", value.as_str().map_or(value.to_string(), str::to_owned)))
+        .collect();
+    params.join(", ")
+}
+
 impl Name {
-    fn bench(self) -> sluice_bench::Bench {
-        match self {
+    fn benches(self) -> Vec<sluice_bench::Bench> {
+        let bench = match self {
             Self::Chain { runtime, durability, hops } => {
                 sluice_bench::Bench::Chain { runtime: runtime.into(), durability: durability.into(), hops }
             }
@@ -169,8 +192,12 @@ impl Name {
             Self::Parked { count } => sluice_bench::Bench::Parked { count },
             Self::Payload { bytes } => sluice_bench::Bench::Payload { bytes },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
-            Self::Asl(workflow) => sluice_bench::Bench::Asl(workflow.into()),
-        }
+            Self::Asl { workload: Some(workload) } => sluice_bench::Bench::Asl(workload.into()),
+            Self::Asl { workload: None } => {
+                return sluice_bench::Workflow::all().into_iter().map(sluice_bench::Bench::Asl).collect();
+            }
+        };
+        vec![bench]
     }
 }
 

@@ -6,6 +6,8 @@ pub mod completions;
 pub mod deploy;
 pub mod dev;
 pub mod doctor;
+pub mod eval;
+pub mod evaluate;
 pub mod event;
 pub mod explain;
 pub mod get;
@@ -39,6 +41,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Event(event) => event.execute(global),
         Command::Runs(runs) => runs.execute(global),
         Command::Explain(explain) => explain.execute(global),
+        Command::Eval(eval) => eval.execute(global),
         Command::Schema(schema) => schema.execute(),
         Command::Sdk(sdk) => sdk.execute(global),
         Command::Server(server) => server.execute(global),
@@ -47,6 +50,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Doctor(doctor) => doctor.execute(global),
         Command::Help(help) => help.execute(),
         Command::Completions(completions) => completions.execute(),
+        Command::Evaluate(evaluate) => evaluate.execute(),
         Command::Rehearse(rehearse) => rehearse.execute(),
     }
 }

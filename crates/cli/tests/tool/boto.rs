@@ -27,6 +27,7 @@ pub fn check(program: &str, class: &str, server: &Server, folder: &Folder) {
     tests
         .args([program.as_os_str(), class.as_ref()])
         .env("SLUICE_URL", &server.url)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(folder.path());
     let output = tests.output().unwrap();
     let report = String::from_utf8_lossy(&output.stderr);

@@ -17,7 +17,6 @@ pub(crate) fn workflow(
     acknowledges: Option<OutboxId>,
     effects: &mut Vec<Effect>,
 ) {
-    let own = acknowledges.filter(|from| from.run == key).map(|from| from.seq);
     if let Some(from) = acknowledges.filter(|from| from.run != key) {
         engine.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
     }
@@ -26,5 +25,5 @@ pub(crate) fn workflow(
         // Another life of an express run asked, or the engine that executes it is told.
         return effects.push(Effect::Reply(Reply::Accepted));
     }
-    engine.answer(lsn, now_ms, key, effects, |run, cx| run.workflow_event(cx, event, own));
+    engine.answer(lsn, now_ms, key, effects, |run, cx| run.workflow_event(cx, event, acknowledges));
 }

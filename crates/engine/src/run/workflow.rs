@@ -10,7 +10,7 @@ use super::failing::name_of;
 use super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
 use crate::condition::Items;
 use crate::effect::{Effect, Reply};
-use crate::input::WorkflowStart;
+use crate::input::{OutboxId, WorkflowStart};
 use crate::objects::{Owner, Slot};
 use crate::timers::TimerId;
 use bytes::Bytes;
@@ -239,13 +239,9 @@ impl Run {
         }
     }
 
-    /// Something was reported of the machine from outside; `acknowledged` is the entry of this run's outbox that led to it.
-    pub(crate) fn workflow_event(
-        &mut self,
-        cx: &mut Cx<'_>,
-        event: Event,
-        acknowledged: Option<u32>,
-    ) -> Reply {
+    /// Something was reported of the machine from outside. Whoever does the work of a task names the entry of this run's
+    /// outbox, or of that of the run that was the work; the holder of a token names none.
+    pub(crate) fn workflow_event(&mut self, cx: &mut Cx<'_>, event: Event, from: Option<OutboxId>) -> Reply {
         if matches!(event, Event::Redrive) {
             return self.redrive(cx);
         }
@@ -258,35 +254,43 @@ impl Run {
             return Reply::Accepted;
         };
         let call = self.machine.as_deref().and_then(|hosted| hosted.calls.get(&task).copied());
-        let Some(call) = call else { return refused(Some(task)) };
-        if let Some(seq) = acknowledged {
-            self.acknowledged(cx, seq);
+        let Some(call) = call.filter(|call| from.is_none_or(|from| self.is_with(*call, from))) else {
+            return refused(Some(task));
+        };
+        if let Some(from) = from.filter(|from| from.run == self.key) {
+            self.acknowledged(cx, from.seq);
             self.note(task, Call::Outside);
         }
         let callback = matches!(call, Call::Child { callback: true, .. } | Call::Sent { callback: true, .. });
         let event = match event {
-            Event::Succeeded { task, output } if callback && self.is_answered(call) => {
+            Event::Succeeded { task, output } if callback && from.is_some() => {
                 self.note(task, Call::Outside);
                 Event::Submitted { task, output }
             }
-            Event::Failed { task, error, cause, .. } if callback && self.is_answered(call) => {
+            Event::Failed { task, error, cause, .. } if callback && from.is_some() => {
                 Event::SubmitFailed { task, error, cause }
             }
             event => event,
         };
         if matches!(event, Event::Succeeded { .. } | Event::Failed { .. } | Event::SubmitFailed { .. })
             && let Some(hosted) = self.machine.as_deref_mut()
+            && let Some(Call::Sent { seq, .. }) = hosted.calls.remove(&task)
         {
-            hosted.calls.remove(&task);
+            // The holder of its token was faster than whoever was to hand it out.
+            self.acknowledged(cx, seq);
         }
         self.step_workflow(cx, event);
         self.settle(cx);
         Reply::Accepted
     }
 
-    /// Whether what is called has ended, as opposed to a callback.
-    fn is_answered(&self, call: Call) -> bool {
-        matches!(call, Call::Child { .. })
+    /// Whether whoever acknowledges this entry has a task that was called so, and has not reported on it before.
+    fn is_with(&self, call: Call, from: OutboxId) -> bool {
+        match call {
+            Call::Sent { seq, .. } => from == OutboxId { run: self.key, seq },
+            Call::Child { run, .. } => run == from.run,
+            Call::Invocation(_) | Call::Outside => false,
+        }
     }
 
     /// A call has become a run of its own.
@@ -378,7 +382,10 @@ impl Run {
             return;
         }
         let awaited: BTreeSet<TaskId> = hosted.execution.awaited().collect();
-        assert!(awaited.iter().eq(hosted.calls.keys()), "{id}: the workflow waits for {awaited:?}, not {hosted:?}");
+        assert!(
+            awaited.iter().eq(hosted.calls.keys()),
+            "{id}: the workflow waits for {awaited:?}, not {hosted:?}"
+        );
         assert_eq!(hosted.due_ms, hosted.execution.next_deadline(), "{id}: the deadline of the workflow");
         for (task, call) in &hosted.calls {
             let is_there = match call {

@@ -47,6 +47,12 @@ pub struct Args<'a> {
     pub frame: FrameId,
 }
 
+/// A string that a function made.
+fn made(evaluator: &mut Evaluator<'_>, text: String) -> Outcome {
+    evaluator.budget.bytes(text.len())?;
+    Ok(Item::text(text))
+}
+
 impl Args<'_> {
     /// An argument; nothing if it is missing.
     pub fn get(&self, index: usize) -> &Item {

@@ -1,6 +1,7 @@
 //! Filters of a path: `[?(@.price < 10 && @.kind == 'book')]`.
 
 use super::Path;
+use super::select::Search;
 use crate::Value;
 use std::cmp::Ordering;
 
@@ -87,20 +88,24 @@ impl Comparison {
 }
 
 impl Filter {
-    /// Whether it holds of `current`; `root` is what `$` means.
-    pub(super) fn accepts(&self, current: &Value, root: &Value) -> bool {
+    /// Whether it holds of `current`.
+    pub(super) fn accepts(&self, current: &Value, search: Search<'_>) -> bool {
+        search.visit() && self.holds(current, search)
+    }
+
+    fn holds(&self, current: &Value, search: Search<'_>) -> bool {
         match self {
-            Self::All(filters) => filters.iter().all(|filter| filter.accepts(current, root)),
-            Self::Any(filters) => filters.iter().any(|filter| filter.accepts(current, root)),
-            Self::Not(filter) => !filter.accepts(current, root),
-            Self::Exists(operand) => operand.exists(current, root),
+            Self::All(filters) => filters.iter().all(|filter| filter.accepts(current, search)),
+            Self::Any(filters) => filters.iter().any(|filter| filter.accepts(current, search)),
+            Self::Not(filter) => !filter.accepts(current, search),
+            Self::Exists(operand) => operand.exists(current, search),
             Self::Compare(left, comparison, Operand::Pattern(pattern)) => {
-                let text = left.value(current, root);
+                let text = left.value(current, search);
                 let text = text.as_ref().and_then(Value::as_str);
                 *comparison == Comparison::Matches && text.is_some_and(|text| pattern.0.is_match(text))
             }
             Self::Compare(left, comparison, right) => {
-                let (left, right) = (left.value(current, root), right.value(current, root));
+                let (left, right) = (left.value(current, search), right.value(current, search));
                 compare(*comparison, left.as_ref(), right.as_ref())
             }
         }
@@ -108,17 +113,17 @@ impl Filter {
 }
 
 impl Operand {
-    fn value(&self, current: &Value, root: &Value) -> Option<Value> {
+    fn value(&self, current: &Value, search: Search<'_>) -> Option<Value> {
         match self {
             Self::Fixed(value) => Some(value.clone()),
-            Self::Current(path) => path.select(current),
-            Self::Root(path) => path.select(root),
+            Self::Current(path) => search.select_from(current, &path.parts),
+            Self::Root(path) => search.select_from(search.root, &path.parts),
             Self::Pattern(_) => None,
         }
     }
 
-    fn exists(&self, current: &Value, root: &Value) -> bool {
-        let found = self.value(current, root);
+    fn exists(&self, current: &Value, search: Search<'_>) -> bool {
+        let found = self.value(current, search);
         match self {
             Self::Current(path) | Self::Root(path) if !path.is_definite() => {
                 found.is_some_and(|found| found.as_array().is_none_or(|found| !found.is_empty()))

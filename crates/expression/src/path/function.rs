@@ -1,7 +1,7 @@
 //! Functions at the end of a path: `$.items.length()`.
 
 use super::Path;
-use super::select::{children, item};
+use super::select::{Search, children, item};
 use crate::Value;
 
 /// A function, applied to what the path before it finds.
@@ -73,7 +73,7 @@ impl Function {
     }
 
     /// `None` when it cannot be applied to this value.
-    pub(super) fn call(&self, value: &Value, root: &Value) -> Option<Value> {
+    pub(super) fn call(&self, value: &Value, search: Search<'_>) -> Option<Value> {
         match self {
             Self::Length => length(value),
             Self::Keys => {
@@ -93,14 +93,14 @@ impl Function {
                 Value::number((squares.sum::<f64>() / numbers(value)?.count() as f64).sqrt())
             }
             Self::Concat(arguments) => {
-                let given = arguments.iter().filter_map(|argument| argument.value(root));
+                let given = arguments.iter().filter_map(|argument| argument.value(search));
                 let texts = children(value).cloned().chain(given);
                 Some(Value::string(
                     texts.filter_map(|text| text.as_str().map(str::to_owned)).collect::<String>(),
                 ))
             }
             Self::Append(arguments) => {
-                let given = arguments.iter().filter_map(|argument| argument.value(root));
+                let given = arguments.iter().filter_map(|argument| argument.value(search));
                 Some(Value::array(value.as_array()?.iter().cloned().chain(given).collect()))
             }
         }
@@ -108,10 +108,10 @@ impl Function {
 }
 
 impl Argument {
-    fn value(&self, root: &Value) -> Option<Value> {
+    fn value(&self, search: Search<'_>) -> Option<Value> {
         match self {
             Self::Fixed(value) => Some(value.clone()),
-            Self::Path(path) => path.select(root),
+            Self::Path(path) => search.select_from(search.root, &path.parts),
         }
     }
 }

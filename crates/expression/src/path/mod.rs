@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Longest path, in bytes.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
+/// Most values that the evaluation of one path visits, filters included.
+pub const VISITS_MAX: usize = 20_000_000;
 /// Deepest nesting of filters within a path.
 pub const FILTER_NESTING_MAX: usize = 32;
 
@@ -59,6 +61,11 @@ pub struct PathError {
     /// Where, in bytes from the start of the path.
     pub position: usize,
 }
+
+/// A path that visits more than [`VISITS_MAX`] values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path visits more than {VISITS_MAX} values")]
+pub struct TooManyVisits;
 
 /// One step from a value to values within it.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,13 +121,22 @@ impl Path {
     }
 
     /// What it finds below `root`; an indefinite path finds an array, maybe an empty one.
-    pub fn select(&self, root: &Value) -> Option<Value> {
-        select::select(&self.parts, root)
+    ///
+    /// # Errors
+    /// It would visit more than [`VISITS_MAX`] values: several `..` multiply.
+    pub fn search(&self, root: &Value) -> Result<Option<Value>, TooManyVisits> {
+        select::search(&self.parts, root)
     }
 
-    /// As [`Path::select`]; where it finds nothing, the reason in Jayway's words.
+    /// As [`Path::search`]; what visits too many values finds nothing.
+    pub fn select(&self, root: &Value) -> Option<Value> {
+        self.search(root).ok().flatten()
+    }
+
+    /// As [`Path::search`]; where it finds nothing, the reason in Jayway's words.
     pub fn find(&self, root: &Value) -> Result<Value, Missing> {
-        self.select(root).ok_or_else(|| missing::explain(&self.parts, root))
+        let found = self.search(root).map_err(|error| Missing(error.to_string()))?;
+        found.ok_or_else(|| missing::explain(&self.parts, root))
     }
 }
 

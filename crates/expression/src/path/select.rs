@@ -1,21 +1,49 @@
 //! What a path finds.
 
-use super::{Parts, Step};
+use super::{Parts, Step, TooManyVisits, VISITS_MAX};
 use crate::{Map, Value};
+use std::cell::Cell;
 use std::sync::Arc;
 
-/// See [`super::Path::select`].
-pub(super) fn select(parts: &Parts, root: &Value) -> Option<Value> {
+/// See [`super::Path::search`].
+pub(super) fn search(parts: &Parts, root: &Value) -> Result<Option<Value>, TooManyVisits> {
+    let visits = Cell::new(VISITS_MAX);
+    let found = select(parts, Search { root, visits: &visits });
+    if visits.get() > 0 { Ok(found) } else { Err(TooManyVisits) }
+}
+
+/// What `$` means, and how many values the whole path may still visit.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'a> {
+    pub root: &'a Value,
+    visits: &'a Cell<usize>,
+}
+
+impl Search<'_> {
+    /// Takes a visit; false when there is none left, and then nothing more is found.
+    pub(super) fn visit(self) -> bool {
+        self.visits.set(self.visits.get().saturating_sub(1));
+        self.visits.get() > 0
+    }
+
+    /// What a path within the path finds from another value.
+    pub(super) fn select_from(self, root: &Value, parts: &Parts) -> Option<Value> {
+        select(parts, Search { root, visits: self.visits })
+    }
+}
+
+fn select(parts: &Parts, search: Search<'_>) -> Option<Value> {
+    let (steps, root) = (&parts.steps, search.root);
     match (&parts.function, parts.definite) {
-        (None, true) => one(&parts.steps, root),
-        (None, false) => Some(Value::array(all(&parts.steps, root, root))),
-        (Some(function), true) => function.call(&one(&parts.steps, root)?, root),
-        (Some(function), false) if parts.steps.contains(&Step::Descent) => {
-            function.call(&Value::array(all(&parts.steps, root, root)), root)
+        (None, true) => one(steps, root),
+        (None, false) => Some(Value::array(all(steps, search))),
+        (Some(function), true) => function.call(&one(steps, root)?, search),
+        (Some(function), false) if steps.contains(&Step::Descent) => {
+            function.call(&Value::array(all(steps, search)), search)
         }
         (Some(function), false) => {
-            let found = all(&parts.steps, root, root);
-            Some(Value::array(found.iter().filter_map(|value| function.call(value, root)).collect()))
+            let found = all(steps, search);
+            Some(Value::array(found.iter().filter_map(|value| function.call(value, search)).collect()))
         }
     }
 }
@@ -34,60 +62,66 @@ fn one(steps: &[Step], root: &Value) -> Option<Value> {
     Some(at.clone())
 }
 
-/// All values at the end of `steps`, in the order of the document. `root` is what `$` in a filter means.
-pub(super) fn all(steps: &[Step], from: &Value, root: &Value) -> Vec<Value> {
+/// All values at the end of `steps`, in the order of the document.
+fn all(steps: &[Step], search: Search<'_>) -> Vec<Value> {
     let mut found = Vec::new();
-    walk(steps, from, root, &mut found);
+    walk(steps, search.root, search, &mut found);
     found
 }
 
-fn walk(steps: &[Step], at: &Value, root: &Value, found: &mut Vec<Value>) {
+fn walk(steps: &[Step], at: &Value, search: Search<'_>, found: &mut Vec<Value>) {
+    if !search.visit() {
+        return;
+    }
     let Some((step, rest)) = steps.split_first() else {
         found.push(at.clone());
         return;
     };
     match step {
-        Step::Child(name) => walk_each(at.get(name), rest, root, found),
+        Step::Child(name) => walk_each(at.get(name), rest, search, found),
         Step::Children(names) if rest.is_empty() => found.extend(merged(at, names)),
-        Step::Children(names) => walk_each(names.iter().filter_map(|name| at.get(name)), rest, root, found),
+        Step::Children(names) => walk_each(names.iter().filter_map(|name| at.get(name)), rest, search, found),
         Step::Index(index) => {
-            walk_each(at.as_array().and_then(|items| item(items, *index)), rest, root, found)
+            walk_each(at.as_array().and_then(|items| item(items, *index)), rest, search, found)
         }
         Step::Indices(indices) => {
             let items = at.as_array().unwrap_or_default();
-            walk_each(indices.iter().filter_map(|index| item(items, *index)), rest, root, found);
+            walk_each(indices.iter().filter_map(|index| item(items, *index)), rest, search, found);
         }
-        Step::Slice(from, to) => walk_each(slice(at, *from, *to), rest, root, found),
-        Step::Wildcard => walk_each(children(at), rest, root, found),
+        Step::Slice(from, to) => walk_each(slice(at, *from, *to), rest, search, found),
+        Step::Wildcard => walk_each(children(at), rest, search, found),
         Step::Filter(filter) => match at {
             Value::Array(items) => {
-                walk_each(items.iter().filter(|item| filter.accepts(item, root)), rest, root, found);
+                walk_each(items.iter().filter(|item| filter.accepts(item, search)), rest, search, found);
             }
-            Value::Object(_) if filter.accepts(at, root) => walk(rest, at, root, found),
+            Value::Object(_) if filter.accepts(at, search) => walk(rest, at, search, found),
             _ => {}
         },
-        Step::Descent => descend(rest, at, root, found),
+        Step::Descent => descend(rest, at, search, found),
     }
 }
 
 fn walk_each<'a>(
     values: impl IntoIterator<Item = &'a Value>,
     rest: &[Step],
-    root: &Value,
+    search: Search<'_>,
     found: &mut Vec<Value>,
 ) {
-    values.into_iter().for_each(|value| walk(rest, value, root, found));
+    values.into_iter().for_each(|value| walk(rest, value, search, found));
 }
 
 /// Applies the steps after `..` to a value and to all within it, outer values first.
-fn descend(rest: &[Step], at: &Value, root: &Value, found: &mut Vec<Value>) {
+fn descend(rest: &[Step], at: &Value, search: Search<'_>, found: &mut Vec<Value>) {
+    if !search.visit() {
+        return;
+    }
     // A filter after `..` tests each object by itself; its items are reached by the descent.
     if !matches!((rest.first(), at), (Some(Step::Filter(_)), Value::Array(_)))
         && children(at).next().is_some()
     {
-        walk(rest, at, root, found);
+        walk(rest, at, search, found);
     }
-    children(at).for_each(|child| descend(rest, child, root, found));
+    children(at).for_each(|child| descend(rest, child, search, found));
 }
 
 /// Items of an array, values of an object's fields; of anything else, nothing.

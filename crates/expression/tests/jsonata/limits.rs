@@ -84,6 +84,16 @@ fn memory_is_bounded() {
         "$replace($pad('', 1000, 'a'), /a/, $pad('', 10000, '$0'))",
         "$join($map([1..1000], function() { '' }), $pad('', 10000))",
         "[1..9000].([1..100])",
+        "$split($pad('', 40000, 'a'), '')",
+        "$split($pad('', 40000, ',a'), ',')",
+        "$split($pad('', 40000, ',a'), /,/)",
+        "$match($pad('', 9000, 'a'), /a/)",
+        "($text := $pad('', 10000); $map([1..200], function() { $substring($text, 1) }))",
+        "($text := $pad('', 10000, 'a'); $map([1..200], function() { $uppercase($text) }))",
+        "($text := $pad('', 10000); $map([1..200], function() { $encodeUrl($text) }))",
+        "($text := $pad('', 10000, ','); $map([1..200], function() { $substringAfter($text, ',') }))",
+        "($all := $merge([1..1000].{$string($): $}); $map([1..1000], function() { $spread($all) }))",
+        "($all := $merge([1..1000].{$string($): $}); $map([1..1000], function() { $merge([$all]) }))",
     ] {
         assert_eq!(within(limits, source), "D1013", "{source}");
     }

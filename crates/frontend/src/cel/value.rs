@@ -1,9 +1,11 @@
-//! Objects and events as CEL values, and back to text.
+//! Objects, events and JSON as CEL values, and back.
 
+use base64::prelude::*;
 use bytes::Bytes;
 use cel::Value;
 use cel::objects::{Key, Map};
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat, TimeDelta};
+use sluice_expression::Value as Json;
 use sluice_types::{ContentType, EvalError, Event, Object, Payload};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,7 +65,7 @@ fn content(content_type: &ContentType, bytes: &Bytes) -> Option<Value> {
 }
 
 /// Whole numbers become CEL integers, so that arithmetic with integer literals works.
-fn json(value: serde_json::Value) -> Value {
+pub(super) fn json(value: serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(truth) => Value::Bool(truth),
@@ -77,6 +79,46 @@ fn json(value: serde_json::Value) -> Value {
             let entries = entries.into_iter().map(|(key, value)| (Key::from(key), json(value)));
             Value::Map(Map { map: Arc::new(entries.collect()) })
         }
+    }
+}
+
+/// The way back; see [`super::evaluate`].
+pub(super) fn to_json(value: &Value) -> Result<Json, EvalError> {
+    Ok(match value {
+        Value::Null => Json::Null,
+        Value::Bool(truth) => Json::Bool(*truth),
+        Value::Int(int) => Json::Int(*int),
+        Value::UInt(int) => i64::try_from(*int).map_or(Json::Float(*int as f64), Json::Int),
+        Value::Float(float) => match Json::number(*float) {
+            Some(_) => Json::Float(*float),
+            None if float.is_nan() => "NaN".into(),
+            None if *float > 0.0 => "Infinity".into(),
+            None => "-Infinity".into(),
+        },
+        Value::String(text) => Json::string(text.as_str()),
+        Value::Bytes(bytes) => BASE64_STANDARD.encode(bytes.as_slice()).into(),
+        Value::Duration(duration) => seconds(duration).into(),
+        Value::Timestamp(time) => time.to_utc().to_rfc3339_opts(SecondsFormat::AutoSi, true).into(),
+        Value::List(items) => Json::array(items.iter().map(to_json).collect::<Result<_, _>>()?),
+        Value::Map(map) => {
+            let mut fields = Vec::with_capacity(map.map.len());
+            for (name, value) in map.map.iter() {
+                fields.push((name.to_string(), to_json(value)?));
+            }
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+            Json::fields(fields)
+        }
+        other => return Err(EvalError(format!("the expression gives a {}, not a value", other.type_of()))),
+    })
+}
+
+/// As Protocol Buffers write a duration: `-1.5s`.
+fn seconds(duration: &TimeDelta) -> String {
+    let sign = if *duration < TimeDelta::zero() { "-" } else { "" };
+    let (whole, nanos) = (duration.num_seconds().unsigned_abs(), duration.subsec_nanos().unsigned_abs());
+    match nanos {
+        0 => format!("{sign}{whole}s"),
+        _ => format!("{sign}{whole}.{}s", format!("{nanos:09}").trim_end_matches('0')),
     }
 }
 

@@ -56,6 +56,7 @@ impl<P: Ports> Shard<P> {
             name: or(facts.name, id),
             role: facts.role.into(),
             machine_id: or(facts.machine_id, &format!("{}/{}", program.app, request.name)),
+            machine_qualifier: facts.machine_qualifier.into(),
             machine_name: machine,
             start_ms: self.now(),
             seed: crate::ports::World::random(&mut self.world),

@@ -1,8 +1,8 @@
 //! The apps of a simulation: random programs, each of a kind that some checker knows more about.
 
 use crate::generate::{Plan, Taste, plan};
-use crate::rng::Rng;
 use crate::recipe::Recipe;
+use crate::rng::Rng;
 use crate::states::definition::definition;
 use crate::states::generate::machine;
 use crate::states::model::Machines;

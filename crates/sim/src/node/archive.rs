@@ -128,12 +128,13 @@ impl Archive {
         Ok(())
     }
 
-    /// A run is about to be forgotten, and not too early. Its id may be used again.
+    /// A run is about to be forgotten, and not too early. Its id may be used again. One that was redriven is left alone.
     fn forget(&mut self, lsn: Lsn, run: RunKey, now_ms: u64, scene: &Scene) -> Result<(), Violation> {
         let Some(run) = self.truth.run(run).filter(|run| run.is_idle()) else { return Ok(()) };
-        let kept_ms = run.ended_ms().map(|ended_ms| now_ms.saturating_sub(ended_ms));
-        if kept_ms < scene.retention_ms {
-            return Err(lost(format!("record {lsn} forgets {} {kept_ms:?} ms after its end", run.id())));
+        let Some(ended_ms) = run.ended_ms() else { return Ok(()) };
+        let kept_ms = now_ms.saturating_sub(ended_ms);
+        if Some(kept_ms) < scene.retention_ms {
+            return Err(lost(format!("record {lsn} forgets {} {kept_ms} ms after its end", run.id())));
         }
         scene.cover(|coverage| coverage.check("runs forgotten in time", 1));
         self.let_go.extend(run.slots().iter().filter(|slot| !slot.released).filter_map(|slot| {

@@ -2,10 +2,10 @@
 //! workers of an activity.
 
 use sluice_asl::execution::{TaskRequest, Work};
+use sluice_engine::Status;
 use sluice_expression::Value;
 use sluice_runtime::api::{RunView, WorkflowRequest};
 use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef};
-use sluice_engine::Status;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The answer to an execution that was called.

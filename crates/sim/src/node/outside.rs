@@ -117,7 +117,8 @@ impl Outside {
         scene.tell(|| format!("  errand {run} {incarnation} {}", task.0));
         scene.cover(|coverage| coverage.check("errands", 1));
         if self.accepted.contains(&(run, incarnation, task)) {
-            let message = format!("task {} of {run} is asked for again after its report was accepted", task.0);
+            let message =
+                format!("task {} of {run} is asked for again after its report was accepted", task.0);
             return scene.complain(Checker::NothingTwice, message);
         }
         self.latest.insert(run, errand.clone());

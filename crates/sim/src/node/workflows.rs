@@ -24,13 +24,17 @@ pub(super) fn as_thought(
         scene.cover(|coverage| coverage.check("workflows with too many ends", 1));
         return Ok(());
     };
-    scene.cover(|coverage| coverage.check(if ends.len() == 1 { "workflows with one end" } else { "workflows with several ends" }, 1));
+    scene.cover(|coverage| {
+        coverage
+            .check(if ends.len() == 1 { "workflows with one end" } else { "workflows with several ends" }, 1)
+    });
     let end = end(run, scene);
     if end.as_ref().is_some_and(|end| ends.contains(end)) {
         return Ok(());
     }
     let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
-    let message = format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
+    let message =
+        format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
     Err(Violation::new(Checker::Model, message))
 }
 
@@ -55,9 +59,8 @@ fn end(run: &Run, scene: &Scene) -> Option<End> {
 
 /// The history of a workflow is numbered without a gap, and no attempt at a task ends twice in it.
 pub(super) fn as_recorded(run: &Run, scene: &Scene) -> Result<(), Violation> {
-    let wrong = |message: String| {
-        Err(Violation::new(Checker::NothingTwice, format!("{}: {message}", run.id())))
-    };
+    let wrong =
+        |message: String| Err(Violation::new(Checker::NothingTwice, format!("{}: {message}", run.id())));
     let (mut last, mut ended) = (0, BTreeSet::new());
     for entry in run.history() {
         let HistoryKind::Workflow(event) = entry.kind else { continue };

@@ -21,7 +21,9 @@ fn state(state: &State, block: &Block) -> Value {
     let mut fields = match &state.kind {
         Kind::Add(amount, variable) => add(state, *amount, variable.as_deref()),
         Kind::Assign(variable, amount) => match state.jsonata {
-            true => json!({"Type": "Pass", "Assign": {variable: format!("{{% $states.input.n + {amount} %}}")}}),
+            true => {
+                json!({"Type": "Pass", "Assign": {variable: format!("{{% $states.input.n + {amount} %}}")}})
+            }
             false => {
                 let sum = format!("States.MathAdd($.n, {amount})");
                 json!({"Type": "Pass", "Assign": {format!("{variable}.$"): sum}})

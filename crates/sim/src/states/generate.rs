@@ -1,6 +1,8 @@
 //! Random machines.
 
-use super::plan::{ALL, Block, By, Catcher, ERRORS, Kind, Machine, Retrier, State, TASK_FAILED, TIMEOUT, Task};
+use super::plan::{
+    ALL, Block, By, Catcher, ERRORS, Kind, Machine, Retrier, State, TASK_FAILED, TIMEOUT, Task,
+};
 use crate::rng::Rng;
 
 /// How deep blocks nest.
@@ -47,6 +49,10 @@ impl Growing<'_> {
                 self.add_loop(&mut states);
             }
         }
+        if self.rng.chance(60) {
+            let error = *self.rng.pick::<&str>(&ERRORS);
+            states.push(self.state(Kind::Fail(error)));
+        }
         self.variables = outer;
         self.link(&mut states);
         Block { states }
@@ -68,11 +74,14 @@ impl Growing<'_> {
             states.push(last);
         }
         let count = states.len();
+        let loops: Vec<bool> = states.iter().map(|state| matches!(state.kind, Kind::Loop { .. })).collect();
         for (at, state) in states.iter_mut().enumerate() {
             state.next = (at + 1 < count).then_some(at + 1);
             let fails = matches!(state.kind, Kind::Task(_) | Kind::Parallel(_) | Kind::Map(..));
             if fails && at + 1 < count && self.rng.chance(400) {
+                // Straight to the end of a loop it would go around for ever.
                 let next = self.rng.between(at + 1, count - 1);
+                let next = next + usize::from(loops[next]);
                 state.catch = Some(Catcher { errors: self.errors(), next });
             }
             if fails && self.rng.chance(500) {
@@ -128,7 +137,6 @@ impl Growing<'_> {
                 let body = self.block(depth + 1);
                 Kind::Map(body, self.rng.below(3) as u64)
             }
-            9 if self.rng.chance(200) => Kind::Fail(*self.rng.pick::<&str>(&ERRORS)),
             _ => Kind::Task(self.task()),
         }
     }

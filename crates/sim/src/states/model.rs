@@ -168,9 +168,7 @@ impl Thinking<'_> {
             }
             Kind::Map(body, _) => {
                 let items = data["items"].as_array().cloned().unwrap_or_default();
-                let given = |item| {
-                    json!({"n": item, "items": data["items"], "seen": null, "outer": tries})
-                };
+                let given = |item| json!({"n": item, "items": data["items"], "seen": null, "outer": tries});
                 let blocks = items.into_iter().map(|item| (body, given(item))).collect();
                 self.all(blocks, data, variables)?
             }
@@ -190,9 +188,9 @@ impl Thinking<'_> {
             for end in self.from(block, 0, given, variables.clone())? {
                 match end {
                     End::Output(output) => {
-                        let more = lists.iter().map(|list: &Vec<Value>| {
-                            list.iter().cloned().chain([output.clone()]).collect()
-                        });
+                        let more = lists
+                            .iter()
+                            .map(|list: &Vec<Value>| list.iter().cloned().chain([output.clone()]).collect());
                         push(&mut longer, more)?;
                     }
                     End::Error(error) => push(&mut steps, [Err(error)])?,

@@ -4,7 +4,7 @@ use super::super::error::{Outcome, raise};
 use super::super::evaluate::Evaluator;
 use super::super::item::Item;
 use super::super::text::is_stand_in;
-use super::{Args, Entry};
+use super::{Args, Entry, made};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -13,10 +13,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 pub const FUNCTIONS: &[Entry] = &[
     ("base64encode", "<s-:s>", 1, base64_encode),
     ("base64decode", "<s-:s>", 1, base64_decode),
-    ("encodeUrlComponent", "<s-:s>", 1, |_, args| encode(args, &COMPONENT)),
-    ("encodeUrl", "<s-:s>", 1, |_, args| encode(args, &WHOLE)),
-    ("decodeUrlComponent", "<s-:s>", 1, |_, args| decode(args, "")),
-    ("decodeUrl", "<s-:s>", 1, |_, args| decode(args, RESERVED)),
+    ("encodeUrlComponent", "<s-:s>", 1, |evaluator, args| encode(evaluator, args, &COMPONENT)),
+    ("encodeUrl", "<s-:s>", 1, |evaluator, args| encode(evaluator, args, &WHOLE)),
+    ("decodeUrlComponent", "<s-:s>", 1, |evaluator, args| decode(evaluator, args, "")),
+    ("decodeUrl", "<s-:s>", 1, |evaluator, args| decode(evaluator, args, RESERVED)),
 ];
 
 /// What stands for itself in a component of a URL.
@@ -80,16 +80,16 @@ fn base64_decode(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     Ok(Item::text(bytes.into_iter().map(char::from).collect::<String>()))
 }
 
-fn encode(args: &Args<'_>, set: &'static AsciiSet) -> Outcome {
+fn encode(evaluator: &mut Evaluator<'_>, args: &Args<'_>, set: &'static AsciiSet) -> Outcome {
     let Some(text) = args.text(0) else { return Ok(Item::Nothing) };
     if text.contains(is_stand_in) {
         return Err(raise("D3140").text(text));
     }
-    Ok(Item::text(utf8_percent_encode(text, set).to_string()))
+    made(evaluator, utf8_percent_encode(text, set).to_string())
 }
 
 /// Decodes all escapes but those of the characters to keep.
-fn decode(args: &Args<'_>, keep: &str) -> Outcome {
+fn decode(evaluator: &mut Evaluator<'_>, args: &Args<'_>, keep: &str) -> Outcome {
     let Some(text) = args.text(0) else { return Ok(Item::Nothing) };
     let malformed = || raise("D3140").text(text);
     let mut decoded = String::with_capacity(text.len());
@@ -110,7 +110,7 @@ fn decode(args: &Args<'_>, keep: &str) -> Outcome {
         rest = &rest[at + escapes.len()..];
     }
     decoded.push_str(rest);
-    Ok(Item::text(decoded))
+    made(evaluator, decoded)
 }
 
 /// The escapes that a text begins with, as many as there are.

@@ -22,6 +22,11 @@ pub const FUNCTIONS: &[Entry] = &[
 /// Steps that are taken for a search over so many bytes.
 const BYTES_PER_STEP: usize = 64;
 
+/// What a part of a text takes beside its characters.
+const PART_BYTES: usize = std::mem::size_of::<Item>() + 16;
+/// What a match takes beside its text and its groups.
+const MATCH_BYTES: usize = 8 * PART_BYTES;
+
 /// The match from byte `from` on, as an object; nothing if there is none or the text is at its end.
 pub fn next_match(
     evaluator: &mut Evaluator<'_>,
@@ -200,6 +205,9 @@ fn matches(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
             None => units(&text[..start]),
         };
         passed = start;
+        let group_bytes: usize =
+            next.groups.iter().map(|group| PART_BYTES + group.as_str().map_or(0, str::len)).sum();
+        evaluator.budget.bytes(MATCH_BYTES + next.range.len() + group_bytes)?;
         results.push(object([
             ("match", Item::text(&text[next.range])),
             ("index", Item::number(index as f64)),
@@ -216,26 +224,35 @@ fn split(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     let whole_limit = args.number(2).map_or(limit, |limit| limit as usize);
     let separator = args.get(1);
     let mut parts = Vec::new();
+    let mut push = |evaluator: &mut Evaluator<'_>, part: &str| -> Outcome<usize> {
+        evaluator.budget.bytes(PART_BYTES + part.len())?;
+        parts.push(Item::text(part));
+        Ok(parts.len())
+    };
     match separator.as_str() {
         Some("") => {
-            let chars = text.char_indices().map(|(at, char)| Item::text(&text[at..at + char.len_utf8()]));
-            parts.extend(chars.take(whole_limit));
+            for (at, char) in text.char_indices().take(whole_limit) {
+                push(evaluator, &text[at..at + char.len_utf8()])?;
+            }
         }
-        Some(separator) => parts.extend(text.split(separator).map(Item::text).take(whole_limit)),
+        Some(separator) => {
+            for part in text.split(separator).take(whole_limit) {
+                push(evaluator, part)?;
+            }
+        }
         None => {
-            let (mut found, mut start) = (Matches::of(separator, text), 0);
-            while parts.len() < limit
+            let (mut found, mut start, mut count) = (Matches::of(separator, text), 0, 0);
+            while count < limit
                 && let Some(next) = found.next(evaluator, text, args)?
             {
-                parts.push(Item::text(text.get(start..next.range.start).unwrap_or_default()));
+                count = push(evaluator, text.get(start..next.range.start).unwrap_or_default())?;
                 start = next.range.end;
             }
-            if parts.len() < limit {
-                parts.push(Item::text(&text[start..]));
+            if count < limit {
+                push(evaluator, &text[start..])?;
             }
         }
     }
-    evaluator.budget.bytes(text.len() + std::mem::size_of_val(&parts[..]))?;
     Ok(Item::array(parts))
 }
 

@@ -11,10 +11,7 @@ use std::sync::Arc;
 pub const FUNCTIONS: &[Entry] = &[
     ("keys", "<x-:a<s>>", 1, keys),
     ("lookup", "<x-s:x>", 2, |_, args| Ok(lookup(args.get(0), args.text(1).unwrap_or_default()))),
-    ("spread", "<x-:a<o>>", 1, |evaluator, args| {
-        evaluator.budget.steps(args.get(0).len())?;
-        Ok(spread(args.get(0)))
-    }),
+    ("spread", "<x-:a<o>>", 1, |evaluator, args| spread(evaluator, args.get(0))),
     ("merge", "<a<o>:o>", 1, merge),
     ("boolean", "<x-:b>", 1, |_, args| truth(args, |truth| truth)),
     ("not", "<x-:b>", 1, |_, args| truth(args, |truth| !truth)),
@@ -24,6 +21,10 @@ pub const FUNCTIONS: &[Entry] = &[
     ("error", "<s?:x>", 1, error),
     ("assert", "<bs?:x>", 2, assert),
 ];
+
+/// What an object takes, and each of its fields.
+const FIELDS_BYTES: usize = 96;
+const FIELD_BYTES: usize = 2 * std::mem::size_of::<Item>() + std::mem::size_of::<Arc<str>>();
 
 fn truth(args: &Args<'_>, of: fn(bool) -> bool) -> Outcome {
     match args.get(0) {
@@ -43,16 +44,22 @@ fn keys(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
 }
 
 /// Objects of one field each.
-fn spread(item: &Item) -> Item {
+fn spread(evaluator: &mut Evaluator<'_>, item: &Item) -> Outcome {
     let single = |(name, value): (&Arc<str>, Item)| Item::object(Fields::from_iter([(name.clone(), value)]));
+    evaluator.budget.steps(1)?;
     match item {
         array if array.is_array() => {
             let mut all = Vec::new();
-            array.items().for_each(|item| spread(&item).move_items(&mut all));
-            Item::array(all)
+            for item in array.items() {
+                spread(evaluator, &item)?.move_items(&mut all);
+            }
+            Ok(Item::array(all))
         }
-        object if object.is_object() => Item::sequence(object.fields().map(single).collect()),
-        other => other.clone(),
+        object if object.is_object() => {
+            evaluator.budget.bytes(object.fields().count() * (FIELDS_BYTES + FIELD_BYTES))?;
+            Ok(Item::sequence(object.fields().map(single).collect()))
+        }
+        other => Ok(other.clone()),
     }
 }
 
@@ -64,7 +71,9 @@ fn merge(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     for item in args.get(0).items() {
         for (name, value) in item.fields() {
             evaluator.budget.steps(1)?;
-            merged.insert(name.clone(), value);
+            if merged.insert(name.clone(), value).is_none() {
+                evaluator.budget.bytes(FIELD_BYTES)?;
+            }
         }
     }
     Ok(Item::object(merged))

@@ -4,23 +4,25 @@ use super::super::error::Outcome;
 use super::super::evaluate::Evaluator;
 use super::super::item::Item;
 use super::super::text;
-use super::{Args, Entry};
+use super::{Args, Entry, made};
 
 pub const FUNCTIONS: &[Entry] = &[
     ("string", "<x-b?:s>", 1, string),
     ("substring", "<s-nn?:s>", 3, substring),
-    ("substringBefore", "<s-s:s>", 2, |_, args| cut(args, |text, at, _| text[..at].to_owned())),
-    ("substringAfter", "<s-s:s>", 2, |_, args| cut(args, |text, at, length| text[at + length..].to_owned())),
-    ("lowercase", "<s-:s>", 1, |_, args| map(args, str::to_lowercase)),
-    ("uppercase", "<s-:s>", 1, |_, args| map(args, str::to_uppercase)),
-    ("trim", "<s-:s>", 1, |_, args| map(args, trim)),
+    ("substringBefore", "<s-s:s>", 2, |evaluator, args| cut(evaluator, args, |text, at, _| &text[..at])),
+    ("substringAfter", "<s-s:s>", 2, |evaluator, args| {
+        cut(evaluator, args, |text, at, len| &text[at + len..])
+    }),
+    ("lowercase", "<s-:s>", 1, |evaluator, args| map(evaluator, args, str::to_lowercase)),
+    ("uppercase", "<s-:s>", 1, |evaluator, args| map(evaluator, args, str::to_uppercase)),
+    ("trim", "<s-:s>", 1, |evaluator, args| map(evaluator, args, trim)),
     ("length", "<s-:n>", 1, length),
     ("pad", "<s-ns?:s>", 3, pad),
     ("join", "<a<s>s?:s>", 2, join),
 ];
 
-fn map(args: &Args<'_>, function: fn(&str) -> String) -> Outcome {
-    Ok(args.text(0).map_or(Item::Nothing, |text| Item::text(function(text))))
+fn map(evaluator: &mut Evaluator<'_>, args: &Args<'_>, function: fn(&str) -> String) -> Outcome {
+    args.text(0).map_or(Ok(Item::Nothing), |text| made(evaluator, function(text)))
 }
 
 fn string(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
@@ -34,7 +36,7 @@ fn length(_: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     Ok(args.text(0).map_or(Item::Nothing, |text| Item::number(text.chars().count() as f64)))
 }
 
-fn substring(_: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
+fn substring(evaluator: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     let (Some(text), Some(start)) = (args.text(0), args.number(1)) else { return Ok(Item::Nothing) };
     let length = text.chars().count() as f64;
     let start = if length + start < 0.0 { 0.0 } else { start };
@@ -50,14 +52,18 @@ fn substring(_: &mut Evaluator<'_>, args: &Args<'_>) -> Outcome {
     };
     let start = from_front(start);
     let wanted = (end - start).max(0.0) as usize;
-    Ok(Item::text(text.chars().skip(start as usize).take(wanted).collect::<String>()))
+    made(evaluator, text.chars().skip(start as usize).take(wanted).collect())
 }
 
 /// What stands before or behind the first occurrence, found at a byte with a length; all if there is none.
-fn cut(args: &Args<'_>, part: fn(&str, usize, usize) -> String) -> Outcome {
+fn cut(
+    evaluator: &mut Evaluator<'_>,
+    args: &Args<'_>,
+    part: for<'a> fn(&'a str, usize, usize) -> &'a str,
+) -> Outcome {
     let (Some(text), Some(chars)) = (args.text(0), args.text(1)) else { return Ok(args.get(0).clone()) };
     match text.find(chars) {
-        Some(at) => Ok(Item::text(part(text, at, chars.len()))),
+        Some(at) => made(evaluator, part(text, at, chars.len()).to_owned()),
         None => Ok(args.get(0).clone()),
     }
 }
