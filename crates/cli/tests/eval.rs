@@ -226,7 +226,7 @@ fn what_does_not_end_or_fit_is_ended_and_the_next_line_is_answered() {
     assert_eq!(codes, [&json!("SLU0013"), &Value::Null, &json!("SLU0013"), &Value::Null]);
     assert_eq!((&answers[1], &answers[3]), (&json!({"ok": 1}), &json!({"ok": 1})));
     // Ten times a text of a MiB, and that four times over: the memory ends before the time does.
-    let ten = |name: &str| vec![name; 10].join("+");
+    let ten = |name: &str| [name; 10].join("+");
     let (data, a, b, c) = (ten("data"), ten("a"), ten("b"), ten("c"));
     let expr = format!("[{data}].map(a, [{a}].map(b, [{b}].map(c, [{c}])))");
     let large = json!({"lang": "cel", "expr": expr, "data": "x".repeat(1 << 20)});

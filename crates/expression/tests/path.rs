@@ -216,9 +216,9 @@ fn a_path_visits_a_bounded_number_of_values() {
     ] {
         let path = Path::parse(&path).unwrap();
         assert_eq!(path.search(&nested), Err(TooManyVisits), "{path}");
-        assert_eq!(path.find(&nested).unwrap_err().to_string(), TooManyVisits.to_string());
-        assert_eq!(path.select(&nested), None);
     }
+    let missing = Path::parse(&format!("${}", "..*".repeat(30))).unwrap().find(&nested).unwrap_err();
+    assert_eq!(missing.to_string(), TooManyVisits.to_string());
     let wide = Value::array(vec![Value::from(1); 1_000_000]);
     assert_eq!(Path::parse("$..*").unwrap().select(&wide), Some(wide));
 }

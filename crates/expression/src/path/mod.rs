@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Longest path, in bytes.
 pub const PATH_BYTES_MAX: usize = 8 * 1024;
 /// Most values that the evaluation of one path visits, filters included.
-pub const VISITS_MAX: usize = 20_000_000;
+pub const VISITS_MAX: usize = 10_000_000;
 /// Deepest nesting of filters within a path.
 pub const FILTER_NESTING_MAX: usize = 32;
 
