@@ -129,11 +129,11 @@ impl Growing<'_> {
                 Kind::Add(self.rng.below(3) as i64, variable)
             }
             2 => Kind::Wait(self.rng.below(3) as u64),
-            3 | 4 | 5 if depth < DEPTH_MAX => {
+            3..=5 if depth < DEPTH_MAX => {
                 let branches = self.rng.between(1, 3);
                 Kind::Parallel((0..branches).map(|_| self.block(depth + 1)).collect())
             }
-            6 | 7 | 8 if depth < DEPTH_MAX => {
+            6..=8 if depth < DEPTH_MAX => {
                 let body = self.block(depth + 1);
                 Kind::Map(body, self.rng.below(3) as u64)
             }
