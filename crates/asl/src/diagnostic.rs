@@ -39,6 +39,8 @@ impl fmt::Display for Diagnostic {
 pub mod code {
     /// The text is not JSON.
     pub const INVALID_JSON_DESCRIPTION: &str = "INVALID_JSON_DESCRIPTION";
+    /// The text is longer than a definition may be. AWS refuses the request without a code.
+    pub const DEFINITION_TOO_LONG: &str = "DEFINITION_TOO_LONG";
     /// A field is missing, unknown or of the wrong shape.
     pub const SCHEMA_VALIDATION_FAILED: &str = "SCHEMA_VALIDATION_FAILED";
     /// A `Resource` is not one.

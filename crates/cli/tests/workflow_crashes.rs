@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 use tool::Folder;
-use tool::server::{Server, act};
+use tool::server::{Answer, Server, act};
 
 /// Workflows of each kind that are started.
 const STARTS: usize = 12;
@@ -50,6 +50,9 @@ def double_handler(event, context):
 
 def total_handler(event, context):
     return sum(event)
+
+def ask_handler(event, context):
+    return event['token']
 ";
 
 /// A Map over a task that is retried, a Wait, and a task over all results.
@@ -65,6 +68,14 @@ fn definition(double: &str, total: &str) -> Value {
         "Rest": {"Type": "Wait", "Seconds": 1, "Next": "Total"},
         "Total": {"Type": "Task", "Resource": total, "End": true},
     }})
+}
+
+/// A callback: the function only tells the token.
+fn question(ask: &str) -> Value {
+    json!({"StartAt": "Ask", "States": {"Ask": {
+        "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "End": true,
+        "Parameters": {"FunctionName": ask, "Payload": {"token.$": "$$.Task.Token"}},
+    }}})
 }
 
 fn numbers(n: usize) -> Value {
@@ -92,14 +103,19 @@ fn workflows_go_on_through_kill_9() {
     server.call(&folder, &["deploy", "app"]);
     let double = create_lambda(&server, "double");
     let total = create_lambda(&server, "total");
-    let machine =
-        json!({"name": "main", "definition": definition(&double, &total).to_string(), "roleArn": ROLE});
-    let machine = act(&server.url, "CreateStateMachine", &machine).unwrap().json(200);
-    let machine = machine["stateMachineArn"].as_str().unwrap().to_owned();
+    let machine = create_machine(&server, "main", &definition(&double, &total));
+    let asking = create_machine(&server, "ask", &question(&create_lambda(&server, "ask")));
     let mut under_way = 0;
+    let mut tokens = Vec::new();
     for (kill, life_ms) in LIVES_MS.into_iter().enumerate() {
         for n in (0..STARTS).filter(|n| n % LIVES_MS.len() == kill) {
             start(&server, &machine, n);
+        }
+        start_execution(&server, &asking, kill);
+        // Whoever was told a token before the kill answers after it.
+        if let Some(asked) = kill.checked_sub(1) {
+            tokens.push(await_token(&server, &asking, asked));
+            answer(&server, &tokens[asked], asked).json(200);
         }
         std::thread::sleep(Duration::from_millis(life_ms));
         let running = server.ask("GET", "/v1/runs?status=running&limit=1000", b"").json(200);
@@ -112,9 +128,13 @@ fn workflows_go_on_through_kill_9() {
         check_run(&server, n);
         check_execution(&server, &machine, n);
     }
+    for (asked, token) in tokens.iter().enumerate() {
+        check_answered(&server, &asking, asked, token);
+    }
     server.kill();
     server = Server::start(&folder);
     check_execution(&server, &machine, 0);
+    check_answered(&server, &asking, 0, &tokens[0]);
     server.stop();
 }
 
@@ -131,10 +151,21 @@ fn create_lambda(server: &Server, name: &str) -> String {
     made["FunctionArn"].as_str().unwrap().to_owned()
 }
 
+/// Makes a state machine. Its ARN.
+fn create_machine(server: &Server, name: &str, definition: &Value) -> String {
+    let request = json!({"name": name, "definition": definition.to_string(), "roleArn": ROLE});
+    let made = act(&server.url, "CreateStateMachine", &request).unwrap().json(200);
+    made["stateMachineArn"].as_str().unwrap().to_owned()
+}
+
 /// Starts workflow `n` of both kinds; both are acknowledged.
 fn start(server: &Server, machine: &str, n: usize) {
     let body = json!({"id": format!("r{n}"), "workflow": "main", "input": numbers(n)}).to_string();
     server.ask("POST", "/v1/apps/steps/runs", body.as_bytes()).json(202);
+    start_execution(server, machine, n);
+}
+
+fn start_execution(server: &Server, machine: &str, n: usize) {
     let body = json!({"stateMachineArn": machine, "name": format!("x{n}"), "input": numbers(n).to_string()});
     act(&server.url, "StartExecution", &body).unwrap().json(200);
 }
@@ -155,17 +186,65 @@ fn check_run(server: &Server, n: usize) {
     assert_eq!(found, [4 + failures(n), 4, 1], "{history}");
 }
 
-/// An execution over Lambda functions.
-fn check_execution(server: &Server, machine: &str, n: usize) {
-    let arn = format!("{}:x{n}", machine.replace(":stateMachine:", ":execution:"));
-    let described = loop {
-        let described =
-            act(&server.url, "DescribeExecution", &json!({"executionArn": arn})).unwrap().json(200);
+fn execution(machine: &str, n: usize) -> String {
+    format!("{}:x{n}", machine.replace(":stateMachine:", ":execution:"))
+}
+
+fn await_end(server: &Server, arn: &str) -> Value {
+    loop {
+        let request = json!({"executionArn": arn});
+        let described = act(&server.url, "DescribeExecution", &request).unwrap().json(200);
         if described["status"] != "RUNNING" {
-            break described;
+            return described;
         }
         std::thread::sleep(Duration::from_millis(50));
-    };
+    }
+}
+
+/// Waits until the function that was asked has ended: the history holds what it returned.
+fn await_token(server: &Server, asking: &str, asked: usize) -> String {
+    loop {
+        let events = history(server, &execution(asking, asked));
+        if let Some(submitted) = events.iter().find(|event| event["type"] == "TaskSubmitted") {
+            let output = submitted["taskSubmittedEventDetails"]["output"].as_str().unwrap();
+            let output: Value = serde_json::from_str(output).unwrap();
+            return output["Payload"].as_str().unwrap().to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn answer(server: &Server, token: &str, n: usize) -> Answer {
+    act(&server.url, "SendTaskSuccess", &json!({"taskToken": token, "output": n.to_string()})).unwrap()
+}
+
+/// An execution whose callback was acknowledged: it ended by that, and by nothing else.
+fn check_answered(server: &Server, asking: &str, asked: usize, token: &str) {
+    let arn = execution(asking, asked);
+    let described = await_end(server, &arn);
+    assert_eq!(
+        (&described["status"], &described["output"]),
+        (&json!("SUCCEEDED"), &json!(asked.to_string()))
+    );
+    let events = history(server, &arn);
+    let types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let steps = [
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSubmitted",
+        "TaskSucceeded",
+        "TaskStateExited",
+    ];
+    let steps = ["ExecutionStarted"].into_iter().chain(steps).chain(["ExecutionSucceeded"]);
+    assert!(types.iter().copied().eq(steps), "{types:?}");
+    assert_eq!(answer(server, token, asked + 1).status, 400, "a token is taken once");
+}
+
+/// An execution over Lambda functions.
+fn check_execution(server: &Server, machine: &str, n: usize) {
+    let arn = execution(machine, n);
+    let described = await_end(server, &arn);
     assert_eq!(
         (&described["status"], &described["output"]),
         (&json!("SUCCEEDED"), &json!(expected(n).to_string())),

@@ -112,6 +112,37 @@ workflows: {w: {asl: {StartAt: A, States: {A: {Type: Task, Resource: burn, End: 
 }
 
 #[test]
+fn every_kind_of_wrong_definition_is_placed_and_has_a_fix() {
+    let states = |states: &str| format!("{{\"StartAt\": \"A\", \"States\": {{\n{states}\n}}}}");
+    let end = r#""B": {"Type": "Succeed"}"#;
+    for (definition, code, place, message) in [
+        (states(r#""A": {"Type": "Pass" "End": true}"#), "SLU0003", ":2:22", "INVALID_JSON_DESCRIPTION"),
+        (states(r#""A": {"Type": "Nap", "End": true}"#), "SLU0004", ":2:15", "must be one of [Pass, Task"),
+        (states(&format!("\"A\": {{\"Type\": \"Pass\"}},\n{end}")), "SLU0004", ":2:6", "required: [Next]"),
+        (states(&format!("\"A\": {{\"Type\": \"Succeed\"}},\n{end}")), "SLU0004", ":3:1", "is not reachable"),
+        (
+            states(r#""A": {"Type": "Wait", "Seconds": "soon", "End": true}"#),
+            "SLU0004",
+            ":2:34",
+            "an integer",
+        ),
+        (states(r#""A": {"Type": "Pass", "Ende": true, "End": true}"#), "SLU0004", ":2:23", "Ende"),
+        (r#"{"StartAt": "A", "States": {}}"#.to_owned(), "SLU0004", ":1:28", "not an empty object"),
+        ("[".repeat(100_000), "SLU0003", ":1:100000", "INVALID_JSON_DESCRIPTION"),
+        (states("") + &" ".repeat(1 << 20), "SLU0004", ":1:1", "DEFINITION_TOO_LONG"),
+    ] {
+        let folder = Folder::with(&[("w.asl.json", &definition)]);
+        let error = folder.call(&["run", "w.asl.json", "--json"]).error(2);
+        assert_eq!(error["code"], code, "{error}");
+        assert!(error["message"].as_str().unwrap().contains(message), "{error}");
+        let found = error["where"].as_str().unwrap();
+        assert!(found.starts_with(&format!("w.asl.json{place}: workflows.w")), "{error}");
+        let shown = folder.call(&["run", "w.asl.json"]).stderr;
+        assert!(shown.contains("  fix: ") && shown.lines().all(|line| line.len() < 250), "{shown}");
+    }
+}
+
+#[test]
 fn what_is_wrong_points_into_the_file() {
     let broken = GREETING.replace("\"StartAt\": \"Greet\"", "\"StartAt\": \"Great\"");
     let manifest = "app: shop\nworkflows: {greet: {file: asl/greeting.asl.json}}\n";

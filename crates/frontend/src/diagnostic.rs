@@ -111,13 +111,22 @@ impl Diagnostic {
     }
 }
 
+/// Characters of a line that an excerpt shows; of a longer line, those around the mark.
+const EXCERPT_CHARS_MAX: usize = 160;
+
 fn excerpt(text: &mut String, source: &str, at: Position) {
     let Some(line) = at.line.checked_sub(1).and_then(|i| source.lines().nth(i)) else { return };
+    let before = at.column.checked_sub(1);
+    let hidden = match line.char_indices().nth(EXCERPT_CHARS_MAX) {
+        Some(_) => before.unwrap_or(0).saturating_sub(EXCERPT_CHARS_MAX / 2),
+        None => 0,
+    };
+    let line: String = line.chars().skip(hidden).take(EXCERPT_CHARS_MAX).collect();
     let line = line.replace('\t', " ");
     let number = at.line.to_string();
     let margin = " ".repeat(number.len());
     let _ = writeln!(text, "  {margin} |\n  {number} | {}", line.trim_end());
-    match at.column.checked_sub(1) {
+    match before.map(|before| before - hidden) {
         Some(before) => {
             let _ = writeln!(text, "  {margin} | {}^", " ".repeat(before));
         }

@@ -135,6 +135,8 @@ impl Parser<'_> {
     /// A field's value is of another shape than it takes.
     pub(super) fn mistyped(&mut self, fields: &Fields<'_>, name: &str, node: &Node, expected: &str) {
         let found = match node.value() {
+            Value::Array(items) if items.is_empty() => "an empty array".to_owned(),
+            Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
             long @ (Value::Array(_) | Value::Object(_)) => format!("an {}", long.type_name()),
             scalar => scalar.to_json(),
         };

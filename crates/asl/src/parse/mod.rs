@@ -107,7 +107,7 @@ impl<'a> Parser<'a> {
     fn machine(&mut self) -> Option<Machine> {
         if self.text.len() > DEFINITION_BYTES_MAX {
             let message = format!("The definition is longer than {DEFINITION_BYTES_MAX} bytes");
-            self.error(code::SCHEMA_VALIDATION_FAILED, None, 0, message);
+            self.error(code::DEFINITION_TOO_LONG, None, 0, message);
             return None;
         }
         let root = self.root()?;

@@ -160,6 +160,7 @@ class Express(Case):
     def test_hosts_with_the_prefix_of_aws_are_one_server(self):
         def redirected(request, **_):
             self.assertTrue(request.url.startswith("http://sync-"), request.url)
+            request.headers["Host"] = request.url.split("/")[2]
             request.url = request.url.replace("http://sync-", "http://", 1)
 
         prefixed = client(inject_host_prefix=True)

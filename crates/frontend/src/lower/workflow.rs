@@ -151,6 +151,7 @@ fn fix(code: &str) -> &'static str {
         code::INVALID_JSON_DESCRIPTION => {
             "mend the JSON: quotes around names, commas between, none after the last"
         }
+        code::DEFINITION_TOO_LONG => "move parts of it to workflows of their own",
         code::INVALID_RESOURCE => "name a function of the app, or give an ARN",
         code::MISSING_END_STATE => "give one of the states `\"End\": true`, or add a Succeed or Fail state",
         code::DUPLICATE_STATE_NAME => "give every state a name of its own, those in branches and maps too",

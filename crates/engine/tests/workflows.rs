@@ -1,0 +1,84 @@
+//! Workflows that runs host: who may say what of a task.
+
+use sluice_asl::execution::{Event, Settings, TaskId};
+use sluice_engine::{InputKind, Origin, OutboxId, Reply, Start, Status, WorkflowStart};
+use sluice_expression::Value;
+use sluice_sim::{Recipe, World};
+use sluice_types::{RunKey, Steps, Version, Workflow, WorkflowIx};
+use std::sync::Arc;
+
+const RUN: RunKey = RunKey(77);
+const ASKS: &str = r#"{"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "End": true,
+    "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+    "Parameters": {"token.$": "$$.Task.Token"}}}}"#;
+
+/// A run whose workflow waits for a callback: the task, and the outbox entry of its request.
+fn asking() -> (World, TaskId, OutboxId) {
+    let mut world = World::durable(5);
+    let mut program = Recipe::new("app").function("see", &[]).build();
+    let steps = Steps::States { definition: ASKS.into(), aws_limits: false };
+    Arc::make_mut(&mut program).workflows.push(Workflow { name: "ask".into(), steps });
+    world.deploy(&program);
+    let settings = Settings {
+        id: "x".into(),
+        name: "x".into(),
+        role: "".into(),
+        machine_id: "ask".into(),
+        machine_name: "ask".into(),
+        start_ms: 0,
+        seed: 1,
+        key: 77,
+        aws_limits: false,
+        records_history: true,
+        token_prefix: "77.".into(),
+    };
+    let workflow = WorkflowStart { workflow: WorkflowIx(0), input: "{}".into(), settings };
+    world.submit(InputKind::Start(Box::new(Start {
+        run: RUN,
+        namespace: "default".into(),
+        id: "asking".into(),
+        app: World::APP,
+        version: Version(1),
+        objects: Vec::new(),
+        events: Vec::new(),
+        seal: true,
+        request: 0,
+        seed: 1,
+        incarnation: 0,
+        origin: Origin::Client,
+        workflow: Some(Box::new(workflow)),
+    })));
+    let run = world.run(RUN);
+    let task = run.execution().and_then(|execution| execution.awaited().next()).expect("it waits");
+    let owed = (0..8).map(|seq| OutboxId { run: RUN, seq }).find(|from| run.owes(*from));
+    let from = owed.expect("the request is owed");
+    (world, task, from)
+}
+
+fn succeeded(world: &mut World, task: TaskId, from: Option<OutboxId>, output: i64) -> bool {
+    let event = Box::new(Event::Succeeded { task, output: Value::Int(output) });
+    world.submit(InputKind::Workflow { run: RUN, event, incarnation: 0, acknowledges: from });
+    matches!(world.replies.last(), Some(Reply::Accepted))
+}
+
+#[test]
+fn a_callback_ends_a_task_and_a_repeated_report_of_its_request_does_not() {
+    let (mut world, task, from) = asking();
+    assert!(succeeded(&mut world, task, Some(from), 1));
+    assert!(!succeeded(&mut world, task, Some(from), 1), "it was reported before");
+    world.run(RUN).check();
+    assert_eq!(world.status(RUN).0, Status::Running);
+    assert!(succeeded(&mut world, task, None, 2));
+    assert_eq!(world.outputs(RUN), [("ask".into(), "2".into())]);
+    assert_eq!(world.status(RUN).0, Status::Succeeded);
+}
+
+#[test]
+fn a_callback_may_come_before_the_report_of_its_request() {
+    let (mut world, task, from) = asking();
+    assert!(succeeded(&mut world, task, None, 2));
+    assert!(!world.run(RUN).owes(from), "nobody needs to be asked any more");
+    assert!(!succeeded(&mut world, task, Some(from), 1));
+    assert_eq!(world.outputs(RUN), [("ask".into(), "2".into())]);
+    world.run(RUN).check();
+}
