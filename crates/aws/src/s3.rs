@@ -1,12 +1,13 @@
 //! Amazon S3, or what speaks like it: objects are read, written and listed.
 //!
 //! Where it is and with which key say the variables that AWS's own programs read. It is addressed by path
-//! (`ENDPOINT/BUCKET/KEY`), and spoken to without TLS.
+//! (`ENDPOINT/BUCKET/KEY`). An `https://` endpoint is trusted by Mozilla's roots, or by those of `AWS_CA_BUNDLE`.
 
 use crate::signature::{Credentials, authorization, hex};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Largest object that is read, in bytes.
 pub const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -23,6 +24,8 @@ const QUERY: &AsciiSet = &PATH.add(b'/');
 #[derive(Debug)]
 pub struct S3 {
     endpoint: String,
+    /// What requests to it name as their host.
+    host: String,
     region: String,
     credentials: Option<(Credentials, Option<String>)>,
     agent: ureq::Agent,
@@ -31,12 +34,17 @@ pub struct S3 {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No endpoint is set.
-    #[error("no S3 endpoint is set: set AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL of the server")]
-    NoEndpoint,
-    /// The endpoint wants TLS.
-    #[error("the S3 endpoint {0} cannot be used: only http:// endpoints can")]
+    /// The endpoint is no address.
+    #[error("the S3 endpoint {0} cannot be used: it has to begin with https:// or http://")]
     Endpoint(String),
+    /// The roots that are to be trusted cannot be read.
+    #[error("the certificates in {path} (AWS_CA_BUNDLE) cannot be used: {reason}")]
+    Roots {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// It could not be reached.
     #[error("{0}")]
     Transport(Box<ureq::Error>),
@@ -77,21 +85,26 @@ impl S3 {
     /// As the environment says; the region of `own` where it names none.
     pub fn from_environment(own: &str) -> Result<Self, Error> {
         let text = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let endpoint = text("AWS_ENDPOINT_URL_S3").or_else(|| text("AWS_ENDPOINT_URL"));
-        let endpoint = endpoint.ok_or(Error::NoEndpoint)?;
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
-        if !endpoint.starts_with("http://") {
-            return Err(Error::Endpoint(endpoint));
-        }
         let region = text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")).unwrap_or_else(|| own.into());
+        let endpoint = text("AWS_ENDPOINT_URL_S3").or_else(|| text("AWS_ENDPOINT_URL"));
+        let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let Some((_, host)) =
+            endpoint.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))
+        else {
+            return Err(Error::Endpoint(endpoint));
+        };
+        let host = host.split('/').next().unwrap_or_default().to_owned();
         let key = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY"));
         let credentials = key.map(|(id, secret)| {
             let credentials = Credentials { access_key_id: id.into(), secret_access_key: secret.into() };
             (credentials, text("AWS_SESSION_TOKEN"))
         });
-        let config =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
-        Ok(Self { endpoint, region, credentials, agent: config.into() })
+        let roots = text("AWS_CA_BUNDLE").map_or(Ok(RootCerts::WebPki), |path| roots(&path))?;
+        let tls = TlsConfig::builder().root_certs(roots).build();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls);
+        let agent = config.timeout_global(Some(PATIENCE)).build().into();
+        Ok(Self { endpoint, host, region, credentials, agent })
     }
 
     /// The bytes of an object.
@@ -165,8 +178,8 @@ impl S3 {
         let time = sluice_runtime::time::rfc3339(now.map_or(0, |now| now.as_millis() as u64));
         let time: String = time[..19].chars().filter(|c| !"-:".contains(*c)).chain(['Z']).collect();
         let hash = hex(&Sha256::digest(body));
-        let host = self.endpoint.trim_start_matches("http://").split('/').next().unwrap_or_default();
-        let mut signed = vec![("host", host), ("x-amz-content-sha256", &*hash), ("x-amz-date", &*time)];
+        let mut signed =
+            vec![("host", &*self.host), ("x-amz-content-sha256", &*hash), ("x-amz-date", &*time)];
         signed.extend(token.as_deref().map(|token| ("x-amz-security-token", token)));
         let authorization =
             authorization(credentials, [&self.region, "s3"], &time, (method, path, query), &signed, &hash);
@@ -178,6 +191,25 @@ impl S3 {
         headers.extend(token.clone().map(|token| ("x-amz-security-token", token)));
         headers
     }
+}
+
+/// The certificates of a file.
+fn roots(path: &str) -> Result<RootCerts, Error> {
+    let wrong = |reason: String| Error::Roots { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let items: Result<Vec<PemItem<'_>>, _> = parse_pem(&pem).collect();
+    let items = items.map_err(|error| wrong(error.to_string()))?;
+    let found: Vec<_> = items
+        .into_iter()
+        .filter_map(|item| match item {
+            PemItem::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if found.is_empty() {
+        return Err(wrong("it holds no certificate".to_owned()));
+    }
+    Ok(found.into())
 }
 
 fn with<B>(request: ureq::RequestBuilder<B>, headers: &[(&'static str, String)]) -> ureq::RequestBuilder<B> {

@@ -25,6 +25,7 @@ fn asking() -> (World, TaskId, OutboxId) {
         role: "".into(),
         machine_id: "ask".into(),
         machine_name: "ask".into(),
+        machine_qualifier: "".into(),
         start_ms: 0,
         seed: 1,
         key: 77,

@@ -1,18 +1,26 @@
 """Distributed Maps over S3. Run by items.rs with the binary in SLUICE_BINARY; the S3 is moto, which checks signatures."""
 
 import concurrent.futures
+import datetime
 import gzip
+import ipaddress
 import json
 import logging
 import os
 import subprocess
+import threading
 import time
 import unittest
 import urllib.request
 
 import boto3
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from moto.server import DomainDispatcherApplication, ThreadedMotoServer, create_backend_app
+from werkzeug.serving import make_server
 
 ROLE = "arn:aws:iam::123456789012:role/test"
 CONFIG = Config(retries={"max_attempts": 1}, read_timeout=120, proxies={})
@@ -50,12 +58,12 @@ def client(service, url, key="test", secret="test"):
 class Server:
     """A `sluice server` that knows the S3 and a key."""
 
-    def __init__(self, name, key, secret):
+    def __init__(self, name, key, secret, **settings):
         arguments = ["server", "--addr", "127.0.0.1:0", "--data", name]
         env = dict(os.environ, AWS_ENDPOINT_URL=S3_URL, AWS_REGION="us-east-1", SLUICE_CORE="any", NO_PROXY="*")
         env.pop("AWS_ENDPOINT_URL_S3", None)
         env.pop("AWS_SESSION_TOKEN", None)
-        env.update(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
+        env.update(settings, AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
         self.process = subprocess.Popen(
             [os.environ["SLUICE_BINARY"], *arguments], env=env, stdout=subprocess.PIPE, text=True
         )
@@ -106,7 +114,7 @@ def setUpModule():
     S3 = client("s3", S3_URL, key["AccessKeyId"], key["SecretAccessKey"])
     S3.create_bucket(Bucket="shop")
     SERVER = Server("data", key["AccessKeyId"], key["SecretAccessKey"])
-    globals()["KEY_ID"] = key["AccessKeyId"]
+    globals().update(KEY_ID=key["AccessKeyId"], SECRET=key["SecretAccessKey"])
 
 
 def tearDownModule():
@@ -313,6 +321,63 @@ class Errors(unittest.TestCase):
         finally:
             server.stop()
         self.check(found, "States.ItemReaderFailed", "SignatureDoesNotMatch")
+
+
+class Encrypted(unittest.TestCase):
+    """The same S3 behind TLS, with a certificate of its own."""
+
+    def setUp(self):
+        self.certificate, key = os.path.abspath("s3.pem"), os.path.abspath("s3.key")
+        issue(self.certificate, key)
+        self.front = make_server(
+            "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, ssl_context=(self.certificate, key)
+        )
+        threading.Thread(target=self.front.serve_forever, daemon=True).start()
+        self.url = f"https://127.0.0.1:{self.front.port}"
+
+    def tearDown(self):
+        self.front.shutdown()
+
+    def ran(self, name, **settings):
+        put("in/one.json", "[1]")
+        server = Server(name, KEY_ID, SECRET, AWS_ENDPOINT_URL=self.url, **settings)
+        try:
+            return server.run(name, ItemReader=reader("in/one.json"), ResultWriter=writer("tls/"))
+        finally:
+            server.stop()
+
+    def test_trusted(self):
+        found = self.ran("trusted", AWS_CA_BUNDLE=self.certificate)
+        self.assertEqual(found["status"], "SUCCEEDED", found)
+        self.assertIn("ResultWriterDetails", json.loads(found["output"]))
+
+    def test_not_trusted(self):
+        found = self.ran("untrusted")
+        self.assertEqual((found["status"], found["error"]), ("FAILED", "States.ItemReaderFailed"))
+        self.assertIn("certificate", found["cause"])
+
+
+def issue(certificate_path, key_path):
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    with open(certificate_path, "wb") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+    with open(key_path, "wb") as file:
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        file.write(key.private_bytes(encoding, form, serialization.NoEncryption()))
 
 
 if __name__ == "__main__":
