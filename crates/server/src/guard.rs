@@ -114,7 +114,9 @@ mod tests {
     #[test]
     fn without_a_token_only_this_machine_is_answered() {
         let guard = Guard::new(None, false);
-        for host in ["127.0.0.1:7117", "localhost", "LocalHost:80", "[::1]:7117", "127.9.9.9", "sync-localhost:80"] {
+        for host in
+            ["127.0.0.1:7117", "localhost", "LocalHost:80", "[::1]:7117", "127.9.9.9", "sync-localhost:80"]
+        {
             assert!(guard.check("/v1/apps", &headers(&[(HOST, host)])).is_ok(), "{host}");
         }
         for host in [
