@@ -24,7 +24,6 @@ fn asking() -> (World, TaskId, OutboxId) {
         name: "x".into(),
         role: "".into(),
         machine_id: "ask".into(),
-        machine_qualifier: "".into(),
         machine_name: "ask".into(),
         machine_qualifier: "".into(),
         start_ms: 0,
