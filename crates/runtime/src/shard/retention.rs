@@ -57,8 +57,14 @@ impl<P: Ports> Shard<P> {
             false => ended.last().copied().unwrap_or_default(),
         };
         for Ended { run, .. } in ended {
+            // What the store says is as old as its last checkpoint: the run may have been redriven since.
+            let is_known = self.load(run)?;
+            let ended_ms = self.durable.run(run).and_then(sluice_engine::Run::ended_ms);
+            if !is_known || ended_ms.is_none_or(|ended_ms| ended_ms >= before_ms) {
+                continue;
+            }
             // Without room in the log it is met again at the next look.
-            if self.load(run)? && self.submit(InputKind::Forget { run }, Priority::NewWork).is_err() {
+            if self.submit(InputKind::Forget { run }, Priority::NewWork).is_err() {
                 break;
             }
         }
