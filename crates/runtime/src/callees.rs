@@ -37,7 +37,7 @@ pub enum Callee {
 }
 
 /// An error as workflows know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {
     /// Its name, for example `Lambda.ResourceNotFoundException`.
     pub error: String,
@@ -60,6 +60,8 @@ pub struct CalledRun {
     pub workflow: Option<WorkflowRequest>,
     /// Handed back to [`Callees::answer`].
     pub form: u8,
+    /// What the task is told if a run that it has not started has this id.
+    pub taken: Fault,
 }
 
 /// What can be looked up while a name is resolved.

@@ -124,6 +124,7 @@ impl AwsCallees {
             objects: Vec::new(),
             workflow: request.workflow,
             form: if wait == Wait::Sync2 { EXECUTION_JSON } else { EXECUTION },
+            taken: sfn("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
         };
         Ok(match wait {
             Wait::None => {

@@ -107,6 +107,17 @@ class Activities(Case):
         self.aws.send_task_success(taskToken=json.loads(task["input"])["token"], output='"done"')
         self.assertEqual(self.ended(execution)["output"], '"done"')
 
+    def test_a_name_is_given_once(self):
+        inner = self.create(PASS, name=self.name + "-inner")
+        for form in ("", ".sync", ".sync:2"):
+            once = {"StateMachineArn": inner, "Name": "once" + form.replace(":", "").replace(".", "-")}
+            task = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution" + form, "Parameters": once}
+            outer = self.create(task, name=self.name + once["Name"])
+            self.assertEqual(self.ended(self.start(outer))["status"], "SUCCEEDED")
+            again = self.ended(self.start(outer))
+            self.assertEqual((again["status"], again["error"]), ("FAILED", "StepFunctions.ExecutionAlreadyExistsException"))
+            self.assertIn("Execution Already Exists", again["cause"])
+
 
 class MapRuns(Case):
     def distributed(self, *states, **fields):

@@ -40,41 +40,50 @@ impl<P: Ports> Shard<P> {
         let Caller { run, incarnation, task, .. } = caller;
         let task = TaskRef { run, incarnation, task, from: Some(from) };
         if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
-            return self.refuse_task(task, &too_deep());
+            return self.refuse_task(task, failed(&too_deep()));
         }
         let callees = self.options.callees.clone();
         match callees.resolve(&request, task, &Apps(&self.durable)) {
             Callee::Run(called) => {
-                if let Err(problem) = self.call(from, Some(caller), *called) {
-                    self.refuse_task(task, &problem);
+                if let Err(fault) = self.call(from, caller, true, *called) {
+                    self.refuse_task(task, fault);
                 }
             }
-            Callee::Started(called, output) => match self.call(from, None, *called) {
-                Ok(_) => drop(self.report_task(task, Event::Succeeded { task: task.task, output })),
-                Err(problem) => self.refuse_task(task, &problem),
+            Callee::Started(called, output) => match self.call(from, caller, false, *called) {
+                Ok(()) => drop(self.report_task(task, Event::Succeeded { task: task.task, output })),
+                Err(fault) => self.refuse_task(task, fault),
             },
             Callee::Activity(activity) => self.offer(activity, task, &request),
             Callee::Errand => callees.perform(request, task),
-            Callee::Refused(Fault { error, cause }) => {
-                let (error, cause) = (error.into(), cause.into());
-                drop(
-                    self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }),
-                );
-            }
+            Callee::Refused(fault) => self.refuse_task(task, fault),
         }
     }
 
-    fn refuse_task(&mut self, task: TaskRef, problem: &Problem) {
-        let (error, cause) = (Arc::from("States.TaskFailed"), Arc::from(problem.message.as_str()));
+    fn refuse_task(&mut self, task: TaskRef, fault: Fault) {
+        let (error, cause) = (fault.error.into(), fault.cause.into());
         drop(self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }));
     }
 
-    /// Starts the run that a task is the work of.
-    fn call(&mut self, from: OutboxId, caller: Option<Caller>, called: CalledRun) -> Result<RunKey, Problem> {
-        let CalledRun { app, version, id, objects, workflow, form } = called;
-        if let Some(known) = id.as_deref().map(|id| self.find(id)).transpose()?.flatten() {
-            return Ok(known);
+    /// Starts the run that a task is the work of, unless the task has started it before. `waits` if it is told of the end.
+    fn call(&mut self, from: OutboxId, caller: Caller, waits: bool, called: CalledRun) -> Result<(), Fault> {
+        let request = asked_by(from, caller.incarnation);
+        let known = called.id.as_deref().map(|id| self.find(id)).transpose();
+        if let Some(known) = known.map_err(|problem| failed(&problem))?.flatten() {
+            let run = self.durable.run(known).expect("a found run is loaded");
+            return if run.request() == request { Ok(()) } else { Err(called.taken) };
         }
+        self.start_called(from, caller, waits, called, request).map_err(|problem| failed(&problem))
+    }
+
+    fn start_called(
+        &mut self,
+        from: OutboxId,
+        caller: Caller,
+        waits: bool,
+        called: CalledRun,
+        request: u128,
+    ) -> Result<(), Problem> {
+        let CalledRun { app, version, id, objects, workflow, form, taken: _ } = called;
         let app = self.app_named(&app)?;
         let (newest, _) = self.durable.app(app).expect("a named app exists").current();
         let version = version.unwrap_or(newest);
@@ -86,9 +95,9 @@ impl<P: Ports> Shard<P> {
         let workflow =
             workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
         let objects = self.objects(app, &program, objects)?;
-        let origin = match caller {
-            Some(caller) => Origin::Call { from, caller: Caller { form, ..caller } },
-            None => Origin::Client,
+        let origin = match waits {
+            true => Origin::Call { from, caller: Caller { form, ..caller } },
+            false => Origin::Client,
         };
         let start = Start {
             run,
@@ -99,7 +108,7 @@ impl<P: Ports> Shard<P> {
             objects,
             events: Vec::new(),
             seal: true,
-            request: 0,
+            request,
             seed: self.world.random(),
             incarnation: 0,
             origin,
@@ -107,10 +116,10 @@ impl<P: Ports> Shard<P> {
         };
         self.submit(InputKind::Start(Box::new(start)), Priority::Progress)?;
         self.stats.runs_started += 1;
-        if caller.is_some() && self.express.run(from.run).is_some() {
+        if waits && self.express.run(from.run).is_some() {
             self.apply_express(InputKind::Called { from, child: run });
         }
-        Ok(run)
+        Ok(())
     }
 
     /// Something is known of a task.
@@ -129,7 +138,7 @@ impl<P: Ports> Shard<P> {
         }
         let answer = match self.view(from.run, true) {
             Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
-            Err(problem) => Err(Fault { error: "States.TaskFailed".to_owned(), cause: problem.message }),
+            Err(problem) => Err(failed(&problem)),
         };
         let task = to.task;
         let event = match answer {
@@ -151,6 +160,17 @@ impl<P: Ports> Shard<P> {
             self.forward_express(kind);
         }
     }
+}
+
+/// What tells the runs that a task has started from those that others have, as the request does for clients.
+fn asked_by(from: OutboxId, incarnation: u32) -> u128 {
+    let OutboxId { run, seq } = from;
+    let parts = [run.0.to_le_bytes(), (u64::from(seq) << 32 | u64::from(incarnation)).to_le_bytes()];
+    xxhash_rust::xxh3::xxh3_128(&parts.concat())
+}
+
+fn failed(problem: &Problem) -> Fault {
+    Fault { error: "States.TaskFailed".to_owned(), cause: problem.message.clone() }
 }
 
 fn too_deep() -> Problem {

@@ -25,7 +25,7 @@ fn the_whole_must_be_a_machine() {
     );
     refuses(
         r#"{"StartAt": "A", "States": {}}"#,
-        "SCHEMA_VALIDATION_FAILED: The value for the field 'States' must be an object that is not empty, not an object \
+        "SCHEMA_VALIDATION_FAILED: The value for the field 'States' must be an object that is not empty, not an empty object \
          at /States",
     );
 }
