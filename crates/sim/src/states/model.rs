@@ -163,29 +163,37 @@ impl Thinking<'_> {
             }
             Kind::Parallel(branches) => {
                 let given = with(&with(data, "seen", Value::Null), "outer", tries.into());
-                let blocks = branches.iter().map(|block| (block, given.clone())).collect();
+                let blocks = branches.iter().map(|block| (block, vec![given.clone()])).collect();
                 self.all(blocks, data, variables)?
             }
             Kind::Map(body, _) => {
                 let items = data["items"].as_array().cloned().unwrap_or_default();
-                let given = |item| json!({"n": item, "items": data["items"], "seen": null, "outer": tries});
-                let blocks = items.into_iter().map(|item| (body, given(item))).collect();
+                let given = |item: &Value, tries: u64| json!({"n": item, "items": data["items"], "seen": null, "outer": tries});
+                // An iteration that had to wait for its turn until after a redrive begins when no retry counts any more.
+                let counts = if self.redriven && tries > 0 { vec![tries, 0] } else { vec![tries] };
+                let givens = |item: &Value| counts.iter().map(|tries| given(item, *tries)).collect();
+                let blocks = items.iter().map(|item| (body, givens(item))).collect();
                 self.all(blocks, data, variables)?
             }
         })
     }
 
-    /// All blocks: the lists of their outputs, and every error that one of them may end with.
+    /// All blocks, with every input that each may be given: the lists of their outputs, and every error that one of them
+    /// may end with.
     fn all(
         &mut self,
-        blocks: Vec<(&Block, Value)>,
+        blocks: Vec<(&Block, Vec<Value>)>,
         data: &Value,
         variables: &Variables,
     ) -> Option<Vec<Step>> {
         let (mut lists, mut steps) = (vec![Vec::new()], Vec::new());
-        for (block, given) in blocks {
+        for (block, givens) in blocks {
             let mut longer = Vec::new();
-            for end in self.from(block, 0, given, variables.clone())? {
+            let mut ends = Vec::new();
+            for given in givens {
+                push(&mut ends, self.from(block, 0, given, variables.clone())?)?;
+            }
+            for end in ends {
                 match end {
                     End::Output(output) => {
                         let more = lists
