@@ -8,7 +8,6 @@ use crate::callees::TaskRef;
 use crate::handle::Answer;
 use crate::ports::Ports;
 use sluice_asl::execution::{Event, TaskRequest};
-use sluice_types::Problem;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -82,7 +81,7 @@ impl<P: Ports> Shard<P> {
         let Offered { task, given } = offered;
         match self.report_task(task, Event::Started { task: task.task, worker: asker.name }) {
             Ok(_) => self.say(move || drop(asker.answer.send(Ok(Some(given))))),
-            Err(problem) => drop::<Result<_, Result<_, Problem>>>(asker.answer.send(Err(problem))),
+            Err(problem) => self.refuse(asker.answer, problem),
         }
     }
 }

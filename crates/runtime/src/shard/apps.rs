@@ -19,7 +19,7 @@ impl<P: Ports> Shard<P> {
         match self.deploy_changed(request) {
             Ok((Some(lsn), view)) => self.answers.expect(lsn, Submitter::Deploy(view, answer)),
             Ok((None, view)) => self.say(move || drop(answer.send(Ok(view)))),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 

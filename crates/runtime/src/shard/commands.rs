@@ -46,7 +46,7 @@ impl<P: Ports> Shard<P> {
         });
         match submitted {
             Ok(lsn) => self.answers.expect(lsn, Submitter::Done(answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
@@ -71,7 +71,7 @@ impl<P: Ports> Shard<P> {
         });
         match submitted {
             Ok(lsn) => self.answers.expect(lsn, Submitter::Put(answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
@@ -84,7 +84,7 @@ impl<P: Ports> Shard<P> {
         });
         match submitted {
             Ok(lsn) => self.answers.expect(lsn, Submitter::Put(answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 

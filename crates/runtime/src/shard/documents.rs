@@ -26,7 +26,7 @@ impl<P: Ports> Shard<P> {
         });
         match submitted {
             Ok(lsn) => self.answers.expect(lsn, Submitter::Document(lsn.0, answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 

@@ -14,7 +14,7 @@ impl<P: Ports> Shard<P> {
     pub(super) fn events(&mut self, events: EventPack, answer: Answer<EventsReply>) {
         match self.take_events(events) {
             Ok((lsn, reply)) => self.answers.expect(lsn, Submitter::Events(reply, answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 

@@ -37,7 +37,7 @@ pub use checkpoint::{ROOT, Root, UNNAMED};
 pub use recovery::Opened;
 
 use crate::bundles::Bundles;
-use crate::handle::Command;
+use crate::handle::{Answer, Command};
 use crate::ports::{Ports, Report, World};
 use answers::{Answers, Held};
 use flights::Flights;
@@ -290,6 +290,14 @@ impl<P: Ports> Shard<P> {
         match last <= self.log.durable() && self.held.is_empty() {
             true => answer(),
             false => self.held.push_back((last, Held::Answer(Box::new(answer)))),
+        }
+    }
+
+    /// Refuses a request. The reason may be something that is applied, but not durable: then it is not told before.
+    fn refuse<T: Send + 'static>(&mut self, answer: Answer<T>, problem: Problem) {
+        match self.failed.clone() {
+            Some(failed) => drop(answer.send(Err(failed))),
+            None => self.say(move || drop(answer.send(Err(problem)))),
         }
     }
 

@@ -17,11 +17,11 @@ impl<P: Ports> Shard<P> {
         match self.started_before(&request, digest) {
             Ok(Some(started)) => return self.say(move || drop(answer.send(Ok(started)))),
             Ok(None) => {}
-            Err(problem) => return self.say(move || drop(answer.send(Err(problem)))),
+            Err(problem) => return self.refuse(answer, problem),
         }
         match self.begin(request, digest) {
             Ok((lsn, started)) => self.answers.expect(lsn, Submitter::Start(started, answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
@@ -148,7 +148,7 @@ impl<P: Ports> Shard<P> {
         });
         match request {
             Ok(request) => self.start(request, answer),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 

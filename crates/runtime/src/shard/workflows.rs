@@ -73,7 +73,7 @@ impl<P: Ports> Shard<P> {
         let submitted = self.load(task.run).and_then(|_| self.report_task(task, event));
         match submitted {
             Ok(lsn) => self.answers.expect(lsn, Submitter::Done(answer)),
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
@@ -91,7 +91,7 @@ impl<P: Ports> Shard<P> {
                 };
                 self.report_from_outside(at, event, answer);
             }
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
@@ -118,7 +118,7 @@ impl<P: Ports> Shard<P> {
                     answer,
                 );
             }
-            Err(problem) => drop(answer.send(Err(problem))),
+            Err(problem) => self.refuse(answer, problem),
         }
     }
 
