@@ -95,7 +95,7 @@ impl<P: Ports> Shard<P> {
     }
 }
 
-fn lost(run: &Run, line: u64) -> Problem {
+pub(super) fn lost(run: &Run, line: u64) -> Problem {
     let message = format!("line {line} of the history of run {} is not in the data directory", run.id());
     Problem::new(Code::DATA_CORRUPT, message, "restore it from a backup; the run itself is not affected")
 }

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use super::answers::Submitter;
+use super::views::lost;
 use crate::api::{HISTORY_LINES_MAX, HistoryPage, HistoryRequest, NewObject, WorkflowRequest};
 use crate::callees::TaskRef;
 use crate::handle::{Answer, TokenEvent};
@@ -138,6 +139,9 @@ impl<P: Ports> Shard<P> {
                 lines.reverse();
             } else {
                 lines.retain(|(_, seq)| *seq >= next);
+            }
+            if lines.is_empty() {
+                return Err(lost(run, next));
             }
             for (entry, seq) in lines {
                 let event = match entry.kind {
