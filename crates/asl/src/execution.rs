@@ -12,6 +12,7 @@ mod chance;
 mod clock;
 mod context;
 mod data;
+mod effort;
 mod ending;
 mod enter;
 mod event;
@@ -47,12 +48,13 @@ pub use names::PartName;
 pub use request::{MapResults, Output, Request, TaskId, TaskRequest, Wait, Work};
 pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
-pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status};
+pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status, VARIABLES_BYTES_MAX};
 pub use trial::{Mock, Progress, Stage, Trial, TrialEnd, TrialInput, Verdict};
 pub use turn::STEPS_PER_SLICE;
 
 use crate::Machine;
 use chance::Chance;
+use effort::Effort;
 use failure::{Failure, RUNTIME, TIMEOUT};
 use frames::{Doing, Frame, FrameIx, Frames};
 use ledgers::Ledgers;
@@ -94,6 +96,9 @@ pub struct Execution {
     watch: Option<Box<trial::Watch>>,
     #[serde(skip)]
     fixed_context: OnceLock<context::Fixed>,
+    /// That the turn has not paid for yet.
+    #[serde(skip)]
+    effort: Effort,
 }
 
 impl Execution {
@@ -134,6 +139,7 @@ impl Execution {
             now_ms,
             watch: None,
             fixed_context: OnceLock::new(),
+            effort: Effort::default(),
         }
     }
 
@@ -270,7 +276,7 @@ impl Execution {
 
     fn task_went_on(&mut self, frame: &mut Frame, ix: FrameIx, event: Event, turn: &mut Turn<'_>) -> Flow {
         match event {
-            Event::Submitted { output, .. } => self.task_submitted(frame, output, turn),
+            Event::Submitted { output, .. } => return self.task_submitted(frame, ix, output, turn),
             Event::Started { worker, .. } => self.task_started(frame, ix, worker, turn),
             Event::Heartbeat { .. } => self.heartbeat(frame, ix, turn),
             Event::Succeeded { output, .. } => return self.task_succeeded(frame, ix, output, turn),

@@ -28,6 +28,8 @@ pub struct Scope<'a> {
     pub result: Option<&'a Value>,
     /// `$states.errorOutput`, in a catcher.
     pub error_output: Option<&'a Value>,
+    /// Whether intrinsic functions keep AWS's limits.
+    pub aws_limits: bool,
     /// Time and randomness.
     pub world: &'a mut dyn World,
 }

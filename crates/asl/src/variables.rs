@@ -1,6 +1,6 @@
 //! Variables of a running state machine.
 
-use sluice_expression::Value;
+use sluice_expression::{Excess, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,6 +32,15 @@ impl Variables {
     /// The variables of this scope alone, by name.
     pub fn own(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
         self.own.iter()
+    }
+
+    /// Bytes of JSON of all variables in scope, if they are at most `bytes_max` and none nests too deep.
+    pub fn measure(&self, bytes_max: usize) -> Result<usize, Excess> {
+        let mut bytes = self.outer.as_deref().map_or(Ok(0), |outer| outer.measure(bytes_max))?;
+        for value in self.own.values() {
+            bytes += value.measure(bytes_max - bytes)?;
+        }
+        Ok(bytes)
     }
 
     /// Whether no scope has a variable.

@@ -4,9 +4,11 @@
 
 pub mod digest;
 pub mod jsonata;
+mod measure;
 pub mod path;
 mod value;
 mod world;
 
+pub use measure::{Excess, VALUE_NESTING_MAX};
 pub use value::{Map, ParseError, Value};
 pub use world::{World, uuid};

@@ -9,6 +9,9 @@ pub trait World {
 
     /// The next number of a uniform distribution.
     fn random_u64(&mut self) -> u64;
+
+    /// Is told how many steps an evaluation has taken.
+    fn spent(&mut self, _steps: u64) {}
 }
 
 /// A random UUID (version 4), as text.

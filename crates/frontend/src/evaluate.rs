@@ -161,6 +161,7 @@ impl Question {
             variables: &variables,
             result: None,
             error_output: None,
+            aws_limits: false,
             world,
         };
         Ok(call.evaluate(&mut scope)?)

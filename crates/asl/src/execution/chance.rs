@@ -1,5 +1,6 @@
 //! Randomness from a seed, and the time of an event: the world of an execution's expressions.
 
+use super::effort::Effort;
 use serde::{Deserialize, Serialize};
 use sluice_expression::World;
 use std::fmt::Write;
@@ -43,6 +44,7 @@ impl Chance {
 pub(super) struct Moment<'a> {
     pub now_ms: u64,
     pub chance: &'a mut Chance,
+    pub effort: &'a mut Effort,
 }
 
 impl World for Moment<'_> {
@@ -52,5 +54,9 @@ impl World for Moment<'_> {
 
     fn random_u64(&mut self) -> u64 {
         self.chance.next()
+    }
+
+    fn spent(&mut self, steps: u64) {
+        self.effort.evaluated(steps);
     }
 }

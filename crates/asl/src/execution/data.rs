@@ -6,13 +6,13 @@ use super::context::{About, StateContext};
 use super::failure::{DATA_LIMIT_EXCEEDED, Failure};
 use super::frames::{Doing, Frame};
 use super::history::HistoryKind;
-use super::settings::PAYLOAD_BYTES_MAX;
 use super::trial::Stage;
 use super::turn::{Flow, Turn};
 use crate::machine::{Next, QueryLanguage, State};
 use crate::{Fault, Scope, Template};
 use sluice_expression::path::{Path, ReferencePath, Root};
-use sluice_expression::{Map, Value};
+use sluice_expression::{Excess, Map, VALUE_NESTING_MAX, Value};
+use sluice_types::limits::WORKFLOW_VALUE_BYTES_MAX;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -55,13 +55,14 @@ impl Execution {
             fixed: &self.fixed_context,
         };
         let context = StateContext { about, frame, state, token: view.token, built: OnceCell::new() };
-        let mut world = Moment { now_ms: turn.now_ms, chance: &mut self.chance };
+        let mut world = Moment { now_ms: turn.now_ms, chance: &mut self.chance, effort: &mut self.effort };
         let mut scope = Scope {
             input: view.input,
             context: &context,
             variables: &frame.variables,
             result: view.result,
             error_output: view.error_output,
+            aws_limits: self.settings.aws_limits,
             world: &mut world,
         };
         Ok(evaluate(&mut scope)?)
@@ -214,9 +215,9 @@ impl Execution {
         next: Next,
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
-        self.check_size(&output, &state.name)?;
-        for (name, value) in assigned.iter().filter_map(Value::as_object).flatten() {
-            frame.variables.set(name.clone(), value.clone());
+        self.keep(frame, state, &output)?;
+        if let Some(assigned) = &assigned {
+            self.assign(frame, state, assigned)?;
         }
         let kind = state.kind.state_type();
         self.follow(frame, turn, || HistoryKind::StateExited {
@@ -237,17 +238,55 @@ impl Execution {
         }
     }
 
-    /// Whether a payload is within AWS's limit, where that holds.
-    pub(super) fn check_size(&self, payload: &Value, of: &str) -> Result<(), Fault> {
-        match self.is_too_large(payload) {
-            true => Err(Fault::new(DATA_LIMIT_EXCEEDED, too_large(of))),
-            false => Ok(()),
+    /// Sets the variables that a state assigns.
+    fn assign(&mut self, frame: &mut Frame, state: &State, assigned: &Value) -> Result<(), Fault> {
+        let mut variables = frame.variables.clone();
+        for (name, value) in assigned.as_object().into_iter().flatten() {
+            variables.set(name.clone(), value.clone());
+        }
+        let bytes_max = self.settings.payload_bytes_max();
+        let assigned = assigned.measure(bytes_max).map_err(|excess| (excess, bytes_max));
+        let all_max = self.settings.variables_bytes_max();
+        let all = assigned.and_then(|_| variables.measure(all_max).map_err(|excess| (excess, all_max)));
+        let all = all.map_err(|(excess, bytes_max)| {
+            let why = match excess {
+                Excess::Nesting => nests_too_deep(),
+                Excess::Bytes => format!("more than {bytes_max} bytes"),
+            };
+            let cause =
+                format!("The variables that the state '{}' assigns exceed a limit: {why}.", state.name);
+            Fault::new(DATA_LIMIT_EXCEEDED, cause)
+        });
+        self.effort.measured(all?);
+        frame.variables = variables;
+        Ok(())
+    }
+
+    /// Whether a value that a state has made may be kept. What the state was entered with may: it was kept before.
+    pub(super) fn keep(&mut self, frame: &Frame, state: &State, value: &Value) -> Result<(), Fault> {
+        // Not so under AWS's limits: items that were read may be beyond them, each child fails for itself.
+        match value.is_same(&frame.input) && !self.settings.aws_limits {
+            true => Ok(()),
+            false => self.check(value, &state.name),
         }
     }
 
-    /// Whether a payload is beyond AWS's limit, where that holds.
-    pub(super) fn is_too_large(&self, payload: &Value) -> bool {
-        self.settings.aws_limits && payload.json_bytes() > PAYLOAD_BYTES_MAX
+    /// Whether a value may be an input or a result; if not, the state fails with `States.DataLimitExceeded`.
+    pub(super) fn check(&mut self, value: &Value, of: &str) -> Result<(), Fault> {
+        self.check_within(value, of, self.settings.payload_bytes_max())
+    }
+
+    /// Whether a value may be held on the way, where AWS's limit does not hold.
+    pub(super) fn hold(&mut self, value: &Value, state: &State) -> Result<(), Fault> {
+        self.check_within(value, &state.name, WORKFLOW_VALUE_BYTES_MAX as usize)
+    }
+
+    fn check_within(&mut self, value: &Value, of: &str, bytes_max: usize) -> Result<(), Fault> {
+        let bytes = value
+            .measure(bytes_max)
+            .map_err(|excess| Fault::new(DATA_LIMIT_EXCEEDED, too_large(of, excess)))?;
+        self.effort.measured(bytes);
+        Ok(())
     }
 }
 
@@ -270,11 +309,18 @@ impl<'a> Onward<'a> {
     }
 }
 
-/// What AWS says of a payload that is too large.
-pub(super) fn too_large(of: &str) -> String {
-    format!(
-        "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
-    )
+/// What AWS says of a value that is too large, and the like of one that nests too deep.
+fn too_large(of: &str, excess: Excess) -> String {
+    match excess {
+        Excess::Bytes => format!(
+            "The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
+        ),
+        Excess::Nesting => format!("The state/task '{of}' returned a result with {}.", nests_too_deep()),
+    }
+}
+
+fn nests_too_deep() -> String {
+    format!("more than {VALUE_NESTING_MAX} values within values")
 }
 
 /// A result where `ResultPath` puts it; `null` discards it.
@@ -282,9 +328,8 @@ pub(super) fn place(path: Option<&ReferencePath>, input: &Value, result: &Value)
     match path {
         None => Ok(input.clone()),
         Some(path) if path.is_root() => Ok(result.clone()),
-        Some(path) => path.place(input, result.clone()).map_err(|misplaced| {
-            let cause = format!("{misplaced} to input {input}");
-            Fault::new("States.ResultPathMatchFailure", cause).into()
-        }),
+        Some(path) => path
+            .place(input, result.clone())
+            .map_err(|misplaced| Fault::new("States.ResultPathMatchFailure", misplaced.to_string()).into()),
     }
 }

@@ -167,6 +167,7 @@ impl Execution {
             step: JoinStep::Succeeded,
         });
         self.drop_children(frame);
+        self.hold(&result, state)?;
         self.complete(frame, state, result, turn)
     }
 }

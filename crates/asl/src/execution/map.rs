@@ -32,8 +32,10 @@ impl Execution {
         if let Some(reader) = &map.reader {
             return self.read_items(frame, ix, state, map, reader, &effective, turn);
         }
+        self.hold(&effective, state)?;
         let view = View::of(&effective);
         let items = self.items(frame, state, map, &effective, turn)?;
+        self.hold(&items, state)?;
         let tolerance = match map.mode {
             MapMode::Inline => None,
             MapMode::Distributed { .. } => Some(self.tolerance(frame, state, map, view, turn)?),
@@ -154,6 +156,7 @@ impl Execution {
             Some(template) => self.evaluate(frame, state, template, field, view, turn)?,
             None => Value::object(Default::default()),
         };
+        self.hold(&arguments, state)?;
         let mut config = reader.config.as_object().cloned().unwrap_or_default();
         if let Some(input_type) = &reader.input_type {
             config.insert("InputType".into(), Value::String(input_type.clone()));
@@ -184,6 +187,7 @@ impl Execution {
         let state = self.state_of(frame, turn.machine);
         let Kind::Map(map) = &state.kind else { unreachable!("items belong to a Map") };
         let flow = self.effective_input(frame, state, turn).and_then(|effective| {
+            self.hold(&items, state)?;
             let source = map.reader.as_ref().map(|reader| reader.resource.clone());
             let mut iterations = self.iterations(frame, state, map, effective, items, source, turn)?;
             iterations.run = Some(run);

@@ -21,7 +21,7 @@ impl Execution {
     ) -> Result<Flow, Failure> {
         let effective = self.effective_input(frame, state, turn)?;
         let input = self.arguments(frame, state, View::of(&effective), turn)?;
-        self.check_size(&input, &state.name)?;
+        self.keep(frame, state, &input)?;
         self.follow(frame, turn, || HistoryKind::Children {
             kind: StateType::Parallel,
             step: JoinStep::Started { length: None },

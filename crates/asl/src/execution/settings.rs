@@ -1,6 +1,7 @@
 //! What an execution is told when it starts, and how it stands.
 
 use sluice_expression::Value;
+use sluice_types::limits::WORKFLOW_VALUE_BYTES_MAX;
 use std::sync::Arc;
 
 /// What an execution is told when it starts.
@@ -24,7 +25,8 @@ pub struct Settings {
     pub seed: u64,
     /// Tells the execution from all others of its place; names of its map runs and their children carry it.
     pub key: u64,
-    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`] and [`HISTORY_EVENTS_MAX`].
+    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`], [`VARIABLES_BYTES_MAX`], [`HISTORY_EVENTS_MAX`] and those of
+    /// intrinsic functions.
     pub aws_limits: bool,
     /// Whether it gives history events; express executions do without.
     pub records_history: bool,
@@ -37,10 +39,22 @@ impl Settings {
     pub(super) fn limits(&self, events: u64) -> bool {
         events + 1 >= HISTORY_EVENTS_MAX && self.aws_limits && self.records_history
     }
+
+    /// Largest value that a state may make, in bytes of JSON.
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        if self.aws_limits { PAYLOAD_BYTES_MAX } else { WORKFLOW_VALUE_BYTES_MAX as usize }
+    }
+
+    /// Most that all variables in scope may take, in bytes of JSON.
+    pub(super) fn variables_bytes_max(&self) -> usize {
+        if self.aws_limits { VARIABLES_BYTES_MAX } else { WORKFLOW_VALUE_BYTES_MAX as usize }
+    }
 }
 
-/// Largest input or result of a state under AWS's limits, in bytes of JSON.
+/// Largest input or result of a state under AWS's limits, and most that one `Assign` sets, in bytes of JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// Most that all variables in scope take under AWS's limits, in bytes of JSON.
+pub const VARIABLES_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Longest name of an error that a task reports, in characters; the rest is cut.
 pub const ERROR_CHARS_MAX: usize = 256;
 /// Longest cause of an error that a task reports, in characters; the rest is cut.

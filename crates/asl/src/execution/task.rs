@@ -1,7 +1,7 @@
 //! `Task`: work that is done elsewhere.
 
-use super::data::{View, too_large};
-use super::failure::{DATA_LIMIT_EXCEEDED, Failure, Origin, TIMEOUT};
+use super::data::View;
+use super::failure::{Failure, Origin, TIMEOUT};
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, TaskStep};
 use super::join::Join;
@@ -10,6 +10,7 @@ use super::retry::given;
 use super::settings::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use super::turn::{Flow, Turn};
 use super::{Execution, Request, TaskId, TaskRequest, lambda};
+use crate::Fault;
 use crate::machine::{Kind, State, Task};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
@@ -92,7 +93,7 @@ impl Execution {
             let heartbeat = task.heartbeat_seconds.as_ref();
             Ok((timeout, heartbeat.map(|seconds| seconds.value(scope, "HeartbeatSeconds")).transpose()?))
         })?;
-        self.check_size(&arguments, &state.name)?;
+        self.keep(frame, state, &arguments)?;
         let work = resource.work(&arguments)?;
         let request =
             TaskRequest { task: id, work, token: token.clone(), timeout_seconds, heartbeat_seconds };
@@ -192,15 +193,25 @@ impl Execution {
     }
 
     /// Work that ends later was handed over.
-    pub(super) fn task_submitted(&mut self, frame: &mut Frame, output: Value, turn: &mut Turn<'_>) {
+    pub(super) fn task_submitted(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        output: Value,
+        turn: &mut Turn<'_>,
+    ) -> Flow {
         let resource = self.resource_of(frame, turn);
         if !resource.callback && resource.wait == super::Wait::None {
-            return;
+            return Flow::Wait;
         }
-        let Doing::Working(working) = &mut frame.doing else { return };
-        let Some(request) = working.request.take() else { return };
+        let Doing::Working(working) = &mut frame.doing else { return Flow::Wait };
+        let Some(request) = working.request.take() else { return Flow::Wait };
         let output = lambda::result(&request.work, output, turn.now_ms, &mut self.chance);
+        if let Err(fault) = self.check(&output, resource.performer().name()) {
+            return self.task_failed(frame, ix, of_work(fault), false, turn);
+        }
         self.note_task(frame, &resource, turn, || TaskStep::Submitted { output });
+        Flow::Wait
     }
 
     /// The work of a `Task` succeeded.
@@ -222,10 +233,8 @@ impl Execution {
             }
             _ => output,
         };
-        if self.is_too_large(&output) {
-            let cause = too_large(resource.performer().name());
-            let failure = Failure::work(Some(DATA_LIMIT_EXCEEDED.into()), Some(cause.into()));
-            return self.task_failed(frame, ix, failure, false, turn);
+        if let Err(fault) = self.check(&output, resource.performer().name()) {
+            return self.task_failed(frame, ix, of_work(fault), false, turn);
         }
         self.note_task(frame, &resource, turn, || TaskStep::Succeeded { output: output.clone() });
         let flow = self.complete(frame, state, output, turn);
@@ -327,6 +336,11 @@ impl Execution {
             _ => None,
         }
     }
+}
+
+/// What a task gave is not what may be kept.
+fn of_work(fault: Fault) -> Failure {
+    Failure::work(Some(fault.error), Some(fault.cause.into()))
 }
 
 /// An error as the world gives it. What is longer than AWS allows is cut: the cause of a failed execution is quoted in

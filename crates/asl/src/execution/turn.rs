@@ -7,7 +7,7 @@ use crate::Machine;
 use crate::machine::{Block, Kind, State};
 use sluice_expression::Value;
 
-/// Most steps of one turn, each a state entered or a child started: about a millisecond.
+/// Most steps of one turn, each a state entered, a child started, or effort worth as much: about a millisecond.
 pub const STEPS_PER_SLICE: u32 = 1_000;
 
 /// What a turn has at hand.
@@ -88,6 +88,7 @@ impl Execution {
                     turn.steps -= 1;
                     let state = &block.states[frame.state.0 as usize];
                     flow = self.enter(&mut frame, ix, state, turn);
+                    self.pay(turn);
                 }
                 Flow::Wait => break,
                 Flow::End(output) => return self.block_succeeded(frame, ix, output, turn),
@@ -98,6 +99,11 @@ impl Execution {
             }
         }
         self.frames.put(ix, frame);
+    }
+
+    /// Takes the steps out of a turn that expressions and large values are worth.
+    pub(super) fn pay(&mut self, turn: &mut Turn<'_>) {
+        turn.steps = turn.steps.saturating_sub(self.effort.take_steps());
     }
 
     /// The block of which a frame is an instance.

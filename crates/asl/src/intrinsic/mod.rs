@@ -9,6 +9,7 @@ mod text;
 use crate::{Fault, Scope};
 use sluice_expression::path::Path;
 use sluice_expression::{Value, World, uuid};
+use sluice_types::limits::WORKFLOW_VALUE_BYTES_MAX;
 use std::sync::Arc;
 
 /// Longest intrinsic call, in bytes.
@@ -94,6 +95,11 @@ impl Function {
         ("States.UUID", Self::Uuid, 0, 0),
     ];
 
+    /// Whether it writes its arguments down, which may share parts without end.
+    fn writes_arguments(self) -> bool {
+        matches!(self, Self::ArrayUnique | Self::Format | Self::Hash | Self::JsonToString)
+    }
+
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|row| row.1 == self).expect("every function is in the table").0
     }
@@ -124,6 +130,10 @@ impl Intrinsic {
                 |why: &str| format!("The function '{}' had the following error: {why}", self.source());
             match failure {
                 Failure::Missing(why) => Fault::runtime(describe(&why)),
+                Failure::TooLarge(function) => Fault::new(
+                    "States.DataLimitExceeded",
+                    describe(&format!("{} makes more than a value may hold", function.name())),
+                ),
                 Failure::Function(function, why) => {
                     Fault::intrinsic(describe(&format!("Invalid arguments in {}: {why}", function.name())))
                 }
@@ -135,6 +145,8 @@ impl Intrinsic {
 enum Failure {
     /// A path among the arguments finds nothing.
     Missing(String),
+    /// What a function makes, or would have to write down for it, is more than a value may be.
+    TooLarge(Function),
     /// A function does not take its arguments.
     Function(Function, String),
 }
@@ -162,7 +174,23 @@ impl Call {
             Argument::Call(call) => call.evaluate(scope),
         });
         let arguments: Vec<Value> = arguments.collect::<Result<_, _>>()?;
-        apply(self.function, &arguments, scope.world).map_err(|why| Failure::Function(self.function, why))
+        if self.function.writes_arguments() {
+            self.bound(&arguments)?;
+        }
+        let result = apply(self.function, &arguments, scope.world);
+        let result = [result.map_err(|why| Failure::Function(self.function, why))?];
+        self.bound(&result)?;
+        let [result] = result;
+        Ok(result)
+    }
+
+    /// Whether values together are not more than one may be.
+    fn bound(&self, values: &[Value]) -> Result<(), Failure> {
+        let mut left = WORKFLOW_VALUE_BYTES_MAX as usize;
+        for value in values {
+            left -= value.measure(left).map_err(|_| Failure::TooLarge(self.function))?;
+        }
+        Ok(())
     }
 }
 

@@ -18,7 +18,6 @@ mod task;
 
 pub use block::STATE_NESTING_MAX;
 pub use locate::{Spot, field_of_state};
-pub use node::VALUE_NESTING_MAX;
 
 use crate::Machine;
 use crate::diagnostic::{Diagnostic, Severity, code};
@@ -26,6 +25,7 @@ use crate::machine::QueryLanguage;
 use fields::{Allowed, In};
 use node::{Node, NotJson};
 use place::Place;
+use sluice_expression::VALUE_NESTING_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 

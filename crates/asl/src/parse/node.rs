@@ -2,12 +2,9 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use sluice_expression::Value;
+use sluice_expression::{VALUE_NESTING_MAX, Value};
 use std::fmt;
 use std::sync::Arc;
-
-/// Deepest nesting of values in a definition.
-pub const VALUE_NESTING_MAX: usize = 128;
 
 /// One value of the definition.
 #[derive(Debug)]

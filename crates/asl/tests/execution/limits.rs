@@ -78,3 +78,92 @@ fn many_items_are_done_with_work_that_grows_as_they_do() {
     assert_eq!(stage.execution.status(), &Status::Succeeded { output: items });
     assert_eq!(stage.history.len(), 12_000 * 4 + 6);
 }
+
+/// Runs a state again and again until it fails, without AWS's limits; with `rewrites` written and read after every event.
+fn grown(state: &str, input: &str, rewrites: bool) -> (String, String) {
+    let definition = format!(
+        r#"{{"StartAt":"A","States":{{"A":{{{state},"Next":"C"}},"D":{{"Type":"Succeed"}},
+            "C":{{"Type":"Choice","Choices":[{{"Variable":"$","IsNull":true,"Next":"D"}}],"Default":"A"}}}}}}"#
+    );
+    let settings = Settings { aws_limits: false, ..settings() };
+    let mut stage = Stage::with(&definition, json(input), settings, |task| gives(task, json(&nested(126))));
+    stage.rewrites = rewrites;
+    stage.run();
+    match stage.execution.status() {
+        Status::Failed { error: Some(error), cause: Some(cause) } => (error.to_string(), cause.to_string()),
+        status => panic!("{status:?}"),
+    }
+}
+
+fn nested(levels: usize) -> String {
+    "[".repeat(levels) + &"]".repeat(levels)
+}
+
+#[test]
+fn no_state_nests_values_deeper_than_they_can_be_read_back() {
+    for state in [
+        r#""Type":"Pass","Parameters":{"a.$":"$"}"#,
+        r#""Type":"Pass","Parameters":{"a.$":"States.Array($)"}"#,
+        r#""Type":"Pass","QueryLanguage":"JSONata","Output":"{% [[[$states.input]]] %}""#,
+        r#""Type":"Pass","Parameters":{"v.$":"States.Array($.v)"}"#,
+        r#""Type":"Parallel","Branches":[{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}]"#,
+        r#""Type":"Map","ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Pass","Parameters":{"b.$":"$$"},"End":true}}},
+            "ItemsPath":"$.v","ItemSelector":{"c.$":"$"},"ResultPath":"$.v""#,
+        r#""Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Parameters":{"FunctionName":"f"}"#,
+    ] {
+        let (error, cause) = grown(state, r#"{"v":[[1]]}"#, true);
+        assert_eq!(error, "States.DataLimitExceeded", "{state}: {cause}");
+    }
+    let (error, cause) = grown(r#""Type":"Pass","Parameters":{"a.$":"$"}"#, "1", true);
+    assert_eq!(error, "States.DataLimitExceeded");
+    assert!(cause.ends_with("returned a result with more than 120 values within values."), "{cause}");
+}
+
+#[test]
+fn no_state_makes_values_without_end() {
+    for state in [
+        r#""Parameters":{"a.$":"$","b.$":"$"}"#,
+        r#""Parameters":{"v.$":"States.Array($.v, $.v)"}"#,
+        r#""Parameters":{"v.$":"States.Format('{}{}', $.v, $.v)"}"#,
+        r#""Parameters":{"v.$":"States.JsonToString($)"}"#,
+        r#""Parameters":{"v.$":"$..*"}"#,
+        r#""QueryLanguage":"JSONata","Assign":{"w":"{% [$states.input, $states.input] %}"},"Output":"{% [$states.input, $states.input] %}""#,
+    ] {
+        let (error, cause) = grown(&format!(r#""Type":"Pass",{state}"#), r#"{"v":"aaaaaaaaaaaa"}"#, false);
+        assert_eq!(error, "States.DataLimitExceeded", "{state}: {cause}");
+    }
+}
+
+#[test]
+fn variables_have_the_limits_of_aws() {
+    let ends = |sizes: &[usize], states: usize| {
+        let fill = |(at, bytes): (usize, &usize)| format!(r#""v{at}_N":"{{% $pad('', {bytes}, 'x') %}}""#);
+        let assign: Vec<String> = sizes.iter().enumerate().map(fill).collect();
+        let chain = (0..states).map(|number| {
+            let assign = assign.join(",").replace("_N", &format!("_{number}"));
+            format!(r#""S{number}":{{"Type":"Pass","Assign":{{{assign}}},"Next":"S{}"}},"#, number + 1)
+        });
+        let definition = format!(
+            r#"{{"StartAt":"S0","QueryLanguage":"JSONata","States":{{{}"S{states}":{{"Type":"Succeed"}}}}}}"#,
+            chain.collect::<String>()
+        );
+        let mut stage = Stage::new(&definition, json("0"), |_| Vec::new());
+        stage.run();
+        match stage.execution.status() {
+            Status::Failed { error: Some(error), cause: Some(cause) } => format!("{error}: {cause}"),
+            status => status.name().to_owned(),
+        }
+    };
+    assert_eq!(ends(&[262_000], 40), "SUCCEEDED");
+    for (sizes, states, number, most) in [
+        (&[262_144][..], 1, 0, 262_144),
+        (&[200_000, 200_000], 1, 0, 262_144),
+        (&[262_000], 41, 40, 10_485_760),
+    ] {
+        let said = ends(sizes, states);
+        let expected = format!(
+            "The variables that the state 'S{number}' assigns exceed a limit: more than {most} bytes."
+        );
+        assert!(said.starts_with("States.DataLimitExceeded: ") && said.ends_with(&expected), "{said}");
+    }
+}

@@ -44,6 +44,7 @@ fn within<T>(input: &str, act: impl FnOnce(&mut Scope<'_>) -> T) -> T {
         variables: &variables,
         result: None,
         error_output: None,
+        aws_limits: false,
         world: &mut Counting(0),
     })
 }
@@ -283,7 +284,8 @@ fn output(template: &str, input: &str) -> Result<Value, Fault> {
     within(input, |scope| {
         let (input, context, variables) = (scope.input, scope.context, scope.variables);
         let world = &mut *scope.world;
-        let mut scope = Scope { input, context, variables, result: Some(&result), error_output: None, world };
+        let (result, error_output) = (Some(&result), None);
+        let mut scope = Scope { input, context, variables, result, error_output, aws_limits: false, world };
         template.evaluate(&mut scope, "Output")
     })
 }

@@ -66,6 +66,7 @@ fn choices_are_those_of_aws() {
             variables: &variables,
             result: None,
             error_output: None,
+            aws_limits: false,
             world: &mut Still,
         };
         let holds = rules.iter().any(|rule| rule.condition.holds(&mut scope).unwrap());
@@ -102,6 +103,7 @@ fn intrinsic_functions_give_what_they_give_on_aws() {
             variables: &variables,
             result: None,
             error_output: None,
+            aws_limits: false,
             world: &mut Still,
         };
         let found = template

@@ -2,12 +2,14 @@
 
 use super::Limits;
 use super::error::{Outcome, raise};
+use crate::VALUE_NESTING_MAX;
 
-/// Arrays and objects inside one another: what holds them is dropped by recursion.
-pub const NESTING_MAX: u16 = 200;
+/// Arrays and objects inside one another: what holds them is dropped by recursion, and a result is to be kept.
+pub const NESTING_MAX: u16 = VALUE_NESTING_MAX as u16;
 
 /// What is left of the limits.
 pub struct Budget {
+    steps_max: u64,
     steps: u64,
     bytes: u64,
     depth: u32,
@@ -15,16 +17,24 @@ pub struct Budget {
 
 impl Budget {
     pub fn new(limits: &Limits) -> Self {
-        Self { steps: limits.steps, bytes: limits.bytes, depth: limits.depth }
+        Self { steps_max: limits.steps, steps: limits.steps, bytes: limits.bytes, depth: limits.depth }
     }
 
     /// Takes steps.
     pub fn steps(&mut self, steps: usize) -> Outcome<()> {
         match self.steps.checked_sub(steps as u64) {
             Some(left) => self.steps = left,
-            None => return Err(raise("D1012")),
+            None => {
+                self.steps = 0;
+                return Err(raise("D1012"));
+            }
         }
         Ok(())
+    }
+
+    /// How many steps were taken.
+    pub fn spent(&self) -> u64 {
+        self.steps_max - self.steps
     }
 
     /// Takes memory, before it is allocated where it can be much.

@@ -48,7 +48,10 @@ impl<'a> Evaluator<'a> {
     /// The value of a whole expression.
     pub fn run(mut self, node: &Node) -> Outcome<Option<Value>> {
         let context = context_of(self.root.clone());
-        self.evaluate(node, &context, ROOT)?.into_value(&mut self.budget)
+        let result = self.evaluate(node, &context, ROOT);
+        let value = result.and_then(|item| item.into_value(&mut self.budget));
+        self.world.spent(self.budget.spent());
+        value
     }
 
     /// The time of this evaluation: the same whenever it is asked for.

@@ -411,7 +411,7 @@ impl Item {
                     Value::string(text.chars().take(TEXT_MAX).collect::<String>()).to_json()
                 }
                 Value::Array(values) if values.len() > TEXT_MAX => "[…]".to_owned(),
-                Value::Array(_) | Value::Object(_) if value.json_bytes() > TEXT_MAX => "…".to_owned(),
+                Value::Array(_) | Value::Object(_) if value.measure(TEXT_MAX).is_err() => "…".to_owned(),
                 value => value.to_json(),
             },
             Self::List(_) | Self::Tuples(_) => "[…]".to_owned(),

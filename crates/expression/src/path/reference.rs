@@ -1,7 +1,7 @@
 //! Reference paths: paths that name one place, and the placing of a value there.
 
 use super::{Missing, Path, PathError, Root, Step};
-use crate::{Map, Value};
+use crate::{Map, VALUE_NESTING_MAX, Value};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +24,10 @@ impl ReferencePath {
         let single = |step: &Step| matches!(step, Step::Child(_) | Step::Index(0..=REFERENCE_INDEX_MAX));
         if path.parts.function.is_some() || !path.parts.steps.iter().all(single) {
             let message = "a reference path names one place: fields and indices only".to_owned();
+            return Err(PathError { message, position: 0 });
+        }
+        if path.parts.steps.len() > VALUE_NESTING_MAX {
+            let message = format!("the place is more than {VALUE_NESTING_MAX} values deep");
             return Err(PathError { message, position: 0 });
         }
         Ok(Self(path))
