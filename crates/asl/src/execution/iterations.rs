@@ -68,16 +68,27 @@ impl Iterations {
         }
     }
 
-    /// The item at the next position.
-    fn item(&self) -> Arc<Item> {
-        let (value, key) = match &self.items {
-            Value::Array(items) => (items[self.next as usize].clone(), None),
+    /// The items that are left, as they are.
+    pub fn pending(&self) -> impl Iterator<Item = &Value> {
+        (self.next..self.length()).map(|index| self.at(index).0)
+    }
+
+    /// An item, and its name if it is a field.
+    fn at(&self, index: u32) -> (&Value, Option<&Arc<str>>) {
+        match &self.items {
+            Value::Array(items) => (&items[index as usize], None),
             Value::Object(fields) => {
-                let (key, value) = fields.get_index(self.next as usize).expect("an item is left");
-                (value.clone(), Some(key.clone()))
+                let (key, value) = fields.get_index(index as usize).expect("there is such an item");
+                (value, Some(key))
             }
             _ => unreachable!("items are an array or an object"),
-        };
+        }
+    }
+
+    /// The item at the next position.
+    fn item(&self) -> Arc<Item> {
+        let (value, key) = self.at(self.next);
+        let (value, key) = (value.clone(), key.cloned());
         Arc::new(Item { index: self.next, value, key, source: self.source.clone() })
     }
 }
@@ -176,32 +187,13 @@ impl Execution {
         child
     }
 
-    /// The input of the next child execution of a `Map`, as if it started; `None` when none is left.
-    pub(super) fn next_input(
-        &mut self,
-        frame: &mut Frame,
-        state: &State,
-        map: &Map,
-        turn: &Turn<'_>,
-    ) -> Result<Option<Value>, Failure> {
-        let Some((iterations, _)) = frame.iterations() else { return Ok(None) };
-        if iterations.is_exhausted() {
-            return Ok(None);
-        }
-        let (_, input) = match iterations.batch.clone() {
-            None => self.next_item(frame, state, map, turn)?,
-            Some(batch) => self.next_batch(frame, state, map, &batch, turn)?,
-        };
-        Ok(Some(input))
-    }
-
     /// The next item, and the input that `ItemSelector` makes of it.
     pub(super) fn next_item(
         &mut self,
         frame: &mut Frame,
         state: &State,
         map: &Map,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
     ) -> Result<(Arc<Item>, Value), Failure> {
         let (iterations, _) = frame.iterations().expect("a Map has iterations");
         let item = iterations.item();
@@ -214,7 +206,10 @@ impl Execution {
         let outer = frame.item.replace(item.clone());
         let input = self.evaluate(frame, state, selector, "ItemSelector", View::of(&effective), turn);
         frame.item = outer;
-        Ok((item, input?))
+        let input = input?;
+        self.hold(&input, state)?;
+        self.pay(turn);
+        Ok((item, input))
     }
 
     /// As many of the next items as make up a batch, at least one.
@@ -224,7 +219,7 @@ impl Execution {
         state: &State,
         map: &Map,
         batch: &Batch,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
     ) -> Result<(Arc<Item>, Value), Failure> {
         let mut bytes = batch.input.as_ref().map_or(0, Value::json_bytes) as u64;
         let (first, input) = self.next_item(frame, state, map, turn)?;
@@ -235,6 +230,7 @@ impl Execution {
             if iterations.is_exhausted() {
                 break;
             }
+            turn.steps = turn.steps.saturating_sub(1);
             let (_, input) = self.next_item(frame, state, map, turn)?;
             bytes += input.json_bytes() as u64;
             if bytes > batch.max_bytes {
@@ -249,7 +245,9 @@ impl Execution {
             input.insert("BatchInput".into(), given.clone());
         }
         input.insert("Items".into(), Value::array(items));
-        Ok((first, Value::object(input)))
+        let input = Value::object(input);
+        self.hold(&input, state)?;
+        Ok((first, input))
     }
 
     /// What the `ItemBatcher` of a `Map` comes to.
@@ -269,6 +267,7 @@ impl Execution {
         })?;
         let input = batcher.input.as_ref();
         let input = input.map(|it| self.evaluate(frame, state, it, "BatchInput", view, turn)).transpose()?;
+        input.iter().try_for_each(|input| self.hold(input, state))?;
         Ok(Batch { max_items, max_bytes: max_bytes.unwrap_or(BATCH_BYTES_MAX), input })
     }
 }

@@ -4,6 +4,7 @@ use super::data::View;
 use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::history::{HistoryKind, MapRunStep};
+use super::iterations::Iterations;
 use super::join::{Join, Slot};
 use super::ledgers::Child;
 use super::map_run::{MapRunStatus, over_threshold};
@@ -107,7 +108,8 @@ impl Execution {
             Some(template) => self.evaluate(frame, state, template, field, View::of(&effective), turn)?,
             None => Value::object(Default::default()),
         };
-        let pending = self.pending_records(frame, state, map, turn)?;
+        self.hold(&arguments, state)?;
+        let pending = pending_records(frame);
         let Doing::Joining(join) = std::mem::replace(&mut frame.doing, Doing::Ready) else {
             return Ok(false);
         };
@@ -145,34 +147,6 @@ impl Execution {
         MapResults { succeeded: lay_out(map, succeeded), failed: Value::array(failed), pending }
     }
 
-    /// Records of the child executions that are left to start.
-    fn pending_records(
-        &mut self,
-        frame: &mut Frame,
-        state: &State,
-        map: &Map,
-        turn: &Turn<'_>,
-    ) -> Result<Value, Failure> {
-        let at = frame.join().and_then(|join| join.iterations.as_ref()).map(|iterations| iterations.next);
-        let mut records = Vec::new();
-        let mut input = self.next_input(frame, state, map, turn);
-        while let Ok(Some(pending)) = &input {
-            records.push(Value::fields([
-                ("Input", Value::string(pending.to_json())),
-                ("InputDetails", Value::fields([("Included", Value::Bool(true))])),
-                ("Status", Value::string("PENDING")),
-            ]));
-            input = self.next_input(frame, state, map, turn);
-        }
-        // A redrive starts them.
-        if let (Some(at), Some(join)) = (at, frame.join())
-            && let Some(iterations) = &mut join.iterations
-        {
-            iterations.next = at;
-        }
-        input.map(|_| Value::array(records))
-    }
-
     /// The results have been written there.
     pub(super) fn results_written(
         &mut self,
@@ -208,6 +182,20 @@ impl Execution {
         self.end_map_run(run, MapRunStatus::Succeeded, turn.now_ms);
         self.follow(frame, turn, || HistoryKind::MapRun(MapRunStep::Succeeded));
     }
+}
+
+/// Records of the items for which no child execution was started. They are told as they are: what `ItemSelector` would
+/// have made of them is not computed for a map run that is over.
+fn pending_records(frame: &mut Frame) -> Value {
+    let iterations = frame.join().and_then(|join| join.iterations.as_deref());
+    let records = iterations.into_iter().flat_map(Iterations::pending).map(|item| {
+        Value::fields([
+            ("Input", Value::string(item.to_json())),
+            ("InputDetails", Value::fields([("Included", Value::Bool(true))])),
+            ("Status", Value::string("PENDING")),
+        ])
+    });
+    Value::array(records.collect())
 }
 
 fn lay_out(map: &Map, results: Vec<Value>) -> Value {
