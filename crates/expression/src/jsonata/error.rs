@@ -198,7 +198,9 @@ fn value_template(code: &str) -> &'static str {
         "D1004" => "Regular expression matches zero length string",
         "D1009" => "Multiple key definitions evaluate to same key: {value}",
         "D1012" => "The evaluation takes more steps than the limit allows",
-        "D1013" => "The evaluation makes more data than the limit allows",
+        "D1013" => {
+            "The evaluation makes more data than the limit allows. Check for non-terminating recursive function"
+        }
         "D1014" => "The evaluation nests values more deeply than the limit allows",
         "D2014" => {
             "The size of the sequence allocated by the range operator (..) must not exceed 1e7.  \

@@ -343,7 +343,11 @@ impl Item {
         budget.steps(1)?;
         match (self, other) {
             (Self::Nothing, Self::Nothing) => return Ok(true),
-            (Self::Value(a), Self::Value(b)) => return Ok(a == b),
+            (Self::Value(a), Self::Value(b)) if a.is_same(b) => return Ok(true),
+            (Self::Value(Value::String(a)), Self::Value(Value::String(b))) => {
+                budget.steps(a.len().min(b.len()) / 64)?;
+                return Ok(a == b);
+            }
             (Self::Function(a), Self::Function(b)) => return Ok(Rc::ptr_eq(a, b)),
             _ => {}
         }
@@ -357,6 +361,9 @@ impl Item {
                 }
             }
             return Ok(true);
+        }
+        if let (Some(a), Some(b)) = (self.as_f64(), other.as_f64()) {
+            return Ok(a == b);
         }
         if !self.is_object() || !other.is_object() || self.fields().count() != other.fields().count() {
             return Ok(false);

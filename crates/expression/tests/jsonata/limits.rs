@@ -65,6 +65,13 @@ fn steps_are_bounded() {
         "$map([1..9000], function($x) { $x * 2 })",
         "$toMillis($pad('', 3000, '1'), '[Y][MNn][D]')",
         "$contains($pad('', 1000000, 'a'), /b/)",
+        "($items := [1..2000]; $map([1..200], function() { $sum($items) }))",
+        "($items := [1..2000]; $map([1..200], function() { $max($items) }))",
+        "($text := $pad('', 30000); $map([1..200], function() { $length($text) }))",
+        "($text := $pad('', 30000); $map([1..200], function() { $substringBefore($text, 'b') }))",
+        "($text := $pad('', 30000); $map([1..200], function() { $contains($text, 'b') }))",
+        "($text := $pad('', 30000); $map([1..200], function() { $replace($text, 'b', 'c') }))",
+        "($a := $pad('', 30000); $b := $pad('', 30000); $map([1..200], function() { $a = $b }))",
     ] {
         assert_eq!(within(limits, source), "D1012", "{source}");
     }

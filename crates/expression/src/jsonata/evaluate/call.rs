@@ -130,6 +130,7 @@ impl Evaluator<'_> {
         frame: FrameId,
     ) -> Outcome {
         self.budget.descend()?;
+        self.budget.steps(arguments.iter().map(steps_to_read).sum())?;
         let items = builtin.signature.check(arguments, input).map_err(|error| error.token(builtin.name))?;
         let args = Args { items: &items, input, frame };
         let result = (builtin.run)(self, &args).and_then(Item::bounded);
@@ -226,5 +227,15 @@ fn called_name(procedure: &Node) -> &str {
         Kind::Variable { name, .. } | Kind::Name(name) => name,
         Kind::Path(path) => path.steps.first().map_or("", |step| called_name(&step.node)),
         _ => "",
+    }
+}
+
+/// Steps that it takes to go over an argument once, as its signature and most functions do.
+fn steps_to_read(argument: &Item) -> usize {
+    const ITEMS_PER_STEP: usize = 8;
+    const BYTES_PER_STEP: usize = 64;
+    match argument.as_str() {
+        Some(text) => text.len() / BYTES_PER_STEP,
+        None => argument.len() / ITEMS_PER_STEP,
     }
 }
