@@ -1,6 +1,6 @@
 //! How executions end, how parts of them are cut short, and how they go on after a redrive.
 
-use super::failure::{Failure, RUNTIME};
+use super::failure::{Failure, Origin};
 use super::frames::{Doing, Frame, FrameIx, Trail};
 use super::history::{ExecutionStep, HistoryKind, JoinStep, MapRunStep};
 use super::join::{Join, Slot};
@@ -14,6 +14,12 @@ use std::sync::Arc;
 
 /// The frame of the machine itself.
 pub(super) const ROOT: FrameIx = FrameIx(0);
+
+/// Nothing can catch that a history takes no more events.
+pub(super) fn history_is_full() -> Failure {
+    let cause = format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
+    Failure { origin: Origin::Work, ..Failure::runtime(cause) }
+}
 
 impl Execution {
     /// The machine has come to its end.
@@ -43,10 +49,7 @@ impl Execution {
 
     /// The history can take no more than its end.
     pub(super) fn overflow(&mut self, turn: &mut Turn<'_>) {
-        let error: Option<Arc<str>> = Some(RUNTIME.into());
-        let cause =
-            format!("The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).");
-        self.fail(Failure::work(error, Some(cause.into())), turn);
+        self.fail(history_is_full(), turn);
     }
 
     /// `StopExecution`.

@@ -50,11 +50,31 @@ impl Execution {
         turn: &mut Turn<'_>,
         kind: impl FnOnce() -> HistoryKind,
     ) -> u64 {
-        let ledger = self.ledgers.get_mut(frame.ledger);
+        let ledger = self.ledgers.get(frame.ledger);
         if frame.ledger == OWN && self.status.is_running() && self.settings.limits(ledger.events) {
             self.is_full = true;
             return ledger.events;
         }
+        if self.is_child_full(frame) {
+            return self.ledgers.get(frame.ledger).events;
+        }
+        self.note_end(frame, previous, turn, kind)
+    }
+
+    /// Whether the history of a child execution takes no event but its end; the child fails before its next state.
+    pub(super) fn is_child_full(&self, frame: &Frame) -> bool {
+        frame.ledger != OWN && self.settings.limits(self.ledgers.get(frame.ledger).events)
+    }
+
+    /// As [`Execution::note`], of an event that ends an execution: there is room for it.
+    pub(super) fn note_end(
+        &mut self,
+        frame: &Frame,
+        previous: u64,
+        turn: &mut Turn<'_>,
+        kind: impl FnOnce() -> HistoryKind,
+    ) -> u64 {
+        let ledger = self.ledgers.get_mut(frame.ledger);
         ledger.events += 1;
         let id = ledger.events;
         if self.settings.records_history && ledger.recorded {

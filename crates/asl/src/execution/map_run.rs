@@ -234,7 +234,7 @@ impl Execution {
             return output;
         }
         let step = ExecutionStep::Succeeded { output: output.clone() };
-        self.note(child, child.trail.last, turn, || HistoryKind::Execution(step));
+        self.note_end(child, child.trail.last, turn, || HistoryKind::Execution(step));
         let ledger =
             self.ledgers.get(child.ledger).child.as_deref().expect("a child has a ledger of its own");
         let outcome = Outcome::Succeeded(output);
@@ -268,7 +268,7 @@ impl Execution {
         }
         let Failure { error, cause, .. } = failure;
         let step = ExecutionStep::Failed { error: error.clone(), cause: cause.clone() };
-        self.note(child, previous, turn, || HistoryKind::Execution(step));
+        self.note_end(child, previous, turn, || HistoryKind::Execution(step));
         let ledger =
             self.ledgers.get(child.ledger).child.as_deref().expect("a child has a ledger of its own");
         let record = self.result_of(map, ledger, Outcome::Failed { error, cause }, turn.now_ms);
@@ -289,7 +289,7 @@ impl Execution {
         let (run, items) = (ledger.id.run, ledger.items);
         self.map_runs[run as usize].ended(items.into(), |counts| &mut counts.aborted);
         let step = ExecutionStep::Aborted { error: None, cause: None };
-        self.note(child, 0, turn, || HistoryKind::Execution(step));
+        self.note_end(child, 0, turn, || HistoryKind::Execution(step));
     }
 
     /// A map run that did not succeed goes on.

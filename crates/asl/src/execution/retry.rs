@@ -46,7 +46,8 @@ impl Execution {
         }
     }
 
-    fn halt_at(&mut self, frame: &mut Frame, failure: Failure) -> Flow {
+    /// Ends the block of a frame with a failure; its place is kept for a redrive.
+    pub(super) fn halt_at(&mut self, frame: &mut Frame, failure: Failure) -> Flow {
         frame.doing = match std::mem::replace(&mut frame.doing, Doing::Ready) {
             Doing::Joining(join) => Doing::Halted(Some(join)),
             Doing::Working(working) => Doing::Halted(working.join),

@@ -1,5 +1,6 @@
 //! One turn of an execution: frames run until they wait, or the turn's steps are used up.
 
+use super::ending::history_is_full;
 use super::failure::Failure;
 use super::frames::{Doing, Frame, FrameIx};
 use super::{Execution, Output};
@@ -79,6 +80,9 @@ impl Execution {
         let block = self.block(&frame, turn.machine);
         loop {
             match flow {
+                Flow::Next if self.is_child_full(&frame) => {
+                    flow = self.halt_at(&mut frame, history_is_full())
+                }
                 Flow::Next if turn.steps == 0 || self.is_full => {
                     frame.doing = Doing::Ready;
                     self.ready.push_front(ix);

@@ -38,6 +38,22 @@ fn a_history_of_aws_has_a_last_event() {
 }
 
 #[test]
+fn the_history_of_a_child_has_a_last_event() {
+    let definition = format!(
+        r#"{{"StartAt":"M","States":{{"M":{{"Type":"Map","ToleratedFailurePercentage":100,"End":true,"ItemProcessor":
+            {{"ProcessorConfig":{{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"}},{}}}}}}}"#,
+        &TURNS[1..]
+    );
+    let mut stage = Stage::new(&definition, json(r#"[{"n":20000}]"#), |_| Vec::new());
+    stage.run();
+    assert!(matches!(stage.execution.status(), Status::Succeeded { .. }), "{:?}", stage.execution.status());
+    let child: Vec<_> = stage.history.iter().filter(|event| event.child.is_some()).collect();
+    let last = child.last().unwrap();
+    assert_eq!((last.id, last.kind.name()), (HISTORY_EVENTS_MAX, "ExecutionFailed".to_owned()));
+    assert_eq!(child.len() as u64, HISTORY_EVENTS_MAX);
+}
+
+#[test]
 fn without_the_limits_of_aws_a_history_goes_on() {
     let settings = Settings { aws_limits: false, ..settings() };
     let mut stage = Stage::with(TURNS, json(r#"{"n":10000}"#), settings, |_| Vec::new());
