@@ -4,7 +4,7 @@ use super::number::integer;
 use sluice_expression::Value;
 use std::collections::HashSet;
 
-/// Most items of an `ArrayRange`. AWS allows 1,000.
+/// Most items of an `ArrayRange`; 1,000 under AWS's limits.
 pub const RANGE_ITEMS_MAX: u64 = 100_000;
 
 fn items(value: &Value) -> Result<&[Value], String> {
@@ -35,8 +35,8 @@ pub(super) fn partition(array: &Value, size: &Value) -> Result<Value, String> {
     }
 }
 
-/// From the first to the last, both included, in steps.
-pub(super) fn range(first: &Value, last: &Value, step: &Value) -> Result<Value, String> {
+/// From the first to the last, both included, in steps; at most so many.
+pub(super) fn range(first: &Value, last: &Value, step: &Value, items_max: u64) -> Result<Value, String> {
     let (first, last, step) = (integer(first)?, integer(last)?, integer(step)?);
     if step == 0 {
         return Err("the step must not be 0".into());
@@ -46,8 +46,8 @@ pub(super) fn range(first: &Value, last: &Value, step: &Value) -> Result<Value, 
         return Ok(Value::array(Vec::new()));
     }
     let steps = distance / i128::from(step);
-    if steps >= i128::from(RANGE_ITEMS_MAX) {
-        return Err(format!("the range has more than {RANGE_ITEMS_MAX} items"));
+    if steps >= i128::from(items_max) {
+        return Err(format!("the range has more than {items_max} items"));
     }
     Ok(Value::array((0..=steps as i64).map(|count| Value::Int(first + count * step)).collect()))
 }

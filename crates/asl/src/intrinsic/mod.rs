@@ -2,6 +2,7 @@
 
 mod array;
 mod json;
+mod limit;
 mod number;
 mod parse;
 mod text;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 /// Longest intrinsic call, in bytes.
 pub const INTRINSIC_BYTES_MAX: usize = 10_000;
-/// Deepest nesting of calls. AWS allows 10.
+/// Deepest nesting of calls; 10 under AWS's limits.
 pub const INTRINSIC_NESTING_MAX: usize = 32;
 
 /// A compiled call; a clone costs one count.
@@ -32,6 +33,8 @@ struct Parts {
 #[derive(Debug)]
 struct Call {
     function: Function,
+    /// Of this call, those in its arguments, and those in theirs.
+    nesting: usize,
     arguments: Vec<Argument>,
 }
 
@@ -177,11 +180,19 @@ impl Call {
         if self.function.writes_arguments() {
             self.bound(&arguments)?;
         }
-        let result = apply(self.function, &arguments, scope.world);
+        let taken = if scope.aws_limits { self.check_as_aws(&arguments) } else { Ok(()) };
+        let result = taken.and_then(|()| apply(self.function, &arguments, scope));
         let result = [result.map_err(|why| Failure::Function(self.function, why))?];
         self.bound(&result)?;
         let [result] = result;
         Ok(result)
+    }
+
+    fn check_as_aws(&self, arguments: &[Value]) -> Result<(), String> {
+        match self.nesting > limit::NESTING_MAX {
+            true => Err(format!("calls nest deeper than {}", limit::NESTING_MAX)),
+            false => limit::check(self.function, arguments),
+        }
     }
 
     /// Whether values together are not more than one may be.
@@ -203,14 +214,18 @@ fn missing(path: &Path, scope: &Scope<'_>) -> Failure {
 }
 
 /// Calls a function; the number of its arguments was checked when it was compiled.
-fn apply(function: Function, arguments: &[Value], world: &mut dyn World) -> Result<Value, String> {
+fn apply(function: Function, arguments: &[Value], scope: &mut Scope<'_>) -> Result<Value, String> {
+    let world: &mut dyn World = scope.world;
     match (function, arguments) {
         (Function::Array, items) => Ok(Value::array(items.to_vec())),
         (Function::ArrayContains, [array, item]) => array::contains(array, item),
         (Function::ArrayGetItem, [array, index]) => array::item(array, index),
         (Function::ArrayLength, [array]) => array::length(array),
         (Function::ArrayPartition, [array, size]) => array::partition(array, size),
-        (Function::ArrayRange, [first, last, step]) => array::range(first, last, step),
+        (Function::ArrayRange, [first, last, step]) => {
+            let most = if scope.aws_limits { limit::RANGE_ITEMS_MAX } else { array::RANGE_ITEMS_MAX };
+            array::range(first, last, step, most)
+        }
         (Function::ArrayUnique, [array]) => array::unique(array),
         (Function::Base64Decode, [text]) => text::decode(text),
         (Function::Base64Encode, [text]) => text::encode(text),

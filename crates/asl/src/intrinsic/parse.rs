@@ -65,7 +65,12 @@ impl<'a> Parser<'a> {
             return Err(IntrinsicError(format!("{name} takes {takes} arguments, not {}", arguments.len())));
         }
         self.nesting -= 1;
-        Ok(Call { function: *function, arguments })
+        let within = arguments.iter().map(|argument| match argument {
+            Argument::Call(call) => call.nesting,
+            _ => 0,
+        });
+        let nesting = 1 + within.max().unwrap_or_default();
+        Ok(Call { function: *function, nesting, arguments })
     }
 
     fn arguments(&mut self) -> Result<Vec<Argument>, IntrinsicError> {

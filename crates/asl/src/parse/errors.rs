@@ -7,8 +7,10 @@ use super::query::Sees;
 use crate::machine::{Catcher, QueryLanguage, Retrier};
 use std::sync::Arc;
 
-/// Longest interval of a retrier, in seconds (366 days): AWS's limit.
-const INTERVAL_SECONDS_MAX: u64 = 31_622_400;
+/// Longest interval of a retrier, in seconds: AWS's limit.
+const INTERVAL_SECONDS_MAX: u64 = 99_999_999;
+/// Longest delay between retries, in seconds, below 366 days: AWS's limit.
+const DELAY_SECONDS_MAX: u64 = 31_622_399;
 /// Most attempts of a retrier: AWS's limit.
 const ATTEMPTS_MAX: u64 = 99_999_999;
 
@@ -46,7 +48,7 @@ impl Parser<'_> {
     fn retrier(&mut self, fields: &Fields<'_>, is_last: bool) -> Option<Retrier> {
         let errors = self.error_names(fields, is_last);
         let interval_seconds = self.integer(fields, "IntervalSeconds", 1..=INTERVAL_SECONDS_MAX).unwrap_or(1);
-        let max_delay_seconds = self.integer(fields, "MaxDelaySeconds", 1..=INTERVAL_SECONDS_MAX);
+        let max_delay_seconds = self.integer(fields, "MaxDelaySeconds", 1..=DELAY_SECONDS_MAX);
         if let (Some(max), Some(node)) = (max_delay_seconds, fields.get("MaxDelaySeconds"))
             && max <= interval_seconds
         {

@@ -1,6 +1,7 @@
 //! Limits, and work in slices.
 
 use crate::stage::{Stage, gives, json, settings};
+use sluice_asl::Machine;
 use sluice_asl::execution::{Event, HISTORY_EVENTS_MAX, STEPS_PER_SLICE, Settings, Status};
 use sluice_expression::Value;
 
@@ -182,4 +183,54 @@ fn variables_have_the_limits_of_aws() {
         );
         assert!(said.starts_with("States.DataLimitExceeded: ") && said.ends_with(&expected), "{said}");
     }
+}
+
+#[test]
+fn intrinsic_functions_have_the_limits_of_aws() {
+    let nest = |calls: usize| "States.Array(".repeat(calls) + &")".repeat(calls);
+    let text = |chars: usize| Value::fields([("t", Value::from("a".repeat(chars)))]);
+    for (call, fits, input) in [
+        ("States.ArrayRange(1,1000,1)".to_owned(), true, text(0)),
+        ("States.ArrayRange(1,1001,1)".into(), false, text(0)),
+        ("States.Base64Encode($.t)".into(), true, text(10_000)),
+        ("States.Base64Encode($.t)".into(), false, text(10_001)),
+        ("States.Hash($.t,'MD5')".into(), false, text(10_001)),
+        ("States.MathAdd(2147483647,1)".into(), true, text(0)),
+        ("States.MathAdd(2147483648,1)".into(), false, text(0)),
+        ("States.MathRandom(-2147483649,1)".into(), false, text(0)),
+        (nest(10), true, text(0)),
+        (nest(11), false, text(0)),
+    ] {
+        let definition = format!(
+            r#"{{"StartAt":"A","States":{{"A":{{"Type":"Pass","Parameters":{{"a.$":"{call}"}},"End":true}}}}}}"#
+        );
+        for aws_limits in [true, false] {
+            let settings = Settings { aws_limits, ..settings() };
+            let stage = Stage::with(&definition, input.clone(), settings, |_| Vec::new());
+            match stage.execution.status() {
+                Status::Succeeded { .. } => assert!(fits || !aws_limits, "{call}"),
+                Status::Failed { error: Some(error), .. } => {
+                    assert_eq!(
+                        (&**error, fits, aws_limits),
+                        ("States.IntrinsicFailure", false, true),
+                        "{call}"
+                    );
+                }
+                status => panic!("{call}: {status:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn retriers_take_the_delays_that_aws_takes() {
+    let takes = |delays: &str| {
+        Machine::parse(&format!(
+            r#"{{"StartAt":"T","States":{{"T":{{"Type":"Task","Resource":"work","End":true,
+                "Retry":[{{"ErrorEquals":["States.ALL"],{delays}}}]}}}}}}"#
+        ))
+        .is_ok()
+    };
+    assert!(takes(r#""IntervalSeconds":99999999"#) && !takes(r#""IntervalSeconds":100000000"#));
+    assert!(takes(r#""MaxDelaySeconds":31622399"#) && !takes(r#""MaxDelaySeconds":31622400"#));
 }
