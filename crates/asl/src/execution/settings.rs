@@ -24,7 +24,7 @@ pub struct Settings {
     pub seed: u64,
     /// Tells the execution from all others of its place; names of its map runs and their children carry it.
     pub key: u64,
-    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`] and [`HISTORY_EVENTS_MAX`].
+    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`], [`HISTORY_EVENTS_MAX`] and [`EXPRESS_SECONDS_MAX`].
     pub aws_limits: bool,
     /// Whether it gives history events; express executions do without.
     pub records_history: bool,
@@ -37,6 +37,11 @@ impl Settings {
     pub(super) fn limits(&self, events: u64) -> bool {
         events + 1 >= HISTORY_EVENTS_MAX && self.aws_limits && self.records_history
     }
+
+    /// How long the execution may take at most, in seconds.
+    pub(super) fn seconds_max(&self) -> Option<u64> {
+        (self.aws_limits && !self.records_history).then_some(EXPRESS_SECONDS_MAX)
+    }
 }
 
 /// Largest input or result of a state under AWS's limits, in bytes of JSON.
@@ -47,6 +52,9 @@ pub const ERROR_CHARS_MAX: usize = 256;
 pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Most events in a history under AWS's limits.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
+
+/// Longest time that an express execution takes under AWS's limits, in seconds.
+pub const EXPRESS_SECONDS_MAX: u64 = 300;
 
 /// How an execution stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -1,7 +1,9 @@
 //! Limits, and work in slices.
 
-use crate::stage::{Stage, gives, json, settings};
-use sluice_asl::execution::{Event, HISTORY_EVENTS_MAX, STEPS_PER_SLICE, Settings, Status};
+use crate::stage::{START_MS, Stage, gives, json, settings};
+use sluice_asl::execution::{
+    EXPRESS_SECONDS_MAX, Event, HISTORY_EVENTS_MAX, STEPS_PER_SLICE, Settings, Status,
+};
 use sluice_expression::Value;
 
 const TURNS: &str = r#"{"StartAt":"N","States":{
@@ -47,6 +49,21 @@ fn without_the_limits_of_aws_a_history_goes_on() {
 }
 
 #[test]
+fn an_express_execution_of_aws_has_five_minutes() {
+    const WAIT: &str =
+        r#"{"TimeoutSeconds":600,"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":400,"End":true}}}"#;
+    for aws_limits in [true, false] {
+        let settings = Settings { aws_limits, records_history: false, ..settings() };
+        let mut stage = Stage::with(WAIT, json("{}"), settings, |_| Vec::new());
+        stage.run();
+        let timed_out = Status::TimedOut { error: None, cause: None };
+        assert_eq!(*stage.execution.status() == timed_out, aws_limits);
+        let seconds = if aws_limits { EXPRESS_SECONDS_MAX } else { 400 };
+        assert_eq!(stage.now_ms - START_MS, seconds * 1000);
+    }
+}
+
+#[test]
 fn an_output_that_is_too_large_is_caught_by_its_name_only() {
     let run = |names: &str| {
         let definition = format!(
@@ -77,4 +94,17 @@ fn many_items_are_done_with_work_that_grows_as_they_do() {
     stage.run();
     assert_eq!(stage.execution.status(), &Status::Succeeded { output: items });
     assert_eq!(stage.history.len(), 12_000 * 4 + 6);
+}
+
+#[test]
+fn a_field_that_lambda_does_not_have_fails_the_task() {
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",
+        "Parameters":{"FunctionName":"f","Bogus":1},"End":true}}}"#;
+    let mut stage = Stage::new(definition, json("{}"), |task| gives(task, Value::Null));
+    stage.run();
+    let said = "An error occurred while executing the state 'A' (entered at the event id #2). The Parameters \
+                '{\"FunctionName\":\"f\",\"Bogus\":1}' could not be used to start the Task: [The field \"Bogus\" is not \
+                supported by Step Functions]";
+    let failed = Status::Failed { error: Some("States.Runtime".into()), cause: Some(said.into()) };
+    assert_eq!(stage.execution.status(), &failed);
 }
