@@ -48,7 +48,9 @@ pub use names::PartName;
 pub use request::{MapResults, Output, Request, TaskId, TaskRequest, Wait, Work};
 pub use resource::{Resource, Target};
 pub use retry::RETRY_DELAY_MS_MAX;
-pub use settings::{HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status, VARIABLES_BYTES_MAX};
+pub use settings::{
+    EXPRESS_SECONDS_MAX, HISTORY_EVENTS_MAX, PAYLOAD_BYTES_MAX, Settings, Status, VARIABLES_BYTES_MAX,
+};
 pub use trial::{Mock, Progress, Stage, Trial, TrialEnd, TrialInput, Verdict};
 pub use turn::STEPS_PER_SLICE;
 
@@ -226,7 +228,8 @@ impl Execution {
     }
 
     fn start_clock(&mut self, turn: &Turn<'_>) {
-        let seconds = turn.machine.timeout_seconds;
+        let limits = [turn.machine.timeout_seconds, self.settings.seconds_max()];
+        let seconds = limits.into_iter().flatten().min();
         self.ends_at_ms = seconds.map(|seconds| turn.now_ms.saturating_add(seconds.saturating_mul(1000)));
     }
 

@@ -2,7 +2,8 @@
 //! Functions, over [`sluice_runtime::NodeHandle`].
 //!
 //! [`router`] is mounted by the HTTP server beside its own routes; [`is_aws`] tells which requests are for it. A Lambda
-//! function is an app of its own ([`lambda`]), a state machine one with a workflow ([`states`]). The crate deliberately does not know how functions are executed.
+//! function is an app of its own ([`lambda`]), a state machine one with a workflow ([`states`]). The crate deliberately does
+//! not know how functions are executed.
 
 pub mod account;
 pub mod items;
@@ -10,6 +11,7 @@ pub mod lambda;
 pub mod signature;
 pub mod states;
 
+mod derived;
 mod s3;
 mod signed;
 

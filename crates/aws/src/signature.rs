@@ -1,9 +1,9 @@
 //! AWS Signature Version 4: whether a request was signed with the secret that belongs to its access key.
 //!
 //! As published by AWS ("Signing AWS API requests"). Requests are checked whole: the signature covers the hash of the
-//! body. Signatures in the query (presigned URLs) are not taken.
+//! body; what the head of a request says is checked before anybody reads that. Signatures in the query (presigned URLs) are not taken.
 
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, HeaderName, Method};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
@@ -43,6 +43,11 @@ pub enum Error {
         "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and a date."
     )]
     Incomplete,
+    /// A header is not signed that must be.
+    #[error(
+        "'Host' and every header of AWS's, 'X-Amz-…', must be a 'SignedHeader' in the AWS Authorization."
+    )]
+    Unsigned,
     /// The access key is not known.
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
@@ -64,14 +69,14 @@ impl Error {
             Self::Missing => "MissingAuthenticationTokenException",
             Self::Incomplete => "IncompleteSignatureException",
             Self::UnknownKey => "UnrecognizedClientException",
-            Self::Expired | Self::Mismatch => "InvalidSignatureException",
+            Self::Unsigned | Self::Expired | Self::Mismatch => "InvalidSignatureException",
         }
     }
 }
 
-/// What is signed of a request.
+/// The head of a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
+pub struct Head<'a> {
     /// Its method.
     pub method: &'a Method,
     /// Its path as it was sent.
@@ -80,31 +85,50 @@ pub struct Signed<'a> {
     pub query: &'a str,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its body.
-    pub body: &'a [u8],
 }
 
-/// Checks a request's signature at a time, in milliseconds since the Unix epoch.
-pub fn verify(credentials: &Credentials, request: Signed<'_>, now_ms: u64) -> Result<(), Error> {
-    let given = header(request.headers, "authorization").ok_or(Error::Missing)?;
-    let claim = Claim::parse(given).ok_or(Error::Incomplete)?;
-    let time = header(request.headers, "x-amz-date").ok_or(Error::Incomplete)?;
-    let signed_ms = parse_time(time).ok_or(Error::Incomplete)?;
-    let covers = |name: &str| claim.headers.split(';').any(|header| header == name);
-    if !covers("host") || !covers("x-amz-date") || claim.date != &time[..8] {
-        return Err(Error::Incomplete);
+/// A signature that may be right: everything but the body was looked at.
+#[derive(Debug)]
+pub struct Claimed<'a> {
+    claim: Claim<'a>,
+    time: &'a str,
+    canonical: String,
+}
+
+impl<'a> Claimed<'a> {
+    /// Checks the head of a request at a time, in milliseconds since the Unix epoch.
+    pub fn by(credentials: &Credentials, request: Head<'a>, now_ms: u64) -> Result<Self, Error> {
+        let given = header(request.headers, "authorization").ok_or(Error::Missing)?;
+        let claim = Claim::parse(given).ok_or(Error::Incomplete)?;
+        let time = header(request.headers, "x-amz-date").ok_or(Error::Incomplete)?;
+        let signed_ms = parse_time(time).ok_or(Error::Incomplete)?;
+        if claim.date != &time[..8] {
+            return Err(Error::Incomplete);
+        }
+        let covers = |name: &str| claim.headers.split(';').any(|header| header == name);
+        let mut of_aws = request.headers.keys().map(HeaderName::as_str).filter(|n| n.starts_with("x-amz-"));
+        if !covers("host") || !of_aws.all(covers) {
+            return Err(Error::Unsigned);
+        }
+        if claim.key_id != &*credentials.access_key_id {
+            return Err(Error::UnknownKey);
+        }
+        if now_ms.abs_diff(signed_ms) > SKEW_MS_MAX {
+            return Err(Error::Expired);
+        }
+        let canonical = canonical(request, claim.headers).ok_or(Error::Incomplete)?;
+        Ok(Self { claim, time, canonical })
     }
-    if claim.key_id != &*credentials.access_key_id {
-        return Err(Error::UnknownKey);
+
+    /// Checks the signature, now that the body is there.
+    pub fn verify(mut self, credentials: &Credentials, body: &[u8]) -> Result<(), Error> {
+        self.canonical.push_str(&hex(&Sha256::digest(body)));
+        let Claim { date, region, service, signature, .. } = self.claim;
+        let signature = unhex(signature).ok_or(Error::Incomplete)?;
+        let right = mac(credentials, [date, region, service], self.time, &self.canonical);
+        // Compares in a time that does not tell how much was right.
+        right.verify_slice(&signature).map_err(|_| Error::Mismatch)
     }
-    if now_ms.abs_diff(signed_ms) > SKEW_MS_MAX {
-        return Err(Error::Expired);
-    }
-    let canonical = canonical(request, claim.headers).ok_or(Error::Incomplete)?;
-    let scope = [claim.date, claim.region, claim.service];
-    let signature = unhex(claim.signature).ok_or(Error::Incomplete)?;
-    // Compares in a time that does not tell how much was right.
-    mac(credentials, scope, time, &canonical).verify_slice(&signature).map_err(|_| Error::Mismatch)
 }
 
 /// The `Authorization` of a request of our own: `headers` are all that are signed, by name, in lower case and sorted;
@@ -173,8 +197,9 @@ impl<'a> Claim<'a> {
     }
 }
 
-fn canonical(request: Signed<'_>, signed_headers: &str) -> Option<String> {
-    let Signed { method, path, query, headers, body } = request;
+/// A request in its canonical form, up to the hash of its body.
+fn canonical(request: Head<'_>, signed_headers: &str) -> Option<String> {
+    let Head { method, path, query, headers } = request;
     let mut text = format!("{method}\n{}\n", utf8_percent_encode(path, PATH));
     let mut pairs: Vec<(&str, &str)> = query
         .split('&')
@@ -197,7 +222,7 @@ fn canonical(request: Signed<'_>, signed_headers: &str) -> Option<String> {
         }
         let _ = writeln!(text, "{name}:{}", values.join(","));
     }
-    let _ = write!(text, "\n{signed_headers}\n{}", hex(&Sha256::digest(body)));
+    let _ = write!(text, "\n{signed_headers}\n");
     Some(text)
 }
 
@@ -279,8 +304,8 @@ mod tests {
     ) -> Result<(), Error> {
         let credentials =
             Credentials { access_key_id: "AKIDEXAMPLE".into(), secret_access_key: secret.into() };
-        let request = Signed { method: &Method::GET, path: "/", query, headers, body };
-        verify(&credentials, request, now_ms)
+        let head = Head { method: &Method::GET, path: "/", query, headers };
+        Claimed::by(&credentials, head, now_ms)?.verify(&credentials, body)
     }
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -337,6 +362,11 @@ mod tests {
         let other = AUTHORIZATION.replace("AKIDEXAMPLE", "AKIDOTHER");
         assert_eq!(checked(&example(other.leak()), SECRET, QUERY, b"", SIGNED_MS), Err(Error::UnknownKey));
         let bare = AUTHORIZATION.replace("content-type;host;x-amz-date", "content-type;x-amz-date");
-        assert_eq!(checked(&example(bare.leak()), SECRET, QUERY, b"", SIGNED_MS), Err(Error::Incomplete));
+        assert_eq!(checked(&example(bare.leak()), SECRET, QUERY, b"", SIGNED_MS), Err(Error::Unsigned));
+        let mut headers = example(AUTHORIZATION);
+        headers.insert("x-amzn-trace-id", HeaderValue::from_static("Root=1"));
+        assert_eq!(checked(&headers, SECRET, QUERY, b"", SIGNED_MS), Ok(()));
+        headers.insert("x-amz-target", HeaderValue::from_static("AWSStepFunctions.DeleteStateMachine"));
+        assert_eq!(checked(&headers, SECRET, QUERY, b"", SIGNED_MS), Err(Error::Unsigned));
     }
 }

@@ -153,3 +153,25 @@ fn orders_come_to_the_right_end() {
         assert_eq!(found["order"], fate(&order), "{order}");
     }
 }
+
+#[test]
+fn what_the_readme_shows_works() {
+    let text = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let shown =
+        |line: &&str| ["run", "explain", "eval"].iter().any(|c| line.starts_with(&format!("sluice {c} ")));
+    let lines: Vec<&str> = text.lines().filter(shown).collect();
+    assert!(lines.len() >= 9, "{lines:?}");
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_sluice"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for line in lines {
+        let mut command = Command::new("bash");
+        let output =
+            command.args(["-c", line]).env("PATH", &path).current_dir(example("hello")).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let (_, app) = text.split_once("```python\n").unwrap();
+    let squeezed =
+        |text: &str| text.lines().map(|line| line.split_whitespace().collect::<String>()).collect::<String>();
+    let written = std::fs::read_to_string(repository().join("examples/hello/hello.py")).unwrap();
+    assert_eq!(squeezed(app.split_once("```").unwrap().0), squeezed(&written));
+}

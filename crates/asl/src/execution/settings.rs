@@ -25,8 +25,8 @@ pub struct Settings {
     pub seed: u64,
     /// Tells the execution from all others of its place; names of its map runs and their children carry it.
     pub key: u64,
-    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`], [`VARIABLES_BYTES_MAX`], [`HISTORY_EVENTS_MAX`] and those of
-    /// intrinsic functions.
+    /// Whether AWS's limits hold: [`PAYLOAD_BYTES_MAX`], [`VARIABLES_BYTES_MAX`], [`HISTORY_EVENTS_MAX`],
+    /// [`EXPRESS_SECONDS_MAX`] and those of intrinsic functions.
     pub aws_limits: bool,
     /// Whether it gives history events; express executions do without.
     pub records_history: bool,
@@ -49,6 +49,11 @@ impl Settings {
     pub(super) fn variables_bytes_max(&self) -> usize {
         if self.aws_limits { VARIABLES_BYTES_MAX } else { WORKFLOW_VALUE_BYTES_MAX as usize }
     }
+
+    /// How long the execution may take at most, in seconds.
+    pub(super) fn seconds_max(&self) -> Option<u64> {
+        (self.aws_limits && !self.records_history).then_some(EXPRESS_SECONDS_MAX)
+    }
 }
 
 /// Largest input or result of a state under AWS's limits, and most that one `Assign` sets, in bytes of JSON.
@@ -61,6 +66,9 @@ pub const ERROR_CHARS_MAX: usize = 256;
 pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Most events in a history under AWS's limits.
 pub const HISTORY_EVENTS_MAX: u64 = 25_000;
+
+/// Longest time that an express execution takes under AWS's limits, in seconds.
+pub const EXPRESS_SECONDS_MAX: u64 = 300;
 
 /// How an execution stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

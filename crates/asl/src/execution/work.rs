@@ -6,6 +6,10 @@ use super::{Wait, Work};
 use sluice_expression::Value;
 use std::sync::Arc;
 
+/// Arguments of `lambda:invoke`.
+const LAMBDA_FIELDS: [&str; 6] =
+    ["ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"];
+
 impl Resource<'_> {
     /// The work to be done with these arguments.
     pub(super) fn work(&self, arguments: &Value) -> Result<Work, Failure> {
@@ -38,6 +42,13 @@ impl Resource<'_> {
 
 fn lambda(arguments: &Value) -> Result<Work, Failure> {
     let name = required(arguments, "FunctionName")?;
+    let mut fields = arguments.as_object().into_iter().flat_map(|fields| fields.keys());
+    if let Some(field) = fields.find(|field| !LAMBDA_FIELDS.contains(&&***field)) {
+        return Err(unusable(
+            arguments,
+            &format!("The field \"{field}\" is not supported by Step Functions"),
+        ));
+    }
     let function = match arguments.get("Qualifier").and_then(Value::as_str) {
         Some(qualifier) => format!("{name}:{qualifier}").into(),
         None => name,
@@ -59,10 +70,13 @@ fn required(arguments: &Value, name: &str) -> Result<Arc<str>, Failure> {
                 None => format!("The field '{name}' is required but was missing"),
                 Some(_) => format!("The value for the field '{name}' must be a STRING"),
             };
-            let cause = format!("The Parameters '{arguments}' could not be used to start the Task: [{why}]");
-            Err(Failure::runtime(cause))
+            Err(unusable(arguments, &why))
         }
     }
+}
+
+fn unusable(arguments: &Value, why: &str) -> Failure {
+    Failure::runtime(format!("The Parameters '{arguments}' could not be used to start the Task: [{why}]"))
 }
 
 impl Wait {

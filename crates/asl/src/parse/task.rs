@@ -44,13 +44,13 @@ impl Parser<'_> {
         if !self.express {
             return;
         }
-        let pattern =
-            [".waitForTaskToken", ".sync:2", ".sync"].into_iter().find(|end| resource.ends_with(end));
-        if let Some(pattern) = pattern {
-            let message = format!("Express state machine does not support '{pattern}' service integration ");
-            self.schema(&place, at, message);
-        } else if resource.contains(":activity:") {
-            self.schema(&place, at, "Express state machine does not support Activity ARN".into());
-        }
+        // The second space is AWS's.
+        let pattern = match resource.rsplit_once('.') {
+            Some((_, "waitForTaskToken")) => "'.waitForTaskToken' service integration ",
+            Some((_, "sync" | "sync:2")) => "'.sync' service integration",
+            _ if resource.contains(":activity:") => "Activity ARN",
+            _ => return,
+        };
+        self.schema(&place, at, format!("Express state machine does not support {pattern}"));
     }
 }

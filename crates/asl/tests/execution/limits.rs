@@ -1,8 +1,10 @@
 //! Limits, and work in slices.
 
-use crate::stage::{Stage, gives, json, settings};
+use crate::stage::{START_MS, Stage, gives, json, settings};
 use sluice_asl::Machine;
-use sluice_asl::execution::{Event, HISTORY_EVENTS_MAX, STEPS_PER_SLICE, Settings, Status};
+use sluice_asl::execution::{
+    EXPRESS_SECONDS_MAX, Event, HISTORY_EVENTS_MAX, STEPS_PER_SLICE, Settings, Status,
+};
 use sluice_expression::Value;
 
 const TURNS: &str = r#"{"StartAt":"N","States":{
@@ -61,6 +63,21 @@ fn without_the_limits_of_aws_a_history_goes_on() {
     stage.run();
     assert!(matches!(stage.execution.status(), Status::Succeeded { .. }));
     assert!(stage.history.len() as u64 > HISTORY_EVENTS_MAX);
+}
+
+#[test]
+fn an_express_execution_of_aws_has_five_minutes() {
+    const WAIT: &str =
+        r#"{"TimeoutSeconds":600,"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":400,"End":true}}}"#;
+    for aws_limits in [true, false] {
+        let settings = Settings { aws_limits, records_history: false, ..settings() };
+        let mut stage = Stage::with(WAIT, json("{}"), settings, |_| Vec::new());
+        stage.run();
+        let timed_out = Status::TimedOut { error: None, cause: None };
+        assert_eq!(*stage.execution.status() == timed_out, aws_limits);
+        let seconds = if aws_limits { EXPRESS_SECONDS_MAX } else { 400 };
+        assert_eq!(stage.now_ms - START_MS, seconds * 1000);
+    }
 }
 
 #[test]
@@ -233,4 +250,17 @@ fn retriers_take_the_delays_that_aws_takes() {
     };
     assert!(takes(r#""IntervalSeconds":99999999"#) && !takes(r#""IntervalSeconds":100000000"#));
     assert!(takes(r#""MaxDelaySeconds":31622399"#) && !takes(r#""MaxDelaySeconds":31622400"#));
+}
+
+#[test]
+fn a_field_that_lambda_does_not_have_fails_the_task() {
+    let definition = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke",
+        "Parameters":{"FunctionName":"f","Bogus":1},"End":true}}}"#;
+    let mut stage = Stage::new(definition, json("{}"), |task| gives(task, Value::Null));
+    stage.run();
+    let said = "An error occurred while executing the state 'A' (entered at the event id #2). The Parameters \
+                '{\"FunctionName\":\"f\",\"Bogus\":1}' could not be used to start the Task: [The field \"Bogus\" is not \
+                supported by Step Functions]";
+    let failed = Status::Failed { error: Some("States.Runtime".into()), cause: Some(said.into()) };
+    assert_eq!(stage.execution.status(), &failed);
 }

@@ -2,6 +2,7 @@
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::fs::{fsync, mkdirat, openat, openat2, renameat, statat, unlinkat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -40,7 +41,11 @@ impl Files {
     /// The bytes of a file.
     pub fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = File::from(openat2(self.open()?, path, flags, Mode::empty(), ResolveFlags::BENEATH)?);
+        let opened = openat2(self.open()?, path, flags, Mode::empty(), ResolveFlags::BENEATH);
+        let file = File::from(opened.map_err(|error| match error {
+            Errno::XDEV => io::Error::other("the path leads out of the folder"),
+            error => error.into(),
+        })?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
@@ -62,7 +67,7 @@ impl Files {
         let mut folder = self.open()?;
         for part in path.parent().into_iter().flat_map(Path::components) {
             match mkdirat(&folder, part.as_os_str(), Mode::from_raw_mode(0o777)) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
             let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -135,7 +140,8 @@ mod tests {
         let files = Files::of(&inside);
         let absolute = dir.path().join("secret");
         for path in ["../secret", "link", "up/secret", absolute.to_str().unwrap()] {
-            assert!(files.read(path).is_err(), "{path}");
+            let said = files.read(path).unwrap_err().to_string();
+            assert_eq!(said, "the path leads out of the folder", "{path}");
             assert!(files.write(path, b"x").is_err() || path == "link", "{path}");
         }
         assert_eq!(std::fs::read(dir.path().join("secret")).unwrap(), b"s");

@@ -176,14 +176,15 @@ fn event(body: Bytes, bytes_max: usize) -> Answer<Bytes> {
     if body.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }
-    match serde_json::from_slice::<IgnoredAny>(&body) {
-        Ok(_) => Ok(body),
-        Err(error) => {
-            let message =
-                format!("Could not parse request body into json: Could not parse payload into json: {error}");
-            Err(Failure::new(Kind::InvalidRequestContent, message))
-        }
-    }
+    // What is ignored is not looked at closely enough: strings may be anything.
+    let wrong = match std::str::from_utf8(&body).map(serde_json::from_str::<IgnoredAny>) {
+        Ok(Ok(_)) => return Ok(body),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let message =
+        format!("Could not parse request body into json: Could not parse payload into json: {wrong}");
+    Err(Failure::new(Kind::InvalidRequestContent, message))
 }
 
 fn client_context(text: &str) -> Answer<Box<RawValue>> {
@@ -203,4 +204,20 @@ fn client_context(text: &str) -> Answer<Box<RawValue>> {
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_json_in_utf_8() {
+        for good in ["", "1", "\"\u{e9}\"", "{\"a\":[]}"] {
+            assert!(event(Bytes::from(good), 100).is_ok(), "{good}");
+        }
+        for bad in [&b"{bad"[..], b"NaN", b"\"\xff\""] {
+            let kind = event(Bytes::from_static(bad), 100).map_err(|failure| failure.kind.name());
+            assert_eq!(kind, Err("InvalidRequestContentException"), "{bad:?}");
+        }
+    }
 }

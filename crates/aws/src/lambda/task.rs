@@ -7,11 +7,12 @@ use super::invoke::Target;
 use super::record::{DOCUMENT, Qualified, Record};
 use super::reference::Reference;
 use crate::account::Account;
+use crate::derived;
 use bytes::Bytes;
 use sluice_expression::Value;
 use sluice_runtime::NodeHandle;
 use sluice_runtime::api::RunView;
-use sluice_runtime::callees::{CalledRun, Directory, Fault};
+use sluice_runtime::callees::{CalledRun, Directory, Fault, TaskRef};
 
 /// The run that an invocation becomes.
 ///
@@ -21,7 +22,7 @@ pub fn called(
     account: &Account,
     function: &str,
     payload: &Value,
-    waiting: Waiting,
+    (task, waiting): (TaskRef, Waiting),
     directory: &dyn Directory,
 ) -> Result<CalledRun, Fault> {
     let reference = Reference::parse(function)
@@ -38,7 +39,7 @@ pub fn called(
     let target = Target::of(record, &reference, account).map_err(|_| missing())?;
     let invocation = Invocation {
         app: target.app(),
-        request_id: uuid::Uuid::new_v4().to_string(),
+        request_id: derived::uuid(task).to_string(),
         arn: target.arn,
         event: Bytes::from(payload.to_json()),
         client_context: None,

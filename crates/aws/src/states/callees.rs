@@ -3,9 +3,11 @@
 use super::Call;
 use super::activities;
 use super::arn::{self, Resource, machine_named};
+use super::constraint;
 use super::executions::{self, Target};
 use super::record::{DOCUMENT, Record};
 use crate::account::Account;
+use crate::derived;
 use crate::items::Places;
 use crate::items::files::Files;
 use crate::lambda::app::Waiting;
@@ -52,6 +54,12 @@ enum Door {
     Open(NodeHandle, tokio::runtime::Handle),
 }
 
+/// The run of an execution that a task starts.
+struct CalledExecution {
+    run: Box<CalledRun>,
+    arn: String,
+}
+
 impl AwsCallees {
     /// Callees of a place. Errands wait for [`AwsCallees::attach`].
     pub fn new(account: Account) -> Self {
@@ -80,14 +88,16 @@ impl AwsCallees {
         function: &str,
         payload: &Value,
         asynchronous: bool,
+        task: TaskRef,
         directory: &dyn Directory,
     ) -> Result<Callee, Fault> {
         let waiting = if asynchronous { Waiting::Nobody } else { Waiting::Caller };
-        let called = lambda::called(&self.account, function, payload, waiting, directory)?;
+        let called = lambda::called(&self.account, function, payload, (task, waiting), directory)?;
         let called = Box::new(CalledRun { form: LAMBDA, ..called });
         Ok(if asynchronous { Callee::Started(called, Value::Null) } else { Callee::Run(called) })
     }
 
+    /// An execution that a task starts and, depending on the form of the task, waits for.
     fn execution(
         &self,
         arguments: &Value,
@@ -95,45 +105,72 @@ impl AwsCallees {
         task: TaskRef,
         directory: &dyn Directory,
     ) -> Result<Callee, Fault> {
+        let called = self.start("StepFunctions", arguments, task, directory)?;
+        let started = super::now_ms() as i64;
+        Ok(match wait {
+            Wait::None => Callee::Started(called.run, started_at(called.arn, Value::Int(started))),
+            Wait::Sync => Callee::Run(called.run),
+            Wait::Sync2 => Callee::Run(Box::new(CalledRun { form: EXECUTION_JSON, ..*called.run })),
+        })
+    }
+
+    /// An execution that a task starts through the SDK: by the node itself, so that a task which asks twice starts one.
+    fn sdk_execution(
+        &self,
+        arguments: &Value,
+        task: TaskRef,
+        directory: &dyn Directory,
+    ) -> Result<Callee, Fault> {
+        let body = renamed(arguments, &uncapitalised).to_json();
+        let parameters = serde_json::from_str(&body).map_err(|error| {
+            fault("Sfn.SerializationException", &format!("the request cannot be read: {error}"))
+        })?;
+        constraint::check("StartExecution", &parameters).map_err(sdk_fault)?;
+        let called = self.start("Sfn", &renamed(arguments, &capitalised), task, directory)?;
+        let started = Value::Float(super::seconds(super::now_ms()));
+        Ok(Callee::Started(called.run, started_at(called.arn, started)))
+    }
+
+    /// The execution that a task starts. `service` stands before the names of errors.
+    fn start(
+        &self,
+        service: &str,
+        arguments: &Value,
+        task: TaskRef,
+        directory: &dyn Directory,
+    ) -> Result<CalledExecution, Fault> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let arn = text("StateMachineArn")
             .ok_or_else(|| fault("States.Runtime", "The field \"StateMachineArn\" is required"))?;
-        let sfn = |name: &str, message: String| fault(&format!("StepFunctions.{name}Exception"), &message);
-        let (machine, qualifier) = machine_named(arn).map_err(|error| sfn("InvalidArn", error.message))?;
+        let named = |name: &str, message: String| fault(&format!("{service}.{name}Exception"), &message);
+        let (machine, qualifier) = machine_named(arn).map_err(|error| named("InvalidArn", error.message))?;
         let kept = directory.document(&arn::app_of(&machine), DOCUMENT);
         let record: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let missing = || sfn("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"));
+        let missing = || named("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"));
         let record = record.filter(|record| !record.deleted).ok_or_else(missing)?;
-        let random = uuid::Uuid::new_v4().as_u64_pair().1;
-        let (app_version, asked) = record.target(qualifier.as_deref(), random).ok_or_else(missing)?;
-        // The same task asks for the same execution, should it ask twice.
-        let name = text("Name").map_or_else(|| derived_name(task), str::to_owned);
-        arn::check_name(&name).map_err(|error| sfn("InvalidName", error.message))?;
+        let id = derived::uuid(task);
+        let (app_version, asked) =
+            record.target(qualifier.as_deref(), id.as_u64_pair().1).ok_or_else(missing)?;
+        let name = text("Name").map_or_else(|| id.to_string(), str::to_owned);
+        arn::check_name(&name).map_err(|error| named("InvalidName", error.message))?;
         let input = match arguments.get("Input") {
             None => "{}".to_owned(),
             Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
             Some(other) => other.to_json(),
         };
-        let target = Target::new(&self.account, record, app_version, asked, name, derived_name(task));
+        let target = Target::new(&self.account, record, app_version, asked, name, id.to_string());
         let arn = target.arn.clone();
         let request = executions::start_request(&self.account, target, input);
-        let called = CalledRun {
+        let run = CalledRun {
             app: request.app,
             version: request.version,
             id: request.id,
             objects: Vec::new(),
             workflow: request.workflow,
-            form: if wait == Wait::Sync2 { EXECUTION_JSON } else { EXECUTION },
-            taken: sfn("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
+            form: EXECUTION,
+            taken: named("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
         };
-        Ok(match wait {
-            Wait::None => {
-                let answer =
-                    [("ExecutionArn", Value::from(arn)), ("StartDate", Value::Int(super::now_ms() as i64))];
-                Callee::Started(Box::new(called), Value::fields(answer))
-            }
-            Wait::Sync | Wait::Sync2 => Callee::Run(Box::new(called)),
-        })
+        Ok(CalledExecution { run: Box::new(run), arn })
     }
 
     fn described(&self, view: &RunView, as_json: bool) -> Result<Value, Fault> {
@@ -187,7 +224,7 @@ impl Callees for AwsCallees {
     fn resolve(&self, request: &TaskRequest, task: TaskRef, directory: &dyn Directory) -> Callee {
         let found = match &request.work {
             Work::Lambda { function, payload, asynchronous, .. } => {
-                self.invocation(function, payload, *asynchronous, directory)
+                self.invocation(function, payload, *asynchronous, task, directory)
             }
             Work::Activity { arn, .. } => match Resource::parse(arn) {
                 Some(Resource::Activity(name)) if activities::exists(directory, &name) => {
@@ -196,6 +233,11 @@ impl Callees for AwsCallees {
                 _ => Err(fault("States.Runtime", &format!("The activity \"{arn}\" does not exist"))),
             },
             Work::StartExecution { arguments, wait } => self.execution(arguments, *wait, task, directory),
+            Work::Service { service, action, arguments, .. }
+                if &**service == OWN_SDK && &**action == "startExecution" =>
+            {
+                self.sdk_execution(arguments, task, directory)
+            }
             Work::Service { service, .. } if &**service == OWN_SDK => Ok(Callee::Errand),
             Work::Service { service, action, .. } => Err(not_available(service, action)),
             Work::Function { name, .. } => {
@@ -295,9 +337,7 @@ async fn own_api(
         Ok(call) => call.answer().await,
         Err(fault) => Err(fault),
     };
-    let answer = answer.map_err(|error| {
-        fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message)
-    })?;
+    let answer = answer.map_err(sdk_fault)?;
     let answer = Value::parse(answer.to_string().as_bytes()).unwrap_or_default();
     Ok(renamed(&answer, &capitalised))
 }
@@ -323,9 +363,14 @@ fn uncapitalised(name: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-/// The name of an execution that a task starts without naming it.
-fn derived_name(task: TaskRef) -> String {
-    format!("{}-{}-{}", task.run.0, task.incarnation, task.task.0)
+/// What a task is told that has started an execution.
+fn started_at(arn: String, at: Value) -> Value {
+    Value::fields([("ExecutionArn", Value::from(arn)), ("StartDate", at)])
+}
+
+/// An error of the API as tasks of the SDK's integrations see it.
+fn sdk_fault(error: super::Fault) -> Fault {
+    fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message)
 }
 
 fn fault(error: &str, cause: &str) -> Fault {

@@ -21,6 +21,9 @@ pub struct Child {
     name: String,
 }
 
+/// Events that are read in one go.
+const EVENTS_AT_ONCE: usize = 1_000;
+
 /// The child execution of an ARN; `None` if the ARN is not that of one.
 pub async fn find(call: &Call<'_>, arn: &str) -> Result<Option<Child>, Fault> {
     let Some(Resource::Execution { machine, name, .. }) = Resource::parse(arn) else { return Ok(None) };
@@ -36,8 +39,8 @@ struct Standing {
     status: &'static str,
     started_ms: u64,
     ended_ms: Option<u64>,
-    input: Json,
-    output: Option<Json>,
+    /// How many items its `ItemBatcher` would have given it.
+    batched: Option<usize>,
     error: Option<Arc<str>>,
     cause: Option<Arc<str>>,
     redrives: u32,
@@ -45,13 +48,12 @@ struct Standing {
 }
 
 impl Standing {
-    fn started(input: Json, at_ms: u64) -> Self {
+    fn started(input: &Json, at_ms: u64) -> Self {
         Self {
             status: "RUNNING",
             started_ms: at_ms,
             ended_ms: None,
-            input,
-            output: None,
+            batched: input.get("Items").and_then(Json::as_array).map(|items| items.len()),
             error: None,
             cause: None,
             redrives: 0,
@@ -67,10 +69,7 @@ impl Standing {
                 (self.status, self.ended_ms, self.error, self.cause) = ("RUNNING", None, None, None);
                 return;
             }
-            ExecutionStep::Succeeded { output } => {
-                self.output = Some(output);
-                ("SUCCEEDED", None, None)
-            }
+            ExecutionStep::Succeeded { .. } => ("SUCCEEDED", None, None),
             ExecutionStep::Failed { error, cause } => ("FAILED", error, cause),
             ExecutionStep::TimedOut { error, cause } => ("TIMED_OUT", error, cause),
             ExecutionStep::Aborted { error, cause } => ("ABORTED", error, cause),
@@ -79,51 +78,63 @@ impl Standing {
     }
 }
 
-/// All children that events tell of, by their numbers.
-fn standings(events: Vec<HistoryEvent>) -> BTreeMap<u32, Standing> {
-    let mut found: BTreeMap<u32, Standing> = BTreeMap::new();
-    for event in events {
-        let (Some(child), HistoryKind::Execution(step)) = (event.child, event.kind) else { continue };
-        match step {
-            ExecutionStep::Started { input, .. } => {
-                found.insert(child.index, Standing::started(input, event.at_ms));
-            }
-            step => {
-                if let Some(standing) = found.get_mut(&child.index) {
-                    standing.go_on(step, event.at_ms);
-                }
-            }
-        }
-    }
-    found
-}
-
-/// All events of a scope, oldest first.
-async fn events(call: &Call<'_>, run: &str, scope: HistoryScope) -> Result<Vec<HistoryEvent>, Fault> {
-    let mut events = Vec::new();
+/// The children that the events of a scope tell of, by their numbers. `also` sees each step of theirs.
+async fn standings(
+    call: &Call<'_>,
+    run: &str,
+    scope: HistoryScope,
+    mut also: impl FnMut(&ExecutionStep),
+) -> Result<BTreeMap<u32, Standing>, Fault> {
+    let mut found = BTreeMap::new();
     let mut cursor = None;
     loop {
         let request =
-            HistoryRequest { run: run.to_owned(), cursor, limit: usize::MAX, newest_first: false, scope };
+            HistoryRequest { run: run.to_owned(), cursor, limit: EVENTS_AT_ONCE, newest_first: false, scope };
         let page = call.node.workflow_history(request).await?;
-        events.extend(page.events);
+        for event in page.events {
+            let HistoryKind::Execution(step) = &event.kind else { continue };
+            also(step);
+            fold(&mut found, event);
+        }
         cursor = page.next;
         if cursor.is_none() {
-            return Ok(events);
+            return Ok(found);
+        }
+    }
+}
+
+/// Adds an event to how the children stand. What they were given and gave is not kept.
+fn fold(found: &mut BTreeMap<u32, Standing>, event: HistoryEvent) {
+    let (Some(child), HistoryKind::Execution(step)) = (event.child, event.kind) else { return };
+    match step {
+        ExecutionStep::Started { input, .. } => {
+            found.insert(child.index, Standing::started(&input, event.at_ms));
+        }
+        step => {
+            if let Some(standing) = found.get_mut(&child.index) {
+                standing.go_on(step, event.at_ms);
+            }
         }
     }
 }
 
 /// `DescribeExecution` of a child execution; `None` if it has not begun.
 pub async fn describe(call: &Call<'_>, child: &Child) -> Result<Option<Value>, Fault> {
-    let events = events(call, &child.of.view.run, HistoryScope::Child(child.id)).await?;
-    let Some(standing) = standings(events).remove(&child.id.index) else { return Ok(None) };
+    let (mut input, mut output) = (None, None);
+    let scope = HistoryScope::Child(child.id);
+    let mut found = standings(call, &child.of.view.run, scope, |step| match step {
+        ExecutionStep::Started { input: given, .. } => input = Some(given.clone()),
+        ExecutionStep::Succeeded { output: given } => output = Some(given.clone()),
+        _ => (),
+    })
+    .await?;
+    let Some(standing) = found.remove(&child.id.index) else { return Ok(None) };
     let mut answer = line(&child.of, &child.name, &standing);
-    answer["input"] = json!(standing.input.to_json());
-    answer["inputDetails"] = json!({"included": true});
-    if let Some(output) = &standing.output {
-        answer["output"] = json!(output.to_json());
-        answer["outputDetails"] = json!({"included": true});
+    for (name, data) in [("input", input), ("output", output)] {
+        if let Some(data) = data {
+            answer[name] = json!(data.to_json());
+            answer[format!("{name}Details")] = json!({"included": true});
+        }
     }
     standing.error.iter().for_each(|error| answer["error"] = json!(&**error));
     standing.cause.iter().for_each(|cause| answer["cause"] = json!(&**cause));
@@ -162,13 +173,14 @@ pub async fn list(
     wanted: impl Fn(&str, u32) -> bool,
 ) -> Result<Value, Fault> {
     let found = map_runs::find(call, map_run).await?;
-    let events = events(call, &found.view.run, HistoryScope::Children(found.number)).await?;
+    let scope = HistoryScope::Children(found.number);
+    let standings = standings(call, &found.view.run, scope, |_| ()).await?;
     let mut lines = Vec::new();
-    for (index, standing) in standings(events).into_iter().rev() {
+    for (index, standing) in standings.into_iter().rev() {
         if wanted(standing.status, standing.redrives) {
             let name = PartName { key: found.view.key.0, run: found.number, child: Some(index) }.to_string();
             let mut line = line(&found, &name, &standing);
-            line["itemCount"] = json!(items(&found, &standing.input));
+            line["itemCount"] = json!(items(&found, &standing));
             lines.push(line);
         }
     }
@@ -176,11 +188,8 @@ pub async fn list(
 }
 
 /// How many items a child execution works on: with an `ItemBatcher` there are fewer children than items.
-fn items(of: &Found, input: &Json) -> usize {
+fn items(of: &Found, standing: &Standing) -> usize {
     let (items, executions) = (&of.map_run().items, &of.map_run().executions);
-    let batch = input
-        .get("Items")
-        .and_then(Json::as_array)
-        .filter(|_| items.total - items.pending != executions.total);
-    batch.map_or(1, |items| items.len())
+    let batched = items.total - items.pending != executions.total;
+    standing.batched.filter(|_| batched).unwrap_or(1)
 }

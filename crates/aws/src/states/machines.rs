@@ -6,7 +6,7 @@ use super::page::{Page, paged};
 use super::record::{self, Publication, Record, Revision};
 use super::tags::{Tag, tag_map};
 use super::versions;
-use super::{Call, configuration, express, now_ms, seconds};
+use super::{Call, configuration, now_ms, resources, seconds};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -333,8 +333,9 @@ fn diagnostic(finding: &Diagnostic) -> Value {
 
 /// A definition of a state machine of a type, and what else is said of it.
 fn parse(definition: &str, kind: &str) -> Result<(Machine, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let (machine, findings) = Machine::parse(definition)?;
-    let refused = if kind == "EXPRESS" { express::refused(&machine) } else { Vec::new() };
+    let parsed = if kind == "EXPRESS" { Machine::parse_express } else { Machine::parse };
+    let (machine, findings) = parsed(definition)?;
+    let refused = resources::unknown(&machine);
     if refused.is_empty() { Ok((machine, findings)) } else { Err([refused, findings].concat()) }
 }
 

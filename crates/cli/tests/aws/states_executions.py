@@ -218,6 +218,21 @@ class Nested(Case):
             self.assertEqual(answer.get("Output"), output)
             self.assertEqual(self.ended(answer["ExecutionArn"])["status"], "SUCCEEDED")
 
+    def test_the_sdk_starts_one_under_a_uuid(self):
+        inner = self.create(PASS)
+        sdk = "arn:aws:states:::aws-sdk:sfn:startExecution"
+        task = {"Type": "Task", "Resource": sdk, "Parameters": {"StateMachineArn": inner, "Input": '{"a":1}'}}
+        found = self.ended(self.start(self.create(task, name=self.name + "-o")))
+        self.assertEqual(found["status"], "SUCCEEDED", found)
+        answer = json.loads(found["output"])
+        self.assertIsInstance(answer["StartDate"], float)
+        started = self.ended(answer["ExecutionArn"])
+        self.assertEqual((started["status"], started["output"]), ("SUCCEEDED", '{"a":1}'))
+        self.assertEqual(uuid.UUID(started["name"]).version, 4)
+        wrong = task | {"Parameters": {"StateMachineArn": inner, "Input": 1}}
+        found = self.ended(self.start(self.create(wrong, name=self.name + "-w")))
+        self.assertEqual((found["status"], found["error"]), ("FAILED", "Sfn.SerializationException"))
+
     def test_a_machine_that_starts_itself_ends(self):
         arn = f"arn:aws:states:us-east-1:111111111111:stateMachine:{self.name}"
         task = {

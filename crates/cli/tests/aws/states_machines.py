@@ -89,6 +89,22 @@ class Machines(Case):
             named = {"name": self.name, "definition": definition, "roleArn": ROLE, "type": "EXPRESS"}
             self.refused("InvalidDefinition", self.aws.create_state_machine, message=message, **named)
 
+    def test_express_ones_have_no_distributed_maps(self):
+        processor = json.loads(machine(PASS, names="X")) | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}}
+        named = {"name": self.name, "definition": machine({"Type": "Map", "ItemProcessor": processor}), "roleArn": ROLE}
+        answer = self.refused("InvalidDefinition", self.aws.create_state_machine, type="EXPRESS", **named)
+        self.assertIn("does not support Map states of Mode DISTRIBUTED", answer["message"])
+
+    def test_resources_are_known_ones(self):
+        for resource, why in [
+            ("hello", "Value is not a valid resource ARN"),
+            ("arn:aws:states:::foo:bar", "The resource provided arn:aws:states:::foo:bar is not recognized."),
+        ]:
+            named = {"name": self.name, "definition": machine({"Type": "Task", "Resource": resource}), "roleArn": ROLE}
+            answer = self.refused("InvalidDefinition", self.aws.create_state_machine, **named)
+            self.assertIn(f"SCHEMA_VALIDATION_FAILED: {why}", answer["message"])
+            self.assertIn("at /States/A/Resource", answer["message"])
+
     def test_a_change_is_a_revision(self):
         arn = self.create(PASS)
         old = self.start(arn)
