@@ -40,6 +40,13 @@ pub struct Global {
     pub token: Option<String>,
 }
 
+impl Global {
+    /// The server that is named; a variable that is set to nothing names none.
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref().filter(|url| !url.is_empty())
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {

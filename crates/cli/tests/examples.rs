@@ -165,8 +165,13 @@ fn what_the_readme_shows_works() {
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
     for line in lines {
         let mut command = Command::new("bash");
-        let output =
-            command.args(["-c", line]).env("PATH", &path).current_dir(example("hello")).output().unwrap();
+        let output = command
+            .args(["-c", line])
+            .env("PATH", &path)
+            .env("SLUICE_SERVER", "")
+            .current_dir(example("hello"))
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
     let (_, app) = text.split_once("```python\n").unwrap();

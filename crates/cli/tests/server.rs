@@ -24,6 +24,18 @@ fn an_app_is_deployed_started_watched_and_listed() {
     assert_eq!(server.call(&folder, &["apps"]).json()["apps"][0]["app"], "echo");
     let run = server.call(&folder, &["start", "echo", "--id", "r1", "--put", "texts=a.txt", "--wait"]).json();
     assert_eq!((&run["run"], &run["status"]), (&json!("r1"), &json!("succeeded")));
+    let told = folder.call(&[
+        "start",
+        "echo",
+        "--id",
+        "r1",
+        "--put",
+        "texts=a.txt",
+        "--wait",
+        "--server",
+        &server.url,
+    ]);
+    assert!(told.stderr.starts_with("run r1\n"), "{}", told.stderr);
     let again = server.call(&folder, &["start", "echo", "--id", "r1", "--put", "texts=a.txt"]).json();
     assert_eq!(again["run"], "r1");
     let other = folder.call(&[

@@ -57,6 +57,6 @@ pub fn run(arguments: Arguments) -> Outcome {
 
 /// A client of the server that the command line names.
 fn connect(global: &Global) -> Outcome<Client> {
-    let url = global.server.as_deref().unwrap_or(DEFAULT_SERVER);
+    let url = global.server().unwrap_or(DEFAULT_SERVER);
     Ok(Client::new(Transport::Remote(Remote::new(url, global.token.as_deref())?)))
 }

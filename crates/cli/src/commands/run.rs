@@ -55,7 +55,7 @@ impl Run {
         }
         let deploy = app.deploy(&[])?;
         let interrupt = Interrupt::listen()?;
-        let client = match global.server {
+        let client = match global.server() {
             Some(_) => connect(global)?,
             None => Client::new(Transport::Local(Embedded::start(app.root())?)),
         };

@@ -69,6 +69,10 @@ impl Start {
             }
             return Ok(Exit::Succeeded);
         }
+        if !global.json {
+            // Should nobody hear of the end, the run can still be asked for.
+            eprintln!("run {}", started.run);
+        }
         let run = watch::until_ended(&client, &started.run, &interrupt)?;
         eprintln!("{}", watch::summary(&run));
         if global.json {
