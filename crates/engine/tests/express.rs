@@ -2,7 +2,8 @@
 
 use sluice_engine::{ExpressEnded, InputKind, OutboxId, Status};
 use sluice_sim::{Reaction, Recipe, World};
-use sluice_types::{ContentType, Object, Payload, Program, RunKey, Version};
+use sluice_types::limits::EXPRESS_RESTARTS_MAX;
+use sluice_types::{Code, ContentType, Object, Payload, Program, RunKey, Version};
 
 fn delegating() -> World {
     let mut world = World::durable(23);
@@ -54,6 +55,22 @@ fn an_earlier_life_cannot_end_a_run_that_started_again() {
     world.submit(ended(run, 1, "k"));
     world.submit(ended(run, 1, "again"));
     assert_eq!(world.outputs(run), [("k".into(), "done".into())]);
+}
+
+#[test]
+fn a_run_that_never_outlives_the_process_fails_in_the_end() {
+    let mut world = delegating();
+    let run = world.start(&[]);
+    for life in 1..=EXPRESS_RESTARTS_MAX {
+        world.submit(InputKind::Reincarnate { run });
+        assert_eq!((world.status(run).0, world.run(run).incarnation()), (Status::Running, life));
+    }
+    world.submit(InputKind::Reincarnate { run });
+    assert_eq!(world.run(run).error().map(|problem| problem.code), Some(Code::RUN_LIMIT));
+    assert_eq!(
+        (world.status(run).0, world.delegated.len()),
+        (Status::Failed, 1 + EXPRESS_RESTARTS_MAX as usize)
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::input::{ExpressEnded, Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
-use sluice_types::{BucketIx, Event, EventList, EventView, Object, Scope};
+use sluice_types::{BucketIx, Code, Event, EventList, EventView, Object, Problem, Scope, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -117,6 +117,9 @@ impl Run {
     /// The process that ran this express run is gone.
     pub(crate) fn reincarnate(&mut self, cx: &mut Cx<'_>) {
         if self.is_running() && self.is_delegated() {
+            if self.incarnation >= limits::EXPRESS_RESTARTS_MAX {
+                return self.end(cx, Status::Failed, Some(too_many_lives(&self.id)));
+            }
             self.incarnation += 1;
             self.record(cx, HistoryKind::Reincarnated { incarnation: self.incarnation });
             cx.effects.push(Effect::Express(self.key));
@@ -130,4 +133,12 @@ impl Run {
         let Some(Origin::Firing { arguments, .. }) = origin else { return };
         arguments.objects().iter().for_each(|object| super::put::discard(&object.payload, cx.effects));
     }
+}
+
+fn too_many_lives(id: &str) -> Problem {
+    let most = limits::EXPRESS_RESTARTS_MAX;
+    let message =
+        format!("express run {id} was begun again {most} times, and each time the process ended before it");
+    let fix = "look whether it is what ends the process; a durable run goes on where it was";
+    Problem::new(Code::RUN_LIMIT, message, fix).at(format!("run {id}"))
 }
