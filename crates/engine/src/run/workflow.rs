@@ -365,6 +365,10 @@ impl Run {
                 "only failed ones can be redriven",
             )));
         }
+        if self.workflow_is_under_way() {
+            let message = format!("run {} was ended while its workflow was under way", self.id);
+            return Reply::Rejected(Box::new(Problem::new(Code::BAD_REQUEST, message, "start another run")));
+        }
         self.reopen();
         self.step_workflow(cx, Event::Redrive);
         self.settle(cx);
