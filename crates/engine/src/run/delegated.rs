@@ -1,14 +1,16 @@
 //! An express run as the durable engine sees it: what the express engine starts it with, again after a crash, and what
 //! became of it. A life that begins again does everything again; what must not happen twice is known here.
 
-use super::{Cx, HistoryKind, Run, Status};
+use super::{Cx, HistoryKind, PendingState, Run, Status};
 use crate::effect::Effect;
 use crate::hearing::Ear;
 use crate::input::{ExpressEnded, Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
-use sluice_types::{BucketIx, Code, Event, EventList, EventView, Object, Problem, Scope, limits};
+use sluice_types::{
+    BucketIx, Code, Event, EventList, EventView, InvocationId, Object, Problem, Scope, limits,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -124,6 +126,16 @@ impl Run {
             self.record(cx, HistoryKind::Reincarnated { incarnation: self.incarnation });
             cx.effects.push(Effect::Express(self.key));
         }
+    }
+
+    /// Its state is not to be trusted any more: whatever it holds goes, but for its inputs, which another engine has.
+    pub(crate) fn give_up(&mut self, effects: &mut Vec<Effect>) {
+        for (seq, pending) in self.pending.iter().filter(|(_, p)| p.state == PendingState::Running) {
+            let invocation = InvocationId { run: self.key, seq };
+            effects.push(Effect::Stop { invocation, attempt: pending.attempt });
+        }
+        self.outputs().for_each(|output| super::put::discard(&output.payload, effects));
+        self.objects.let_go_all(|_| false, effects);
     }
 
     /// It will not start again: what it would start with goes.

@@ -154,9 +154,14 @@ impl<P: Ports> Shard<P> {
     }
 
     /// A workflow needs no more what it has called.
-    pub(super) fn cancel_child(&mut self, run: RunKey) {
-        let kind =
-            InputKind::Cancel { run, reason: "the workflow that called it needs it no more".to_owned() };
+    pub(super) fn cancel_child(&mut self, from: OutboxId, child: RunKey) {
+        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        if !executed.is_some_and(|run| run.owes(from)) {
+            return;
+        }
+        let reason = "the workflow that called it needs it no more".to_owned();
+        let kind = InputKind::Cancel { run: child, reason, acknowledges: Some(from) };
+        // Refused only when the log is; the outbox asks again after recovery.
         if self.submit(kind.clone(), Priority::Progress).is_ok() {
             self.forward_express(kind);
         }
