@@ -107,7 +107,7 @@ fn hop(program: Arc<Program>) -> f64 {
         }
         batches.push(began.elapsed().as_nanos() as f64 / CHAIN as f64);
         assert!(matches!(driver.effects[..], [Effect::Invoke(_)]), "a hop is one invocation");
-        driver.apply(InputKind::Cancel { run: RunKey(run), reason: String::new() });
+        driver.apply(InputKind::Cancel { run: RunKey(run), reason: String::new(), acknowledges: None });
         driver.apply(InputKind::Forget { run: RunKey(run) });
     }
     batches.sort_by(f64::total_cmp);

@@ -92,8 +92,13 @@ pub enum Effect {
         /// Who asked.
         to: Caller,
     },
-    /// A workflow needs no more the run that it had called.
-    CancelChild(RunKey),
+    /// A workflow needs no more the run that it had called. Acknowledged by `Cancel`.
+    CancelChild {
+        /// The outbox entry.
+        from: OutboxId,
+        /// The run that was called.
+        child: RunKey,
+    },
     /// A run is gone; drop everything kept about it.
     Forgotten(RunKey),
 }

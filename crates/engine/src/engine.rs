@@ -71,7 +71,10 @@ impl Engine {
                 self.answer(lsn, now_ms, run, effects, |run, cx| run.client_put(cx, object));
             }
             InputKind::Seal { run } => self.answer(lsn, now_ms, run, effects, Run::seal),
-            InputKind::Cancel { run, reason } => {
+            InputKind::Cancel { run, reason, acknowledges } => {
+                if let Some(from) = acknowledges {
+                    self.acknowledged(lsn, now_ms, from, effects);
+                }
                 self.answer(lsn, now_ms, run, effects, |run, cx| run.cancel(cx, &reason));
             }
             InputKind::Output { invocation, attempt, put } => {
@@ -149,7 +152,6 @@ impl Engine {
         let named: Vec<RunKey> = match &input.kind {
             InputKind::Put { run, .. }
             | InputKind::Seal { run }
-            | InputKind::Cancel { run, .. }
             | InputKind::Reincarnate { run }
             | InputKind::Quarantine { run, .. }
             | InputKind::Forget { run } => vec![*run],
@@ -163,6 +165,9 @@ impl Engine {
             InputKind::Deliver { from, .. } | InputKind::Consumed { from, .. } => vec![from.run],
             InputKind::ExpressEnded(ended) => vec![ended.run],
             InputKind::Workflow { run, acknowledges, .. } => {
+                acknowledges.iter().map(|from| from.run).chain([*run]).collect()
+            }
+            InputKind::Cancel { run, acknowledges, .. } => {
                 acknowledges.iter().map(|from| from.run).chain([*run]).collect()
             }
             InputKind::Called { from, .. } => vec![from.run],
@@ -254,7 +259,9 @@ impl Engine {
             InputKind::Deliver { from, object, .. } => {
                 self.run(from.run).is_some_and(|run| run.owes_object(*from, object))
             }
-            InputKind::Consumed { from, .. } | InputKind::Events { acknowledges: Some(from), .. } => {
+            InputKind::Consumed { from, .. }
+            | InputKind::Events { acknowledges: Some(from), .. }
+            | InputKind::Cancel { acknowledges: Some(from), .. } => {
                 self.run(from.run).is_some_and(|run| run.owes(*from))
             }
             InputKind::Start(start) => match start.origin {

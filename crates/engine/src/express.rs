@@ -1,10 +1,11 @@
 //! The express side: taking ended runs out of the engine that executes them.
 
 use crate::app::App;
+use crate::effect::Effect;
 use crate::engine::Engine;
 use crate::input::ExpressEnded;
 use crate::run::Status;
-use sluice_types::{BucketIx, Payload, RunKey};
+use sluice_types::{BucketIx, Payload, Problem, RunKey};
 
 impl Engine {
     /// Lets runs of these versions start here. What the app collects and fires stays with the engine it is from.
@@ -33,6 +34,28 @@ impl Engine {
             error: run.error().cloned(),
             cancelled: run.status() == Status::Cancelled,
             outputs: run.outputs().cloned().collect(),
+            tallies: run.tallies().to_vec(),
+        })
+    }
+
+    /// Takes a run out that an input has made panic: it ends with `problem`. Its attempts are to stop, and what it has
+    /// made goes.
+    pub fn expel(
+        &mut self,
+        key: RunKey,
+        problem: Problem,
+        effects: &mut Vec<Effect>,
+    ) -> Option<ExpressEnded> {
+        let mut run = self.runs.remove(&key)?;
+        self.ids.remove(&Self::fingerprint(run.namespace(), run.id()));
+        self.listening.remove(run.app(), key);
+        run.give_up(effects);
+        Some(ExpressEnded {
+            run: key,
+            incarnation: run.incarnation(),
+            error: Some(problem),
+            cancelled: false,
+            outputs: Vec::new(),
             tallies: run.tallies().to_vec(),
         })
     }

@@ -64,6 +64,8 @@ pub enum InputKind {
         run: RunKey,
         /// Who asked, or why.
         reason: String,
+        /// The outbox entry that this acknowledges, of the workflow that had called the run.
+        acknowledges: Option<OutboxId>,
     },
     /// Events arrived from outside, or from the outbox of a run.
     Events {

@@ -3,6 +3,7 @@
 use crate::app::{App, AppCx};
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
+use crate::input::OutboxId;
 use crate::run::{Cx, Run};
 use crate::timers::{Entity, TimerQueue};
 use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey};
@@ -25,6 +26,13 @@ impl Engine {
             let problem =
                 Problem::new(Code::UNKNOWN_RUN, "no such run", "it may have been forgotten: start another");
             effects.push(Effect::Reply(Reply::Rejected(Box::new(problem))));
+        }
+    }
+
+    /// What left a workflow has become this record. The outbox of an express run is with the engine that executes it.
+    pub(crate) fn acknowledged(&mut self, lsn: Lsn, now_ms: u64, from: OutboxId, effects: &mut Vec<Effect>) {
+        if self.run(from.run).is_some_and(|run| !run.is_delegated()) {
+            self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
         }
     }
 

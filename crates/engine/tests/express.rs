@@ -1,8 +1,9 @@
 //! Express runs as the durable engine sees them: a start, an end, no hops.
 
-use sluice_engine::{ExpressEnded, InputKind, OutboxId, Status};
+use sluice_engine::{Effect, ExpressEnded, InputKind, OutboxId, Status};
 use sluice_sim::{Reaction, Recipe, World};
-use sluice_types::{ContentType, Object, Payload, Program, RunKey, Version};
+use sluice_types::limits::EXPRESS_RESTARTS_MAX;
+use sluice_types::{Code, ContentType, Object, Payload, Problem, Program, RunKey, Version};
 
 fn delegating() -> World {
     let mut world = World::durable(23);
@@ -54,6 +55,22 @@ fn an_earlier_life_cannot_end_a_run_that_started_again() {
     world.submit(ended(run, 1, "k"));
     world.submit(ended(run, 1, "again"));
     assert_eq!(world.outputs(run), [("k".into(), "done".into())]);
+}
+
+#[test]
+fn a_run_that_never_outlives_the_process_fails_in_the_end() {
+    let mut world = delegating();
+    let run = world.start(&[]);
+    for life in 1..=EXPRESS_RESTARTS_MAX {
+        world.submit(InputKind::Reincarnate { run });
+        assert_eq!((world.status(run).0, world.run(run).incarnation()), (Status::Running, life));
+    }
+    world.submit(InputKind::Reincarnate { run });
+    assert_eq!(world.run(run).error().map(|problem| problem.code), Some(Code::RUN_LIMIT));
+    assert_eq!(
+        (world.status(run).0, world.delegated.len()),
+        (Status::Failed, 1 + EXPRESS_RESTARTS_MAX as usize)
+    );
 }
 
 #[test]
@@ -119,4 +136,17 @@ fn an_object_crosses_to_the_app_once_however_often_its_run_starts_again() {
     world.crash();
     world.submit(InputKind::Reincarnate { run });
     assert!(!world.submit(deliver(0)) && !world.submit(deliver(1)), "the log holds it already");
+}
+
+#[test]
+fn a_run_that_is_set_aside_leaves_nothing_behind() {
+    let mut world = World::new(7);
+    world.deploy(&Recipe::new("app").function("see", &[]).on(|c| c.each("todo"), "see").build());
+    world.behaves("see", |_| Reaction::nothing());
+    let (bad, good) = (world.start(&[("todo", "a", "x")]), world.start(&[("todo", "a", "x")]));
+    let (problem, mut effects) = (Problem::new(Code::RUN_QUARANTINED, "", ""), Vec::new());
+    let ended = world.engine.expel(bad, problem.clone(), &mut effects).expect("it was there");
+    assert_eq!((ended.run, ended.error), (bad, Some(problem)));
+    assert!(matches!(*effects, [Effect::Stop { invocation, .. }] if invocation.run == bad), "{effects:?}");
+    assert!(world.engine.run(bad).is_none() && world.engine.run(good).is_some());
 }

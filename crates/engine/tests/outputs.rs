@@ -195,3 +195,15 @@ fn clients_may_repeat_a_put_but_not_change_it_nor_put_into_a_sealed_run() {
     assert_eq!(code(world.put_into(run, "todo", "b", "y")), Code::RUN_ENDED);
     assert_eq!(world.put_into(run, "todo", "a", "x"), Reply::Unchanged);
 }
+
+#[test]
+fn who_puts_into_a_run_that_has_failed_is_told_why_it_failed() {
+    let mut world = world(Recipe::new("app").function("see", &[]).attempts(1).on(|c| c.each("todo"), "see"));
+    world.behaves("see", |_| Reaction::nothing().then_fail(FailureKind::Raised));
+    let run = world.open(&[("todo", "a", "x")]);
+    world.rest();
+    let error = world.run(run).error().expect("it has failed").clone();
+    let Reply::Rejected(problem) = world.put_into(run, "todo", "b", "y") else { panic!("it is too late") };
+    assert_eq!((problem.code, &problem.fix), (Code::RUN_ENDED, &error.fix));
+    assert!(problem.message.ends_with(&error.message), "{problem}");
+}

@@ -1,7 +1,7 @@
 //! Workflows that runs host: who may say what of a task.
 
 use sluice_asl::execution::{Event, Settings, TaskId};
-use sluice_engine::{InputKind, Origin, OutboxId, Reply, Start, Status, WorkflowStart};
+use sluice_engine::{Effect, InputKind, Origin, OutboxId, Reply, Start, Status, WorkflowStart};
 use sluice_expression::Value;
 use sluice_sim::{Recipe, World};
 use sluice_types::{RunKey, Steps, Version, Workflow, WorkflowIx};
@@ -81,5 +81,34 @@ fn a_callback_may_come_before_the_report_of_its_request() {
     assert!(!world.run(RUN).owes(from), "nobody needs to be asked any more");
     assert!(!succeeded(&mut world, task, Some(from), 1));
     assert_eq!(world.outputs(RUN), [("ask".into(), "2".into())]);
+    world.run(RUN).check();
+}
+
+#[test]
+fn the_run_that_a_workflow_needs_no_more_is_cancelled_even_if_the_process_ends_before() {
+    let (mut world, _, from) = asking();
+    let child = RunKey(78);
+    world.submit(InputKind::Called { from, child });
+    assert!(world.run(RUN).is_idle(), "the child will tell");
+    world.cancel(RUN);
+    world.run(RUN).check();
+    assert_eq!(world.status(RUN).0, Status::Cancelled);
+    assert!(!world.run(RUN).is_idle(), "recovery brings it into memory");
+    let mut effects = Vec::new();
+    world.engine.outstanding(&mut effects);
+    let [Effect::CancelChild { from, child: RunKey(78) }] = *effects else { panic!("{effects:?}") };
+    let acknowledges = Some(from);
+    world.submit(InputKind::Cancel { run: child, reason: String::new(), acknowledges });
+    assert!(!world.run(RUN).owes(from) && world.run(RUN).is_idle());
+}
+
+#[test]
+fn a_run_that_was_ended_while_its_workflow_was_under_way_cannot_be_redriven() {
+    let (mut world, ..) = asking();
+    world.submit(InputKind::Quarantine { lsn: sluice_types::Lsn(2), run: RUN });
+    let event = Box::new(Event::Redrive);
+    world.submit(InputKind::Workflow { run: RUN, event, incarnation: 0, acknowledges: None });
+    assert!(matches!(world.replies.last(), Some(Reply::Rejected(_))));
+    assert_eq!(world.status(RUN).0, Status::Failed);
     world.run(RUN).check();
 }

@@ -28,6 +28,8 @@ pub const EVENT_BATCH_MAX: usize = 1_000;
 pub const RUN_OBJECTS_MAX: usize = 10_000_000;
 /// Most invocations in one run.
 pub const RUN_INVOCATIONS_MAX: u32 = 100_000_000;
+/// Most lives of an express run after its first: one that has not ended by then may be what ends the process.
+pub const EXPRESS_RESTARTS_MAX: u32 = 100;
 /// Default attempts of an invocation, the first included.
 pub const ATTEMPTS_DEFAULT: u32 = 3;
 /// Most attempts of an invocation.

@@ -1,14 +1,16 @@
 //! An express run as the durable engine sees it: what the express engine starts it with, again after a crash, and what
 //! became of it. A life that begins again does everything again; what must not happen twice is known here.
 
-use super::{Cx, HistoryKind, Run, Status};
+use super::{Cx, HistoryKind, PendingState, Run, Status};
 use crate::effect::Effect;
 use crate::hearing::Ear;
 use crate::input::{ExpressEnded, Origin, OutboxId, Start};
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
-use sluice_types::{BucketIx, Event, EventList, EventView, Object, Scope};
+use sluice_types::{
+    BucketIx, Code, Event, EventList, EventView, InvocationId, Object, Problem, Scope, limits,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -117,10 +119,23 @@ impl Run {
     /// The process that ran this express run is gone.
     pub(crate) fn reincarnate(&mut self, cx: &mut Cx<'_>) {
         if self.is_running() && self.is_delegated() {
+            if self.incarnation >= limits::EXPRESS_RESTARTS_MAX {
+                return self.end(cx, Status::Failed, Some(too_many_lives(&self.id)));
+            }
             self.incarnation += 1;
             self.record(cx, HistoryKind::Reincarnated { incarnation: self.incarnation });
             cx.effects.push(Effect::Express(self.key));
         }
+    }
+
+    /// Its state is not to be trusted any more: whatever it holds goes, but for its inputs, which another engine has.
+    pub(crate) fn give_up(&mut self, effects: &mut Vec<Effect>) {
+        for (seq, pending) in self.pending.iter().filter(|(_, p)| p.state == PendingState::Running) {
+            let invocation = InvocationId { run: self.key, seq };
+            effects.push(Effect::Stop { invocation, attempt: pending.attempt });
+        }
+        self.outputs().for_each(|output| super::put::discard(&output.payload, effects));
+        self.objects.let_go_all(|_| false, effects);
     }
 
     /// It will not start again: what it would start with goes.
@@ -130,4 +145,12 @@ impl Run {
         let Some(Origin::Firing { arguments, .. }) = origin else { return };
         arguments.objects().iter().for_each(|object| super::put::discard(&object.payload, cx.effects));
     }
+}
+
+fn too_many_lives(id: &str) -> Problem {
+    let most = limits::EXPRESS_RESTARTS_MAX;
+    let message =
+        format!("express run {id} was begun again {most} times, and each time the process ended before it");
+    let fix = "look whether it is what ends the process; a durable run goes on where it was";
+    Problem::new(Code::RUN_LIMIT, message, fix).at(format!("run {id}"))
 }

@@ -5,7 +5,7 @@ use crate::effect::Effect;
 use crate::input::{Caller, OutboxId};
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::TaskRequest;
-use sluice_types::Event;
+use sluice_types::{Event, RunKey};
 use std::sync::Arc;
 
 /// One entry of the outbox.
@@ -21,13 +21,15 @@ pub enum Outgoing {
     Task(Arc<TaskRequest>),
     /// The run has ended that was the work of a task.
     Return(Caller),
+    /// A workflow needs no more the run that it had called.
+    Cancel(RunKey),
 }
 
 impl Outgoing {
     pub(super) fn slot(&self) -> Option<u32> {
         match self {
             Self::Object(slot) => Some(*slot),
-            Self::Event(_) | Self::Consumed(_) | Self::Task(_) | Self::Return(_) => None,
+            Self::Event(_) | Self::Consumed(_) | Self::Task(_) | Self::Return(_) | Self::Cancel(_) => None,
         }
     }
 }
@@ -68,6 +70,7 @@ impl Run {
                 };
                 Effect::Task { from, caller, request: request.clone() }
             }
+            Outgoing::Cancel(child) => Effect::CancelChild { from, child: *child },
             Outgoing::Return(to) => Effect::Return { from, to: *to },
             Outgoing::Event(event) => Effect::Emit { from, app: self.app, event: event.clone() },
         }

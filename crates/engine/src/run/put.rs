@@ -52,14 +52,24 @@ impl Run {
         }
     }
 
+    /// A client puts too late. Of a run that has failed before it had all its inputs, it is to be told why.
+    fn ended_before_put(&self) -> Problem {
+        let (mut message, mut fix) =
+            (format!("run {} has ended", self.id), "start another run for this object");
+        if let Some(error) = self.error.as_deref().filter(|error| !error.fix.is_empty()) {
+            message = format!("{message} before this object came: {}", error.message);
+            fix = &*error.fix;
+        }
+        Problem::new(Code::RUN_ENDED, message, fix)
+    }
+
     /// Why a client may not put this. What is here already may always be put again.
     fn refusal(&self, object: &Object) -> Option<Problem> {
         if self.objects.find(object.bucket, &object.key).is_some() {
             return None;
         }
         if !self.is_running() {
-            let message = format!("run {} has ended", self.id);
-            return Some(Problem::new(Code::RUN_ENDED, message, "start another run for this object"));
+            return Some(self.ended_before_put());
         }
         if self.sealed {
             let message = format!("run {} is sealed: it has all its inputs", self.id);

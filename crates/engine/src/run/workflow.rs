@@ -9,7 +9,7 @@
 use super::failing::name_of;
 use super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
 use crate::condition::Items;
-use crate::effect::{Effect, Reply};
+use crate::effect::Reply;
 use crate::input::{OutboxId, WorkflowStart};
 use crate::objects::{Owner, Slot};
 use crate::timers::TimerId;
@@ -234,7 +234,7 @@ impl Run {
                 }
             }
             Some(Call::Sent { seq, .. }) => self.acknowledged(cx, seq),
-            Some(Call::Child { run, .. }) => cx.effects.push(Effect::CancelChild(run)),
+            Some(Call::Child { run, .. }) => drop(self.send(cx, Outgoing::Cancel(run))),
             Some(Call::Outside) | None => {}
         }
     }
@@ -347,7 +347,7 @@ impl Run {
         cx.timers.update(entity, TimerId::Workflow, hosted.due_ms.take(), None);
         for call in std::mem::take(&mut hosted.calls).into_values() {
             match call {
-                Call::Child { run, .. } => cx.effects.push(Effect::CancelChild(run)),
+                Call::Child { run, .. } => drop(self.send(cx, Outgoing::Cancel(run))),
                 Call::Sent { seq, .. } => self.acknowledged(cx, seq),
                 Call::Invocation(_) | Call::Outside => {}
             }
@@ -364,6 +364,10 @@ impl Run {
                 message,
                 "only failed ones can be redriven",
             )));
+        }
+        if self.workflow_is_under_way() {
+            let message = format!("run {} was ended while its workflow was under way", self.id);
+            return Reply::Rejected(Box::new(Problem::new(Code::BAD_REQUEST, message, "start another run")));
         }
         self.reopen();
         self.step_workflow(cx, Event::Redrive);

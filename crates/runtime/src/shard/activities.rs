@@ -11,11 +11,22 @@ use sluice_asl::execution::{Event, TaskRequest};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+/// So many tasks are taken in by an activity before it is looked which of them are needed no more; later twice as many
+/// as were left.
+const UNSWEPT_MIN: usize = 64;
+
 /// One activity.
-#[derive(Default)]
 struct Queue {
     tasks: VecDeque<Offered>,
     askers: VecDeque<Asker>,
+    /// With so many tasks, those that are needed no more go.
+    swept_at: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { tasks: VecDeque::new(), askers: VecDeque::new(), swept_at: UNSWEPT_MIN }
+    }
 }
 
 struct Offered {
@@ -37,8 +48,20 @@ impl<P: Ports> Shard<P> {
     pub(super) fn offer(&mut self, activity: Arc<str>, task: TaskRef, request: &TaskRequest) {
         let token = request.token.clone().unwrap_or_default();
         let given = ActivityTask { token, input: request.input().to_json() };
-        self.activities.0.entry(activity.clone()).or_default().tasks.push_back(Offered { task, given });
+        let mut queue = self.activities.0.remove(&activity).unwrap_or_default();
+        queue.tasks.push_back(Offered { task, given });
+        if queue.tasks.len() >= queue.swept_at {
+            queue.tasks.retain(|offered| self.is_owed(&offered.task));
+            queue.swept_at = (2 * queue.tasks.len()).max(UNSWEPT_MIN);
+        }
+        self.activities.0.insert(activity.clone(), queue);
         self.match_up(&activity);
+    }
+
+    /// Whether whoever asked still waits for somebody to take it up.
+    fn is_owed(&self, task: &TaskRef) -> bool {
+        let run = self.express.run(task.run).or_else(|| self.durable.run(task.run));
+        run.is_some_and(|run| task.from.is_some_and(|from| run.owes(from)))
     }
 
     /// Somebody asks for a task. The answer comes when there is one; whoever gives up drops its end.
@@ -66,9 +89,7 @@ impl<P: Ports> Shard<P> {
                 return;
             }
             let offered = queue.tasks.pop_front().expect("there is one");
-            let is_owed = |run: &sluice_engine::Run| offered.task.from.is_some_and(|from| run.owes(from));
-            let run = self.express.run(offered.task.run).or_else(|| self.durable.run(offered.task.run));
-            if !run.is_some_and(is_owed) {
+            if !self.is_owed(&offered.task) {
                 continue;
             }
             let queue = self.activities.0.get_mut(activity).expect("it was there");

@@ -125,7 +125,8 @@ impl<P: Ports> Shard<P> {
     /// Something is known of a task.
     pub(super) fn report_task(&mut self, task: TaskRef, event: Event) -> Result<Lsn, Problem> {
         let TaskRef { run, incarnation, from, .. } = task;
-        let kind = InputKind::Workflow { run, event: Box::new(event), incarnation, acknowledges: from };
+        let event = Box::new(within_limits(event));
+        let kind = InputKind::Workflow { run, event, incarnation, acknowledges: from };
         let lsn = self.submit(kind.clone(), Priority::Progress)?;
         self.forward_express(kind);
         Ok(lsn)
@@ -153,9 +154,14 @@ impl<P: Ports> Shard<P> {
     }
 
     /// A workflow needs no more what it has called.
-    pub(super) fn cancel_child(&mut self, run: RunKey) {
-        let kind =
-            InputKind::Cancel { run, reason: "the workflow that called it needs it no more".to_owned() };
+    pub(super) fn cancel_child(&mut self, from: OutboxId, child: RunKey) {
+        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        if !executed.is_some_and(|run| run.owes(from)) {
+            return;
+        }
+        let reason = "the workflow that called it needs it no more".to_owned();
+        let kind = InputKind::Cancel { run: child, reason, acknowledges: Some(from) };
+        // Refused only when the log is; the outbox asks again after recovery.
         if self.submit(kind.clone(), Priority::Progress).is_ok() {
             self.forward_express(kind);
         }
@@ -167,6 +173,24 @@ fn asked_by(from: OutboxId, incarnation: u32) -> u128 {
     let OutboxId { run, seq } = from;
     let parts = [run.0.to_le_bytes(), (u64::from(seq) << 32 | u64::from(incarnation)).to_le_bytes()];
     xxhash_rust::xxh3::xxh3_128(&parts.concat())
+}
+
+/// What is known of a task, or that it is more than a workflow can be told. A record must take it.
+fn within_limits(event: Event) -> Event {
+    let (task, bytes) = match &event {
+        Event::Succeeded { task, output } | Event::Submitted { task, output } => (*task, output.json_bytes()),
+        Event::Failed { task, error, cause, .. } | Event::SubmitFailed { task, error, cause } => {
+            (*task, error.len() + cause.len())
+        }
+        _ => return event,
+    };
+    if bytes as u64 <= limits::WORKFLOW_VALUE_BYTES_MAX {
+        return event;
+    }
+    let most = limits::WORKFLOW_VALUE_BYTES_MAX;
+    let cause = format!("the result of the task has {bytes} bytes; a workflow is handed {most} at most");
+    let (error, cause) = ("States.DataLimitExceeded".into(), cause.into());
+    Event::Failed { task, error, cause, timed_out: false }
 }
 
 fn failed(problem: &Problem) -> Fault {
@@ -181,4 +205,30 @@ fn too_deep() -> Problem {
         message,
         "look for a workflow that calls itself, or start it without waiting",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_asl::execution::TaskId;
+    use sluice_expression::Value;
+
+    #[test]
+    fn a_result_that_no_record_should_take_is_a_failure_of_its_task() {
+        let most = limits::WORKFLOW_VALUE_BYTES_MAX as usize;
+        let output = |bytes: usize| Value::from("x".repeat(bytes - 2));
+        let task = TaskId(7);
+        let largest = Event::Succeeded { task, output: output(most) };
+        assert_eq!(within_limits(largest.clone()), largest);
+        let cause: Arc<str> = "x".repeat(most + 1).into();
+        let told = [
+            Event::Succeeded { task, output: output(most + 1) },
+            Event::Failed { task, error: "".into(), cause, timed_out: false },
+        ];
+        for event in told {
+            let Event::Failed { task: TaskId(7), error, cause, .. } = within_limits(event) else { panic!() };
+            assert_eq!(&*error, "States.DataLimitExceeded");
+            assert!(cause.len() < 200, "{cause}");
+        }
+    }
 }

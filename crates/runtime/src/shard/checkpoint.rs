@@ -218,11 +218,13 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.phase = Phase::Saving(saving);
             return;
         }
+        let busy = self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key());
         let root = Root {
             next_run: self.next_run,
             next_object: self.objects.next_id(),
             now_ms: self.now_ms,
-            outstanding: self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect(),
+            // What cannot be read now may have something to do once it can.
+            outstanding: busy.chain(self.damaged.keys().copied()).collect(),
         };
         let root = postcard::to_stdvec(&root).expect("the root is plain data");
         let Saving { from, mut batch, histories, removed, .. } = saving;

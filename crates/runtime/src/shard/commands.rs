@@ -20,7 +20,7 @@ impl<P: Ports> Shard<P> {
             Command::Put { run: None, app, object, answer } => self.put_to_app(&app, object, answer),
             Command::Seal(run, answer) => self.change(&run, answer, |run| InputKind::Seal { run }),
             Command::Cancel { run, reason, answer } => {
-                self.change(&run, answer, |run| InputKind::Cancel { run, reason });
+                self.change(&run, answer, |run| InputKind::Cancel { run, reason, acknowledges: None });
             }
             Command::WriteDocument { app, name, bytes, expected, answer } => {
                 self.write_document(&app, &name, bytes, expected, answer);

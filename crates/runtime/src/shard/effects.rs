@@ -37,7 +37,7 @@ impl<P: Ports> Shard<P> {
             Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
             Effect::Task { from, caller, request } => self.perform_task(from, caller, request),
             Effect::Return { from, to } => self.give_back_task(from, to),
-            Effect::CancelChild(run) => self.cancel_child(run),
+            Effect::CancelChild { from, child } => self.cancel_child(from, child),
             Effect::Express(run) => self.start_express(run),
             Effect::Forgotten(_) => {}
         }

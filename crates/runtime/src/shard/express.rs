@@ -4,7 +4,8 @@ use super::Shard;
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
 use sluice_storage::log::Priority;
-use sluice_types::{Lsn, Payload, Problem, RunKey};
+use sluice_types::{Code, Lsn, Payload, Problem, RunKey};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl<P: Ports> Shard<P> {
     /// Starts a run in the express engine: its start is durable.
@@ -35,7 +36,37 @@ impl<P: Ports> Shard<P> {
         let lsn = Lsn(self.express_lsn);
         let input = Input { now_ms: self.now_ms, kind };
         let mut effects = std::mem::take(&mut self.effects);
-        self.express.apply(lsn, input, &mut effects);
+        let run = super::concerned(&input.kind);
+        let engine = AssertUnwindSafe((&mut self.express, &mut effects));
+        let applied = catch_unwind(|| {
+            let mut engine = engine;
+            let (express, effects) = &mut *engine;
+            express.apply(lsn, input, effects);
+        });
+        self.perform_express(lsn, &mut effects);
+        self.effects = effects;
+        if applied.is_err() {
+            self.express_panicked(lsn, run);
+        }
+    }
+
+    /// An input of the express engine panicked. One run is set aside; if it is not known which, all begin again.
+    fn express_panicked(&mut self, lsn: Lsn, run: Option<RunKey>) {
+        let message = "applying an input of this express run failed inside the engine; the run was set aside";
+        let fix = "report it with the server's log; other runs go on";
+        let problem = Problem::new(Code::RUN_QUARANTINED, message, fix);
+        let Some(run) = run else { return self.fail(problem) };
+        tracing::error!(%run, "{}", problem.message);
+        let mut effects = Vec::new();
+        let ended = self.express.expel(run, problem, &mut effects);
+        self.perform_express(lsn, &mut effects);
+        self.objects.abandon(run);
+        if let Some(ended) = ended {
+            let _ = self.submit(InputKind::ExpressEnded(Box::new(ended)), Priority::Progress);
+        }
+    }
+
+    fn perform_express(&mut self, lsn: Lsn, effects: &mut Vec<Effect>) {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Invoke(_) | Effect::Stop { .. } | Effect::Release(_) | Effect::Abandon { .. } => {
@@ -53,7 +84,11 @@ impl<P: Ports> Shard<P> {
                     self.perform(lsn, Effect::Emit { from, app, event });
                     self.acknowledge_express(from);
                 }
-                Effect::Task { .. } | Effect::CancelChild(_) => self.perform(lsn, effect),
+                Effect::Task { .. } => self.perform(lsn, effect),
+                Effect::CancelChild { from, .. } => {
+                    self.perform(lsn, effect);
+                    self.acknowledge_express(from);
+                }
                 // The durable engine says it of its own run.
                 Effect::Consume { from, .. } => self.acknowledge_express(from),
                 // Replies were given by the durable engine; the express engine has no apps of its own that fire.
@@ -64,7 +99,6 @@ impl<P: Ports> Shard<P> {
                 | Effect::Forgotten(_) => {}
             }
         }
-        self.effects = effects;
     }
 
     /// What left an express run is on its way as a logged input of the durable engine.
@@ -82,7 +116,7 @@ impl<P: Ports> Shard<P> {
     fn fail_express(&mut self, run: RunKey, problem: Problem) {
         let reason = problem.message.clone();
         self.express_failures.insert(run, problem);
-        self.apply_express(InputKind::Cancel { run, reason });
+        self.apply_express(InputKind::Cancel { run, reason, acknowledges: None });
     }
 
     fn express_ended(&mut self, key: RunKey) {

@@ -22,6 +22,7 @@ mod effects;
 mod events;
 mod express;
 mod flights;
+mod loading;
 mod named;
 mod queries;
 mod recovery;
@@ -107,6 +108,8 @@ pub struct Shard<P: Ports> {
     retention: retention::Retention,
     /// Forgotten runs that the store still has.
     gone: BTreeSet<RunKey>,
+    /// Runs of the store that cannot be read.
+    damaged: loading::Damaged,
     next_run: u64,
     express_lsn: u64,
     /// Whether an input is being applied to the express engine, and those that follow.
@@ -201,7 +204,12 @@ impl<P: Ports> Shard<P> {
             return Err(problem.clone());
         }
         let input = Input { now_ms: self.now(), kind };
-        self.load_needed(&input)?;
+        if let Err(problem) = self.load_needed(&input) {
+            if priority == Priority::Progress {
+                self.fail(problem.clone());
+            }
+            return Err(problem);
+        }
         let head =
             Head { priority, format: RECORD_FORMAT, engine_version: ENGINE_VERSION, ..Head::default() };
         let lsn = match self.log.append(head, |buffer| encode(&input, buffer)) {
@@ -304,7 +312,7 @@ impl<P: Ports> Shard<P> {
     fn fire_timers(&mut self) {
         let now_ms = self.now();
         if self.durable.next_deadline().is_some_and(|due| due <= now_ms) {
-            // Refused only when the log is: then the timers fire after recovery.
+            // Refused only when the log or the store is: then the timers fire after recovery.
             let _ = self.submit(InputKind::Timers, Priority::Progress);
         }
         if self.express.next_deadline().is_some_and(|due| due <= now_ms) {
@@ -329,41 +337,6 @@ impl<P: Ports> Shard<P> {
             tracing::warn!(%error, "new work is refused");
         }
         error.problem()
-    }
-
-    /// Brings the runs that an input is about into memory.
-    fn load_needed(&mut self, input: &Input) -> Result<(), Problem> {
-        // Nearly every input is about one run, and it is there.
-        if concerned(&input.kind).is_some_and(|run| self.durable.run(run).is_some()) {
-            return Ok(());
-        }
-        for need in self.durable.needs(input) {
-            self.load(need.0)?;
-        }
-        Ok(())
-    }
-
-    /// Brings one run into memory. False when there is none.
-    pub(crate) fn load(&mut self, key: RunKey) -> Result<bool, Problem> {
-        if self.durable.run(key).is_some() {
-            return Ok(true);
-        }
-        if self.gone.contains(&key) {
-            return Ok(false);
-        }
-        match self.store.run(key).map_err(|error| error.problem())? {
-            Some(blob) => {
-                self.durable.load_run(&blob).map_err(|error| {
-                    Problem::new(
-                        Code::DATA_CORRUPT,
-                        error.to_string(),
-                        "restore the data directory from a backup",
-                    )
-                })?;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
     }
 }
 

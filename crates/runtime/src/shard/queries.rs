@@ -102,7 +102,7 @@ impl<P: Ports> Shard<P> {
             limit: request.limit,
         };
         for key in self.store.list(query).map_err(|error| error.problem())? {
-            self.load(key)?;
+            self.look_up(key)?;
             // What is in memory is newer than what the store has indexed.
             if self.durable.run(key).is_some_and(wanted) {
                 keys.insert(key);

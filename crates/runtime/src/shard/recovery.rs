@@ -2,6 +2,7 @@
 
 use super::checkpoint::{KNOWN_EVENTS, ROOT, Root, UNNAMED};
 use super::chunks::Chunks;
+use super::loading::{Damaged, Found, load};
 use super::named;
 use super::{ENGINE_VERSION, RECORD_FORMAT, Shard, ShardOptions, concerned};
 use crate::known::KnownEvents;
@@ -44,7 +45,7 @@ impl<P: Ports> Shard<P> {
         let root = read_root(&opened.store)?;
         opened.objects.skip_to(root.next_object.max(first_object(log.next_lsn())));
         let mut poisoned = Poisoned::new();
-        let Rebuilt { engine: durable, known_events, chunks, gone, named, now_ms } = loop {
+        let Rebuilt { engine: durable, known_events, chunks, gone, damaged, named, now_ms } = loop {
             let evaluator = (options.evaluator)();
             match rebuild::<P>(evaluator, &log, &opened.store, &root, &mut opened.objects, &poisoned)? {
                 Ok(rebuilt) => break rebuilt,
@@ -81,6 +82,7 @@ impl<P: Ports> Shard<P> {
             checkpoint: Default::default(),
             retention: Default::default(),
             gone,
+            damaged,
             next_run,
             express_lsn: 0,
             in_express: false,
@@ -150,6 +152,8 @@ struct Rebuilt {
     chunks: Chunks,
     /// Forgotten runs that the store still has.
     gone: BTreeSet<RunKey>,
+    /// Runs of the store that cannot be read.
+    damaged: Damaged,
     /// Objects that records after the checkpoint name.
     named: BTreeSet<ObjectId>,
     now_ms: u64,
@@ -176,9 +180,12 @@ fn rebuild<P: Ports>(
         }
     }
     restore_awaited(&mut engine, store)?;
-    for run in &root.outstanding {
-        load(&mut engine, store, *run)?;
-    }
+    let mut damaged = Damaged::new();
+    let mut bring_in = |engine: &mut Engine, run: RunKey| match load(engine, store, run)? {
+        Found::Damaged(problem) => Ok(drop(damaged.insert(run, problem))),
+        Found::Here | Found::Nowhere => Ok(()),
+    };
+    root.outstanding.iter().try_for_each(|run| bring_in(&mut engine, *run))?;
     let from = Lsn(store.checkpoint_lsn().map_err(|error| error.problem())?.0 + 1);
     let mut records = log.replay(from).map_err(|error| error.problem())?;
     let (mut effects, mut gone, mut named) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
@@ -195,7 +202,7 @@ fn rebuild<P: Ports>(
             continue;
         }
         for need in engine.needs(&input).into_iter().filter(|need| !gone.contains(&need.0)) {
-            load(&mut engine, store, need.0)?;
+            bring_in(&mut engine, need.0)?;
         }
         let run = concerned(&input.kind);
         let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(record.lsn, input, &mut effects)));
@@ -213,7 +220,9 @@ fn rebuild<P: Ports>(
             }
         }
     }
-    Ok(Ok(Rebuilt { engine, known_events, chunks, gone, named, now_ms }))
+    // The log still had all of these, from their start.
+    damaged.retain(|run, _| engine.run(*run).is_none() && !gone.contains(run));
+    Ok(Ok(Rebuilt { engine, known_events, chunks, gone, damaged, named, now_ms }))
 }
 
 fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem> {
@@ -224,15 +233,6 @@ fn restore_awaited(engine: &mut Engine, store: &RunStore) -> Result<(), Problem>
     });
     shown.map_err(|error| error.problem())?;
     unreadable.map_or(Ok(()), Err)
-}
-
-fn load(engine: &mut Engine, store: &RunStore, run: RunKey) -> Result<(), Problem> {
-    if engine.run(run).is_none()
-        && let Some(blob) = store.run(run).map_err(|error| error.problem())?
-    {
-        engine.load_run(&blob).map_err(|error| corrupt(&error.to_string()))?;
-    }
-    Ok(())
 }
 
 pub(super) fn corrupt(what: &str) -> Problem {

@@ -58,9 +58,9 @@ impl<P: Ports> Shard<P> {
         };
         for Ended { run, .. } in ended {
             // What the store says is as old as its last checkpoint: the run may have been redriven since.
-            let is_known = self.load(run)?;
+            self.look_up(run)?;
             let ended_ms = self.durable.run(run).and_then(sluice_engine::Run::ended_ms);
-            if !is_known || ended_ms.is_none_or(|ended_ms| ended_ms >= before_ms) {
+            if ended_ms.is_none_or(|ended_ms| ended_ms >= before_ms) {
                 continue;
             }
             // Without room in the log it is met again at the next look.

@@ -81,7 +81,7 @@ impl World {
 
     /// Cancels a run.
     pub fn cancel(&mut self, run: RunKey) -> Reply {
-        self.verdict(InputKind::Cancel { run, reason: "asked".into() })
+        self.verdict(InputKind::Cancel { run, reason: "asked".into(), acknowledges: None })
     }
 
     /// An event arrives from outside.
