@@ -182,7 +182,10 @@ fn rebuild<P: Ports>(
     restore_awaited(&mut engine, store)?;
     let mut damaged = Damaged::new();
     let mut bring_in = |engine: &mut Engine, run: RunKey| match load(engine, store, run)? {
-        Found::Damaged(problem) => Ok(drop(damaged.insert(run, problem))),
+        Found::Damaged(problem) => {
+            damaged.insert(run, problem);
+            Ok(())
+        }
         Found::Here | Found::Nowhere => Ok(()),
     };
     root.outstanding.iter().try_for_each(|run| bring_in(&mut engine, *run))?;
