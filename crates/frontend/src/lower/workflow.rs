@@ -164,6 +164,6 @@ fn fix(code: &str) -> &'static str {
         code::NO_DOLLAR => "end the field's name in `.$` to have the path followed",
         code::NO_PATH => "use the form of the field whose name ends in `Path`",
         code::PASS_RESULT_IS_STATIC => "use `Parameters` for what is to be computed",
-        _ => "",
+        _ => "see the States Language, https://states-language.net/spec.html",
     }
 }
