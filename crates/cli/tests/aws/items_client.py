@@ -200,7 +200,7 @@ class Results(unittest.TestCase):
         self.assertEqual({key.rsplit("/")[-1] for key in keys}, {"manifest.json", "FAILED_0.json", "PENDING_0.json"})
         pending = json.loads(get(next(key for key in keys if "PENDING" in key)))
         self.assertEqual({record["Status"] for record in pending}, {"PENDING"})
-        self.assertEqual([json.loads(it["Input"])["Items"][0]["id"] for it in pending], ["1", "2", "3"])
+        self.assertEqual([json.loads(it["Input"])["id"] for it in pending], ["1", "2", "3"])
 
     def test_transformations(self):
         put("in/nested.json", "[[1, 2], 3, []]")
