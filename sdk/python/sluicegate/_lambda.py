@@ -29,6 +29,10 @@ WITH_CONTEXT = "application/vnd.aws.lambda.invocation+json"
 _HERE = os.path.dirname(__file__) + os.sep
 #: Id of the invocation that runs, for log lines.
 _request_id = ""
+#: What the handler's module printed while it was imported: the first call of each worker logs it.
+_printed = ""
+#: Whether standard error goes where standard output goes: the log has one order.
+_is_merged = False
 
 
 def load(bundle: str, settings: "dict[str, Any]") -> "Callable[[Any, Any], Encoded]":
@@ -40,7 +44,7 @@ def load(bundle: str, settings: "dict[str, Any]") -> "Callable[[Any, Any], Encod
         run: "Callable[[bytes, LambdaContext], Any]" = Bootstrap(bundle).run
     else:
         _set_up_logging()
-        handler = find_handler(settings["handler"])
+        handler = _heard(lambda: find_handler(settings["handler"]))
         run = lambda event, context: marshal(_call(handler, event, context))  # noqa: E731
 
     def invoke(object: Any, ctx: Any) -> Encoded:
@@ -49,9 +53,52 @@ def load(bundle: str, settings: "dict[str, Any]") -> "Callable[[Any, Any], Encod
     return invoke
 
 
+def _heard(load: "Callable[[], Any]") -> Any:
+    """What `load` returns; what it prints is kept for the log, too."""
+    global _printed
+    out, err = sys.stdout, sys.stderr
+    lines: "list[str]" = []
+    sys.stdout, sys.stderr = heard = _Heard(out, lines), _Heard(err, lines)
+    try:
+        return load()
+    finally:
+        _printed += "".join(lines)
+        sys.stdout, sys.stderr = out, err
+        # The module may have kept them, for a logger say.
+        for stream in heard:
+            stream.lines = None
+
+
+class _Heard:
+    """A stream that keeps what is written to it, for as long as somebody wants it."""
+
+    def __init__(self, stream: Any, lines: "list[str] | None") -> None:
+        self._stream = stream
+        self.lines = lines
+
+    def write(self, text: str) -> int:
+        if self.lines is not None:
+            self.lines.append(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _open_log() -> None:
+    """Before a worker's first call."""
+    global _printed, _is_merged
+    if not _is_merged:
+        os.dup2(1, 2)
+        _is_merged = True
+    sys.stdout.write(_printed)
+    _printed = ""
+
+
 def _invoke(run: Any, object: Any, request_id: str, timeout_ms: int) -> Encoded:
     """One invocation, between the lines of the log that AWS writes around it."""
     global _request_id
+    _open_log()
     began = time.time()
     _request_id = request_id
     data, client_context = bytes(object.data), None

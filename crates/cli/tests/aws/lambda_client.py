@@ -254,6 +254,19 @@ class Invocations(Case):
         self.assertRegex(log[4], rf"^REPORT RequestId: {request}\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\t")
         self.assertNotIn("LogResult", self.call())
 
+    def test_the_log_has_what_the_import_printed_and_one_order(self):
+        self.create(
+            "import sys\nprint('imported')\ndef handler(e, c):\n"
+            "    for n in range(3):\n        print('out', n)\n        print('err', n, file=sys.stderr)"
+        )
+        logs = [base64.b64decode(self.call(LogType="Tail")["LogResult"]).decode().splitlines() for _ in range(3)]
+        self.assertEqual(logs[0][0], "imported")
+        for log in logs:
+            start = next(at for at, line in enumerate(log) if line.startswith("START "))
+            lines = [f"{stream} {n}" for n in range(3) for stream in ("out", "err")]
+            self.assertEqual(log[start + 1 : start + 7], lines)
+            self.assertTrue(log[start + 7].startswith("END "), log)
+
     def test_an_exception_is_the_callers(self):
         self.create("class Mine(Exception): pass\n\ndef handler(e, c):\n    inner()\n\ndef inner():\n    raise Mine('no')")
         answer = self.call(LogType="Tail")
