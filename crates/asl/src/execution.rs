@@ -190,6 +190,12 @@ impl Execution {
         }
     }
 
+    /// The state in which the machine stands, or stood when it failed: one of its own, not of an iteration or branch.
+    pub fn state<'a>(&self, machine: &'a Machine) -> Option<&'a str> {
+        let at = self.frames.get(ending::ROOT)?.state.0;
+        machine.body.states.get(at as usize).map(|state| &*state.name)
+    }
+
     /// All requests whose end is awaited and that are not known to have been handed over: what to ask for again after
     /// a recovery.
     pub fn outstanding(&self, out: &mut Output) {

@@ -99,6 +99,7 @@ workflows: {w: {asl: {StartAt: A, States: {A: {Type: Task, Resource: burn, End: 
     let failed = error("fails.asl.json");
     assert_eq!(failed["code"], "SLU0116");
     assert_eq!(failed["message"], "workflow \"fails\" failed: Refused: no such luck");
+    assert!(failed["where"].as_str().unwrap().starts_with("workflow fails, state "), "{failed}");
     assert_eq!(failed["cause"], json!({"type": "Refused", "message": "no such luck", "stack": ""}));
     assert_eq!(error("late.asl.json")["code"], "SLU0117");
     let raised = folder.call(&["run", "raises"]);

@@ -179,6 +179,11 @@ impl Run {
         workflow.map_or_else(|| "".into(), |ix| cx.program().workflows[ix.index()].name.clone())
     }
 
+    fn workflow_state(&self, cx: &Cx<'_>) -> Option<String> {
+        let machine = cx.compiled.machine(self.workflow.as_deref()?.workflow).ok()?;
+        self.machine.as_deref()?.execution.state(&machine).map(str::to_owned)
+    }
+
     fn workflow_failed(
         &mut self,
         cx: &mut Cx<'_>,
@@ -193,8 +198,12 @@ impl Run {
         for part in parts.into_iter().flatten().filter(|part| !part.is_empty()) {
             message = format!("{message}: {part}");
         }
-        let fix = "the run's history says in which state; mend it, or handle the error with Retry or Catch";
-        let problem = Problem::new(code, message, fix).at(format!("workflow {name}"));
+        let fix = "mend what the state does, or handle the error with Retry or Catch";
+        let place = match self.workflow_state(cx) {
+            Some(state) => format!("workflow {name}, state {state}"),
+            None => format!("workflow {name}"),
+        };
+        let problem = Problem::new(code, message, fix).at(place);
         self.end(cx, Status::Failed, Some(Problem { cause: named(error, cause), ..problem }));
     }
 
