@@ -12,7 +12,7 @@ use std::path::Path;
 /// Ends of the names of such files.
 const EXTENSIONS: [&str; 2] = [".asl.json", ".json"];
 
-/// Whether a JSON file is a state machine: named so, or with its states at the top level.
+/// Whether a JSON file is a state machine: named so, or with its states or the first of them at the top level.
 pub(super) fn is_machine(file: &Path) -> Outcome<bool> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -24,7 +24,7 @@ pub(super) fn is_machine(file: &Path) -> Outcome<bool> {
         return Ok(true);
     }
     let top = serde_json::from_str::<Top>(&text_of(file)?);
-    Ok(top.is_ok_and(|top| top.start_at.is_some() && top.states.is_some()))
+    Ok(top.is_ok_and(|top| top.start_at.is_some() || top.states.is_some()))
 }
 
 /// The app that consists of the state machine in a file, both named after it.
