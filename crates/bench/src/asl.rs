@@ -52,20 +52,6 @@ pub enum Workflow {
 }
 
 impl Workflow {
-    /// What docs/performance.md has figures of, with the parameters it has them for.
-    pub fn all() -> Vec<Self> {
-        let (durable, express) = (Durability::Durable, Durability::Express);
-        vec![
-            Self::Passes { durability: express, concurrency: 64 },
-            Self::Passes { durability: durable, concurrency: 64 },
-            Self::Requests { count: 2_000 },
-            Self::Map { runtime: Runtime::Wasm, durability: durable, items: 10_000 },
-            Self::Map { runtime: Runtime::Python, durability: durable, items: 10_000 },
-            Self::Waiting { count: 100_000 },
-            Self::History { thousands: 1_000 },
-        ]
-    }
-
     pub(crate) fn measure(&self, place: &Place) -> Result<Vec<Figure>, Error> {
         match *self {
             Self::Passes { durability, concurrency } => passes::measure(place, durability, concurrency),

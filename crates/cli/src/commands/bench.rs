@@ -7,7 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use sluice_bench::{Figure, Place, Runtime, Value};
 use sluice_types::Durability;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -133,23 +134,47 @@ impl Bench {
     pub fn execute(&self, global: &Global) -> Outcome {
         let program =
             std::env::current_exe().map_err(|e| embedded::machine("cannot find this program", &e))?;
+        let Some(bench) = self.name.bench() else { return self.all_workloads(&program, global) };
         let give_back = sluice_allocator::give_back;
         let place = Place { dir: self.data.clone(), sdk_dir: sdk::unpack()?, program, give_back };
-        let benches = self.name.benches();
-        let several = benches.len() > 1;
-        for bench in benches {
-            let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
-            if global.json {
-                lines(&bench, &figures)?;
-            } else if several {
-                show::text(&format!("{}\n{}\n", params(&bench), table(&figures)))?;
-            } else {
-                show::text(&table(&figures))?;
+        let figures = bench.measure(&place).map_err(sluice_bench::Error::problem)?;
+        if global.json {
+            lines(&bench, &figures)?;
+        } else {
+            show::text(&table(&figures))?;
+        }
+        Ok(Exit::Succeeded)
+    }
+
+    /// Each in a process of its own: they stay on cores, and measure the memory of their process.
+    fn all_workloads(&self, program: &Path, global: &Global) -> Outcome {
+        for workload in WORKLOADS {
+            if !global.json {
+                show::text(&format!("{}\n", workload.join(" ")))?;
+            }
+            let mut command = Command::new(program);
+            command.args(["bench", "asl"]).args(workload).arg("--data").arg(&self.data);
+            command.args(global.json.then_some("--json"));
+            let ended = command.status().map_err(|e| embedded::machine("cannot start this program", &e))?;
+            if !ended.success() {
+                // It has said why.
+                return Ok(Exit::Failed);
             }
         }
         Ok(Exit::Succeeded)
     }
 }
+
+/// What `bench asl` measures without a workload: all that docs/performance.md has figures of.
+const WORKLOADS: [&[&str]; 7] = [
+    &["passes", "--durability", "express"],
+    &["passes"],
+    &["requests"],
+    &["map"],
+    &["map", "--runtime", "python"],
+    &["waiting"],
+    &["history"],
+];
 
 /// A line of JSON for each figure.
 fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
@@ -164,19 +189,10 @@ fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
     Ok(())
 }
 
-/// The parameters on one line, for people.
-fn params(bench: &sluice_bench::Bench) -> String {
-    let json = json!(bench);
-    let members = json.as_object().into_iter().flatten();
-    let params: Vec<String> = members
-        .map(|(name, value)| format!("{name} {}", value.as_str().map_or(value.to_string(), str::to_owned)))
-        .collect();
-    params.join(", ")
-}
-
 impl Name {
-    fn benches(self) -> Vec<sluice_bench::Bench> {
-        let bench = match self {
+    /// `None` if it is several.
+    fn bench(self) -> Option<sluice_bench::Bench> {
+        Some(match self {
             Self::Chain { runtime, durability, hops } => {
                 sluice_bench::Bench::Chain { runtime: runtime.into(), durability: durability.into(), hops }
             }
@@ -193,11 +209,8 @@ impl Name {
             Self::Payload { bytes } => sluice_bench::Bench::Payload { bytes },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
             Self::Asl { workload: Some(workload) } => sluice_bench::Bench::Asl(workload.into()),
-            Self::Asl { workload: None } => {
-                return sluice_bench::Workflow::all().into_iter().map(sluice_bench::Bench::Asl).collect();
-            }
-        };
-        vec![bench]
+            Self::Asl { workload: None } => return None,
+        })
     }
 }
 
