@@ -1,5 +1,7 @@
 //! Points in time as the States Language writes them: RFC 3339 with `T` and an offset or `Z`.
 
+use sluice_types::calendar::days_to;
+
 /// Nanoseconds in a second.
 const NANOS: i128 = 1_000_000_000;
 
@@ -30,7 +32,7 @@ impl Timestamp {
             && (hour < 24 || midnight)
             && minute < 60
             && second < 60;
-        let seconds = days_from_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+        let seconds = days_to(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
         valid.then_some(Self { nanos: i128::from(seconds - offset_seconds) * NANOS + i128::from(fraction) })
     }
 
@@ -96,14 +98,6 @@ fn days_in_month(year: i64, month: i64) -> i64 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar; years count from March, so that a leap day ends its year.
-fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

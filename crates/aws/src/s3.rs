@@ -175,7 +175,7 @@ impl S3 {
     fn headers(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Vec<(&'static str, String)> {
         let Some((credentials, token)) = &self.credentials else { return Vec::new() };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let time = sluice_runtime::time::rfc3339(now.map_or(0, |now| now.as_millis() as u64));
+        let time = sluice_types::calendar::rfc3339(now.map_or(0, |now| now.as_millis() as u64));
         let time: String = time[..19].chars().filter(|c| !"-:".contains(*c)).chain(['Z']).collect();
         let hash = hex(&Sha256::digest(body));
         let mut signed =

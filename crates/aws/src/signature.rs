@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, Method};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
+use sluice_types::calendar::days_to;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -242,19 +243,14 @@ fn parse_time(text: &str) -> Option<u64> {
     if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
         return None;
     }
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok().map(i64::from);
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
     let (hour, minute, second) = (number(9, 11)?, number(11, 13)?, number(13, 15)?);
     if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000)
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March.
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
-    year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468
+    let seconds = ((days_to(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
+    u64::try_from(seconds * 1000).ok()
 }
 
 /// Bytes in lower-case hexadecimal.

@@ -12,7 +12,6 @@ mod known;
 pub mod node;
 pub mod ports;
 pub mod shard;
-pub mod time;
 
 pub use handle::{Command, NodeHandle, TokenEvent};
 pub use node::{Node, NodeConfig};

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
 use sluice_runtime::api::DeployRequest;
-use sluice_runtime::time::rfc3339;
 use sluice_types::Code;
+use sluice_types::calendar::rfc3339;
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(

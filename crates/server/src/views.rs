@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_engine::Status;
 use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RunView};
-use sluice_runtime::time::rfc3339 as time;
 use sluice_types::Problem;
+use sluice_types::calendar::rfc3339 as time;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -3,6 +3,7 @@
 //! Plain data only. This crate knows nothing of IO, clocks, threads, storage or any wire format; the
 //! meaning of a trigger program lives in `engine`, its notation in `frontend`.
 
+pub mod calendar;
 pub mod event;
 pub mod expr;
 pub mod graph;

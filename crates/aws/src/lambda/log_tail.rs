@@ -5,7 +5,7 @@ use super::limits::LOG_TAIL_BYTES_MAX;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sluice_runtime::api::{LogLine, RunView};
-use sluice_runtime::time::rfc3339;
+use sluice_types::calendar::rfc3339;
 
 /// The last bytes of the log, in base64. A worker that was killed could not write the last lines; they are added.
 pub fn tail(run: &RunView, ending: &Ending, lines: &[LogLine], version: &str, memory_mib: u64) -> String {

@@ -7,7 +7,7 @@ use crate::account::Account;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use sluice_runtime::time::rfc3339;
+use sluice_types::calendar::rfc3339;
 
 /// A version of a function. The ARN of `$LATEST` is qualified only where it was asked for so.
 pub fn configuration(account: &Account, name: &str, of: &Configuration, qualified: bool) -> Value {

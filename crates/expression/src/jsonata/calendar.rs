@@ -1,6 +1,9 @@
 //! The Gregorian calendar in UTC, without leap seconds.
 
-pub const DAY_MS: i64 = 86_400_000;
+use sluice_types::calendar::{self, date_of, days_to};
+
+/// A day, in milliseconds.
+pub const DAY_MS: i64 = calendar::DAY_MS as i64;
 
 /// A moment in its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +20,8 @@ pub struct Moment {
 }
 
 /// Days from 1970-01-01 to the first of a month; months beyond a year count into the years around it.
-///
-/// Method: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 pub fn days_to_month(year: i64, month: i64) -> i64 {
-    let year = year + (month - 1).div_euclid(12);
-    let month = (month - 1).rem_euclid(12) + 1;
-    // Years that begin in March, so that the leap day is their last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * month + 2) / 5;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+    days_to(year, month, 1)
 }
 
 /// Day of the week of a day, from Monday as 1.
@@ -39,7 +33,7 @@ impl Moment {
     /// The moment so many milliseconds after 1970.
     pub fn of(millis: i64) -> Self {
         let (days, rest) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
-        let (year, month, day) = date(days);
+        let (year, month, day) = date_of(days);
         Self {
             year,
             month,
@@ -53,7 +47,7 @@ impl Moment {
 
     /// Days since 1970-01-01; parts may be larger than their units.
     pub fn days(&self) -> i64 {
-        days_to_month(self.year, self.month) + self.day - 1
+        days_to(self.year, self.month, self.day)
     }
 
     /// Milliseconds since 1970.
@@ -61,18 +55,6 @@ impl Moment {
         let seconds = (self.hour * 60 + self.minute) * 60 + self.second;
         self.days() * DAY_MS + seconds * 1000 + self.millisecond
     }
-}
-
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (year + era * 400 + carry, month, day)
 }
 
 /// Milliseconds of an ISO 8601 timestamp: a year, a month, a day or a time of a day, in UTC unless it says otherwise.

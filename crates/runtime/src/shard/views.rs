@@ -3,10 +3,10 @@
 use super::Shard;
 use crate::api::{FunctionView, HistoryView, ObjectView, RunView, WorkflowView};
 use crate::ports::{Objects, Ports};
-use crate::time::rfc3339;
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
+use sluice_types::calendar::rfc3339;
 use sluice_types::{Code, InvocationId, Problem, RunKey};
 use std::borrow::Cow;
 
