@@ -4,7 +4,8 @@
 mod tool;
 
 use serde_json::{Value, json};
-use tool::{run, try_run};
+use tool::server::Server;
+use tool::{Folder, run, try_run};
 
 const HEAD: &str = "import sluicegate as sg\n\napp = sg.App('functions')\nitems = app.bucket('items')\n";
 
@@ -268,4 +269,37 @@ def work(item, ctx):
     );
     let stack = called.json()["error"]["cause"]["stack"].as_str().unwrap().to_owned();
     assert!(stack.contains("File \"app.py\", line 10, in work"), "{stack}");
+}
+
+#[test]
+fn an_express_run_may_end_with_more_bytes_of_outputs_than_a_record_holds() {
+    let outputs = 4_400;
+    let app = "
+import sluicegate as sg
+app = sg.App('many', durability='express')
+items = app.bucket('items')
+
+@app.function(on=items.each())
+def write(item, ctx):
+    for n in range(OUTPUTS):
+        ctx.put('output', f'{n:05}', b'x' * 63_000)
+";
+    let folder = Folder::with(&[("app.py", &app.replace("OUTPUTS", &outputs.to_string()))]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    server.ask("POST", "/v1/apps/many/runs", br#"{"id": "r", "objects": {"items": {"a": 1}}}"#).json(202);
+    let ended = |server: &Server| loop {
+        let runs = server.ask("GET", "/v1/runs?app=many", b"").json(200);
+        if runs["runs"][0]["status"] != "running" {
+            return runs["runs"][0]["status"].clone();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(ended(&server), "succeeded");
+    server.kill();
+    let server = Server::start(&folder);
+    assert_eq!(ended(&server), "succeeded");
+    let last = format!("/v1/apps/many/buckets/output/{:05}?run=r", outputs - 1);
+    assert_eq!(server.ask("GET", &last, b"").body.len(), 63_000);
+    server.stop();
 }

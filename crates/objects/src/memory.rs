@@ -85,6 +85,11 @@ impl Memory {
         if bytes.len() <= INLINE_BYTES_MAX {
             return Ok(Payload::Inline(Bytes::copy_from_slice(bytes)));
         }
+        self.store_apart(app, bytes)
+    }
+
+    /// Keeps `bytes` for `app` in shared memory, however few they are.
+    pub fn store_apart(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Error> {
         let len = bytes.len() as u64;
         let (extent, offset) = self.allocate(app, len)?;
         if let Err(error) = self.extents[&extent].write(offset, bytes) {

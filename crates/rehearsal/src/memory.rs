@@ -16,15 +16,18 @@ pub struct MapObjects {
 }
 
 impl Objects for MapObjects {
-    fn store(&mut self, _app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
-        let bytes = Bytes::copy_from_slice(bytes);
-        if bytes.len() <= limits::INLINE_BYTES_MAX {
-            return Ok(Payload::Inline(bytes));
+    fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
+        match bytes.len() <= limits::INLINE_BYTES_MAX {
+            true => Ok(Payload::Inline(Bytes::copy_from_slice(bytes))),
+            false => self.store_apart(app, bytes),
         }
+    }
+
+    fn store_apart(&mut self, _app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
         let id = self.next_id();
         self.next += 1;
-        let (len, digest) = (bytes.len() as u64, Some(xxh3_128(&bytes)));
-        self.bytes.insert(id, bytes);
+        let (len, digest) = (bytes.len() as u64, Some(xxh3_128(bytes)));
+        self.bytes.insert(id, Bytes::copy_from_slice(bytes));
         Ok(Payload::Stored { id, len, digest })
     }
 

@@ -146,6 +146,8 @@ pub trait Sandboxes<O> {
 pub trait Objects {
     /// Keeps bytes for an app: in the payload itself when small, else outside.
     fn store(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem>;
+    /// Keeps bytes for an app outside the payload, however few they are.
+    fn store_apart(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem>;
     /// The bytes of a payload.
     fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem>;
     /// Puts a payload on disk, so that a record may name it, and computes its digest.

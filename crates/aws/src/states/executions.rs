@@ -167,10 +167,15 @@ pub fn start_request(account: &Account, target: Target, input: String) -> StartR
 
 /// Starts an execution. Returns its run, and whether the same request had started it before.
 async fn begin(call: &Call<'_>, target: Target, input: String) -> Result<(String, bool), Fault> {
-    let arn = target.arn.clone();
-    match call.node.start(start_request(call.account, target, input)).await {
+    let (arn, run) = (target.arn.clone(), target.run.clone());
+    match call.node.start(start_request(call.account, target, input.clone())).await {
         Ok(started) => Ok((started.run, started.existing)),
-        Err(problem) if problem.code == Code::RUN_ID_CONFLICT => Err(already_exists(&arn)),
+        Err(problem) if problem.code == Code::RUN_ID_CONFLICT => {
+            // The same request, although the state machine is another by now, or was asked for by another version.
+            let view = call.node.run(&run).await?;
+            let same = view.workflow.is_some_and(|workflow| *workflow.input == *input.as_bytes());
+            if same { Ok((run, true)) } else { Err(already_exists(&arn)) }
+        }
         Err(problem) => Err(problem.into()),
     }
 }

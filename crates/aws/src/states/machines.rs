@@ -197,7 +197,7 @@ async fn revise(call: &Call<'_>, record: &mut Record, request: Update, now: u64)
     }
     if *definition != *before || next.role != current.role || !next.is_configured_as(current) {
         let version = deploy(call, &record.name, definition, record.is_express(), &next).await?;
-        record.revisions.insert(version, next);
+        record.revise(version, next);
     }
     Ok(())
 }

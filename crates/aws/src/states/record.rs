@@ -9,10 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_runtime::NodeHandle;
 use sluice_runtime::api::DocumentsRequest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name of the document.
 pub const DOCUMENT: &str = "state-machine";
+
+/// Revisions kept beside those that are published; executions of older ones are shown with the current role and
+/// configuration.
+const REVISIONS_MAX: usize = 1_000;
 
 /// A state machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,7 +31,7 @@ pub struct Record {
     pub created_ms: u64,
     /// Whether and how version 1 was published along with its creation.
     pub publication: Option<Publication>,
-    /// Every definition it had since it was created, by version of the app; the last is the current one.
+    /// The definitions it had since it was created, by version of the app; the last is the current one.
     pub revisions: BTreeMap<u32, Revision>,
     /// Published versions, by number.
     pub versions: BTreeMap<u64, Published>,
@@ -116,6 +120,16 @@ impl Record {
     pub fn current(&self) -> (u32, &Revision) {
         let (version, revision) = self.revisions.last_key_value().expect("a state machine has a revision");
         (*version, revision)
+    }
+
+    /// Makes a revision the current one. The oldest that nothing needs is forgotten beyond [`REVISIONS_MAX`].
+    pub fn revise(&mut self, app_version: u32, revision: Revision) {
+        self.revisions.insert(app_version, revision);
+        let published: BTreeSet<u32> = self.versions.values().map(|version| version.app_version).collect();
+        let mut others = self.revisions.keys().filter(|version| !published.contains(version));
+        if let Some(oldest) = others.clone().nth(REVISIONS_MAX).and_then(|_| others.next().copied()) {
+            self.revisions.remove(&oldest);
+        }
     }
 
     /// What an execution of this version or alias, or of neither, is of: the revision and its app version, and the

@@ -36,6 +36,8 @@ class Executions(Case):
         arn = self.create(FOREVER)
         first = self.start(arn, {"a": 1}, name="e")
         self.assertEqual(self.start(arn, {"a": 1}, name="e"), first)
+        self.aws.update_state_machine(stateMachineArn=arn, definition=machine(PASS))
+        self.assertEqual(self.start(arn, {"a": 1}, name="e"), first)
         start, message = self.aws.start_execution, f"Execution Already Exists: '{first}'"
         again = {"stateMachineArn": arn, "name": "e", "message": message}
         self.refused("ExecutionAlreadyExists", start, input='{"a": 2}', **again)

@@ -28,6 +28,10 @@ impl Objects for NodeMemory {
         self.memory.store(app, bytes).map_err(|error| problem(&error))
     }
 
+    fn store_apart(&mut self, app: AppKey, bytes: &[u8]) -> Result<Payload, Problem> {
+        self.memory.store_apart(app, bytes).map_err(|error| problem(&error))
+    }
+
     fn read(&mut self, payload: &Payload) -> Result<Bytes, Problem> {
         self.memory.bytes(payload).map_err(|error| problem(&error))
     }

@@ -4,8 +4,11 @@ use super::Shard;
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
 use sluice_storage::log::Priority;
-use sluice_types::{Code, Lsn, Payload, Problem, RunKey};
+use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, RunKey};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Bytes of outputs that ride in the record of an express run's end; further ones are stored beside the log.
+const OUTPUTS_INLINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl<P: Ports> Shard<P> {
     /// Starts a run in the express engine: its start is durable.
@@ -124,22 +127,43 @@ impl<P: Ports> Shard<P> {
         let failure = self.express_failures.remove(&key);
         let Some(mut ended) = self.express.take_ended(key) else { return };
         let outputs = std::mem::take(&mut ended.outputs);
-        if self.durable.run(key).is_none_or(|run| run.ended_ms().is_some()) {
+        let Some(run) = self.durable.run(key).filter(|run| run.ended_ms().is_none()) else {
             return outputs.iter().for_each(|object| self.release(&object.payload));
-        }
+        };
+        let app = run.app();
         if let Some(problem) = failure {
             (ended.error, ended.cancelled) = (Some(problem), false);
         }
-        for mut object in outputs {
-            match self.objects.persist(&mut object.payload) {
-                Ok(()) => ended.outputs.push(object),
-                Err(problem) => {
-                    self.release(&object.payload);
-                    ended.error.get_or_insert(problem);
-                }
+        let mut inline_left = OUTPUTS_INLINE_BYTES_MAX;
+        for object in outputs {
+            match self.keep_output(app, object, &mut inline_left) {
+                Ok(object) => ended.outputs.push(object),
+                Err(problem) => drop(ended.error.get_or_insert(problem)),
             }
         }
         let _ = self.submit(InputKind::ExpressEnded(Box::new(ended)), Priority::Progress);
+    }
+
+    /// An output of an express run as the record of its end may name it.
+    fn keep_output(
+        &mut self,
+        app: AppKey,
+        mut object: Object,
+        inline_left: &mut usize,
+    ) -> Result<Object, Problem> {
+        if let Payload::Inline(bytes) = &object.payload {
+            match inline_left.checked_sub(bytes.len()) {
+                Some(left) => *inline_left = left,
+                None => object.payload = self.objects.store_apart(app, bytes)?,
+            }
+        }
+        match self.objects.persist(&mut object.payload) {
+            Ok(()) => Ok(object),
+            Err(problem) => {
+                self.release(&object.payload);
+                Err(problem)
+            }
+        }
     }
 
     fn release(&mut self, payload: &Payload) {
