@@ -1,0 +1,89 @@
+//! What a workflow wants done.
+
+use serde::{Deserialize, Serialize};
+use sluice_types::{ContentType, Payload, Put, ReturnValue, limits};
+use std::fmt;
+use std::sync::Arc;
+
+/// One command of a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// What is wanted.
+    pub want: Want,
+    /// What comes with it: an argument, a result, an error as JSON.
+    pub value: Option<ReturnValue>,
+    /// What the worker knows it by when the code runs again: a digest of the value.
+    pub digest: Arc<str>,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Want {
+    /// The result of a function of the app, called with the value.
+    Call(Arc<str>),
+    /// To be told when this many milliseconds have passed.
+    Sleep(u64),
+    /// That a command that is not done be forgotten, and be stopped if that is cheap.
+    Cancel(u64),
+    /// That the value be remembered: running again, the code must not compute it a second time.
+    Record(Arc<str>),
+    /// The end: the value is the workflow's output.
+    Return,
+    /// The end: the code raised what the value tells.
+    Fail,
+    /// The end, after it was cancelled.
+    Stopped,
+}
+
+impl fmt::Display for Want {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(function) => write!(f, "call {function}"),
+            Self::Sleep(ms) => write!(f, "sleep {ms}"),
+            Self::Cancel(command) => write!(f, "cancel {command}"),
+            Self::Record(name) => write!(f, "record {name}"),
+            Self::Return => f.write_str("return"),
+            Self::Fail => f.write_str("fail"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+/// A worker put what is no command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed(pub String);
+
+impl Command {
+    /// Reads a command from the object that a worker put: its key says what is wanted, its group is the digest.
+    pub fn of(put: Put) -> Result<Self, Malformed> {
+        let Put { key, content_type, payload, group, .. } = put;
+        let want = want(&key).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
+        let empty = payload.is_empty() && content_type == ContentType::Bytes;
+        let value = (!empty).then_some(ReturnValue { content_type, payload });
+        Ok(Self { want, value, digest: group.unwrap_or_default() })
+    }
+
+    /// Whether it ends the workflow.
+    pub fn is_last(&self) -> bool {
+        matches!(self.want, Want::Return | Want::Fail | Want::Stopped)
+    }
+
+    /// Where the bytes of its value are, if it has any.
+    pub fn payload(&self) -> Option<&Payload> {
+        self.value.as_ref().map(|value| &value.payload)
+    }
+}
+
+fn want(key: &str) -> Option<Want> {
+    let (verb, object) = key.split_once(' ').unwrap_or((key, ""));
+    Some(match (verb, object) {
+        ("call", name) if !name.is_empty() => Want::Call(name.into()),
+        ("sleep", ms) => Want::Sleep(ms.parse().ok().filter(|ms| *ms <= limits::WORKFLOW_SLEEP_MS_MAX)?),
+        ("cancel", command) => Want::Cancel(command.parse().ok()?),
+        ("record", name) => Want::Record(name.into()),
+        ("return", "") => Want::Return,
+        ("fail", "") => Want::Fail,
+        ("stopped", "") => Want::Stopped,
+        _ => return None,
+    })
+}

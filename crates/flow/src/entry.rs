@@ -1,0 +1,56 @@
+//! What a workflow is told.
+
+use serde::{Deserialize, Serialize};
+use sluice_types::{ContentType, Object, Payload, Program, ReturnValue};
+use std::fmt;
+use std::sync::Arc;
+
+/// One thing that has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, in milliseconds since the Unix epoch: the time that it is for the code from then on.
+    pub at_ms: u64,
+    /// What.
+    pub news: News,
+    /// What comes with it: an input, a result, an error as JSON, the data of a signal.
+    pub value: Option<ReturnValue>,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// The workflow starts, with its input.
+    Started,
+    /// What this command asked for is done.
+    Done(u64),
+    /// What this command asked for failed for good.
+    Failed(u64),
+    /// A signal of this name.
+    Signal(Arc<str>),
+    /// Somebody wants the workflow to end.
+    Cancelled,
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("start"),
+            Self::Done(command) => write!(f, "done {command}"),
+            Self::Failed(command) => write!(f, "failed {command}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+            Self::Cancelled => f.write_str("cancel"),
+        }
+    }
+}
+
+impl Entry {
+    /// The entry as a worker gets it: one record, whose key says when and what.
+    pub fn to_object(&self) -> Object {
+        let (content_type, payload) = match &self.value {
+            Some(value) => (value.content_type.clone(), value.payload.clone()),
+            None => (ContentType::Bytes, Payload::Inline(Default::default())),
+        };
+        let key = format!("{} {}", self.at_ms, self.news).into();
+        Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
+    }
+}

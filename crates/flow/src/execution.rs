@@ -1,0 +1,272 @@
+//! One workflow under way: what it waits for, and what it has not been told yet.
+//!
+//! Invariants:
+//! * while the workflow runs, a turn is out exactly when there is something to tell;
+//! * `waiting` holds the commands that are not done, and `timers` those among them that wait for a time;
+//! * whatever is told or wanted is a line of the journal, in the order in which it came to be.
+
+use crate::command::{Command, Want};
+use crate::entry::{Entry, News};
+use serde::{Deserialize, Serialize};
+use sluice_types::ReturnValue;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A workflow under way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Execution {
+    status: Status,
+    /// Commands so far: the number of the next one.
+    commands: u64,
+    /// What the code has not been told in a turn that has ended, oldest first.
+    news: Vec<Entry>,
+    /// How many of `news` the turn that is out tells; 0 when none is.
+    told: u32,
+    waiting: BTreeMap<u64, Waiting>,
+    timers: BTreeSet<(u64, u64)>,
+    is_cancelled: bool,
+}
+
+/// What a command that is not done waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Waiting {
+    Call,
+    Timer { due_ms: u64 },
+}
+
+/// Where a workflow is in its life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Not ended.
+    Running,
+    /// It returned this.
+    Returned(Option<ReturnValue>),
+    /// It raised what the value tells, as JSON.
+    Failed(Option<ReturnValue>),
+    /// It ended after it was cancelled.
+    Stopped,
+}
+
+/// What the world tells an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The turn that was out has ended with these commands.
+    Turned(Vec<Command>),
+    /// A call succeeded.
+    Done {
+        /// The command.
+        command: u64,
+        /// What it returned.
+        value: Option<ReturnValue>,
+    },
+    /// A call failed for good.
+    Failed {
+        /// The command.
+        command: u64,
+        /// What happened, as JSON.
+        error: ReturnValue,
+    },
+    /// [`Execution::next_deadline`] is reached.
+    Timer,
+    /// Somebody sends a signal.
+    Signal {
+        /// Its name.
+        name: Arc<str>,
+        /// What comes with it.
+        value: Option<ReturnValue>,
+    },
+    /// Somebody wants the workflow to end.
+    Cancel {
+        /// Why, as JSON text.
+        reason: ReturnValue,
+    },
+}
+
+/// What an execution asks and reports, in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What is to be done.
+    pub requests: Vec<Request>,
+    /// What was told and wanted.
+    pub journal: Vec<Line>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Let the code have a turn.
+    Turn(Vec<Entry>),
+    /// Call a function, and tell how it ended.
+    Call {
+        /// Names the call in events.
+        command: u64,
+        /// The function.
+        function: Arc<str>,
+        /// What it is called with.
+        value: Option<ReturnValue>,
+    },
+    /// The end of a call no longer matters; stop it if that is cheap.
+    Cancel(u64),
+}
+
+/// A line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Line {
+    /// The code was told something.
+    Entry(Entry),
+    /// It wanted something.
+    Command {
+        /// Its number, from 0.
+        number: u64,
+        /// What.
+        want: Want,
+        /// What the worker knows it by.
+        digest: Arc<str>,
+        /// What is remembered, of [`Want::Record`] alone.
+        value: Option<ReturnValue>,
+    },
+}
+
+impl Execution {
+    /// A workflow that starts with this input.
+    pub fn start(input: Option<ReturnValue>, now_ms: u64, out: &mut Output) -> Self {
+        let mut execution = Self {
+            status: Status::Running,
+            commands: 0,
+            news: Vec::new(),
+            told: 0,
+            waiting: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            is_cancelled: false,
+        };
+        execution.tell(News::Started, input, now_ms, out);
+        execution.take_turn(out);
+        execution
+    }
+
+    /// Lets something happen.
+    pub fn apply(&mut self, event: Event, now_ms: u64, out: &mut Output) {
+        if self.status != Status::Running {
+            return;
+        }
+        match event {
+            Event::Turned(commands) => self.turned(commands, now_ms, out),
+            Event::Done { command, value } => self.done(command, News::Done(command), value, now_ms, out),
+            Event::Failed { command, error } => {
+                self.done(command, News::Failed(command), Some(error), now_ms, out);
+            }
+            Event::Timer => self.fire(now_ms, out),
+            Event::Signal { name, value } => self.tell(News::Signal(name), value, now_ms, out),
+            Event::Cancel { reason } => {
+                if !std::mem::replace(&mut self.is_cancelled, true) {
+                    self.tell(News::Cancelled, Some(reason), now_ms, out);
+                }
+            }
+        }
+        self.take_turn(out);
+    }
+
+    /// When it next wants to be told that time has passed, in milliseconds since the Unix epoch.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.timers.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// Where it is in its life.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Calls that are not done, by command.
+    pub fn calls(&self) -> impl Iterator<Item = u64> + '_ {
+        self.waiting.iter().filter(|(_, waiting)| **waiting == Waiting::Call).map(|(command, _)| *command)
+    }
+
+    /// Whether a turn is out.
+    pub fn is_in_turn(&self) -> bool {
+        self.told > 0
+    }
+
+    fn tell(&mut self, news: News, value: Option<ReturnValue>, at_ms: u64, out: &mut Output) {
+        let entry = Entry { at_ms, news, value };
+        out.journal.push(Line::Entry(entry.clone()));
+        self.news.push(entry);
+    }
+
+    fn take_turn(&mut self, out: &mut Output) {
+        if self.status == Status::Running && self.told == 0 && !self.news.is_empty() {
+            self.told = self.news.len() as u32;
+            out.requests.push(Request::Turn(self.news.clone()));
+        }
+    }
+
+    fn done(
+        &mut self,
+        command: u64,
+        news: News,
+        value: Option<ReturnValue>,
+        now_ms: u64,
+        out: &mut Output,
+    ) {
+        if self.waiting.remove(&command).is_some() {
+            self.tell(news, value, now_ms, out);
+        }
+    }
+
+    fn fire(&mut self, now_ms: u64, out: &mut Output) {
+        while let Some((_, command)) = self.timers.first().copied().filter(|(due_ms, _)| *due_ms <= now_ms) {
+            self.timers.pop_first();
+            self.done(command, News::Done(command), None, now_ms, out);
+        }
+    }
+
+    fn turned(&mut self, commands: Vec<Command>, now_ms: u64, out: &mut Output) {
+        self.news.drain(..self.told as usize);
+        self.told = 0;
+        for command in commands {
+            if self.status == Status::Running {
+                self.follow(command, now_ms, out);
+            }
+        }
+    }
+
+    fn follow(&mut self, command: Command, now_ms: u64, out: &mut Output) {
+        let number = self.commands;
+        self.commands += 1;
+        let Command { want, value, digest } = command;
+        let remembered = value.clone().filter(|_| matches!(want, Want::Record(_)));
+        out.journal.push(Line::Command { number, want: want.clone(), digest, value: remembered });
+        match want {
+            Want::Call(function) => {
+                self.waiting.insert(number, Waiting::Call);
+                out.requests.push(Request::Call { command: number, function, value });
+            }
+            Want::Sleep(ms) => {
+                let due_ms = now_ms.saturating_add(ms);
+                self.waiting.insert(number, Waiting::Timer { due_ms });
+                self.timers.insert((due_ms, number));
+            }
+            Want::Cancel(of) => self.forget(of, out),
+            Want::Record(_) => {}
+            Want::Return => self.end(Status::Returned(value), out),
+            Want::Fail => self.end(Status::Failed(value), out),
+            Want::Stopped => self.end(Status::Stopped, out),
+        }
+    }
+
+    /// Nobody waits for a command any more.
+    fn forget(&mut self, command: u64, out: &mut Output) {
+        match self.waiting.remove(&command) {
+            Some(Waiting::Timer { due_ms }) => drop(self.timers.remove(&(due_ms, command))),
+            Some(Waiting::Call) => out.requests.push(Request::Cancel(command)),
+            None => {}
+        }
+    }
+
+    fn end(&mut self, status: Status, out: &mut Output) {
+        while let Some((&command, _)) = self.waiting.first_key_value() {
+            self.forget(command, out);
+        }
+        self.news.clear();
+        self.status = status;
+    }
+}
