@@ -12,6 +12,7 @@ use sluice_asl::execution::{Event, Mock, Progress, Settings, Trial, TrialEnd, Tr
 use sluice_asl::execution::{TaskRequest, Wait, Work};
 use sluice_asl::machine::{Kind, State};
 use sluice_expression::Value as Json;
+use sluice_runtime::callees::ended;
 use std::collections::BTreeSet;
 
 /// The name of a state that is given without one.
@@ -209,7 +210,6 @@ fn settings(call: &Call<'_>) -> Settings {
 
 /// Does the work of a task.
 async fn perform(call: &Call<'_>, state: &str, request: &TaskRequest) -> Result<Event, Fault> {
-    let task = request.task;
     let done = match &request.work {
         Work::Lambda { function, payload, .. } if request.token.is_none() => {
             lambda::perform(call.node, call.account, function, payload).await
@@ -225,12 +225,7 @@ async fn perform(call: &Call<'_>, state: &str, request: &TaskRequest) -> Result<
             )));
         }
     };
-    Ok(match done {
-        Ok(output) => Event::Succeeded { task, output },
-        Err(fault) => {
-            Event::Failed { task, error: fault.error.into(), cause: fault.cause.into(), timed_out: false }
-        }
-    })
+    Ok(ended(request.task, done))
 }
 
 fn shown(end: &TrialEnd, input: &Json, inspected: bool) -> Value {

@@ -1,7 +1,7 @@
 //! Tasks of workflows that are done outside of their run.
 
 use super::Shard;
-use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef};
+use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef, ended};
 use crate::ports::{Ports, World};
 use bytes::Bytes;
 use sluice_asl::execution::{Event, TaskRequest};
@@ -49,10 +49,10 @@ impl<P: Ports> Shard<P> {
                     self.refuse_task(task, fault);
                 }
             }
-            Callee::Started(called, output) => match self.call(from, caller, false, *called) {
-                Ok(()) => drop(self.report_task(task, Event::Succeeded { task: task.task, output })),
-                Err(fault) => self.refuse_task(task, fault),
-            },
+            Callee::Started(called, output) => {
+                let answer = self.call(from, caller, false, *called).map(|()| output);
+                drop(self.report_task(task, ended(task.task, answer)));
+            }
             Callee::Activity(activity) => self.offer(activity, task, &request),
             Callee::Errand => callees.perform(request, task),
             Callee::Refused(fault) => self.refuse_task(task, fault),
@@ -60,8 +60,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn refuse_task(&mut self, task: TaskRef, fault: Fault) {
-        let (error, cause) = (fault.error.into(), fault.cause.into());
-        drop(self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }));
+        drop(self.report_task(task, ended(task.task, Err(fault))));
     }
 
     /// Starts the run that a task is the work of, unless the task has started it before. `waits` if it is told of the end.
@@ -141,16 +140,9 @@ impl<P: Ports> Shard<P> {
             Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
             Err(problem) => Err(failed(&problem)),
         };
-        let task = to.task;
-        let event = match answer {
-            Ok(output) => Event::Succeeded { task, output },
-            Err(Fault { error, cause }) => {
-                Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
-            }
-        };
+        let task = TaskRef { run: to.run, incarnation: to.incarnation, task: to.task, from: Some(from) };
         // Refused only when the log is; the outbox asks again after recovery.
-        let to = TaskRef { run: to.run, incarnation: to.incarnation, task, from: Some(from) };
-        drop(self.report_task(to, event));
+        drop(self.report_task(task, ended(task.task, answer)));
     }
 
     /// A workflow needs no more what it has called.
@@ -194,7 +186,7 @@ fn within_limits(event: Event) -> Event {
 }
 
 fn failed(problem: &Problem) -> Fault {
-    Fault { error: "States.TaskFailed".to_owned(), cause: problem.message.clone() }
+    Fault::new("States.TaskFailed", &*problem.message)
 }
 
 fn too_deep() -> Problem {
