@@ -40,7 +40,7 @@ impl<P: Ports> Shard<P> {
         let Caller { run, incarnation, task, .. } = caller;
         let task = TaskRef { run, incarnation, task, from: Some(from) };
         if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
-            return self.refuse_task(task, failed(&too_deep()));
+            return self.refuse_task(task, too_deep());
         }
         let callees = self.options.callees.clone();
         match callees.resolve(&request, task, &Apps(&self.durable)) {
@@ -189,14 +189,9 @@ fn failed(problem: &Problem) -> Fault {
     Fault::new("States.TaskFailed", &*problem.message)
 }
 
-fn too_deep() -> Problem {
-    let most = limits::WORKFLOW_CALLS_DEEP_MAX;
-    let message = format!("SLU0115: workflows call one another more than {most} deep");
-    Problem::new(
-        Code::RUN_LIMIT,
-        message,
-        "look for a workflow that calls itself, or start it without waiting",
-    )
+fn too_deep() -> Fault {
+    let (code, most) = (Code::RUN_LIMIT, limits::WORKFLOW_CALLS_DEEP_MAX);
+    Fault::new("States.TaskFailed", format!("{code}: workflows call one another more than {most} deep"))
 }
 
 #[cfg(test)]
