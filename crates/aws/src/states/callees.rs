@@ -21,13 +21,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot};
 
-/// The answer is the payload of a Lambda function.
-const LAMBDA: u8 = 1;
-/// The answer describes an execution, its output as a string.
-const EXECUTION: u8 = 2;
-/// The answer describes an execution, its output as JSON.
-const EXECUTION_JSON: u8 = 3;
-
 /// The service of integrations with Step Functions itself.
 const OWN_SDK: &str = "aws-sdk:sfn";
 
@@ -52,6 +45,24 @@ enum Door {
     Closed(Vec<(Arc<TaskRequest>, TaskRef)>),
     /// Tasks of this runtime, which report to the node.
     Open(NodeHandle, tokio::runtime::Handle),
+}
+
+/// What the answer to a task is that has called a run. The log keeps these numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The payload of a Lambda function.
+    Lambda = 1,
+    /// The description of an execution, its output as a string.
+    Execution = 2,
+    /// The description of an execution, its output as JSON.
+    ExecutionJson = 3,
+}
+
+impl Form {
+    fn of(number: u8) -> Self {
+        let others = [Self::Lambda, Self::ExecutionJson];
+        others.into_iter().find(|form| *form as u8 == number).unwrap_or(Self::Execution)
+    }
 }
 
 /// The run of an execution that a task starts.
@@ -93,7 +104,7 @@ impl AwsCallees {
     ) -> Result<Callee, Fault> {
         let waiting = if asynchronous { Waiting::Nobody } else { Waiting::Caller };
         let called = lambda::called(&self.account, function, payload, (task, waiting), directory)?;
-        let called = Box::new(CalledRun { form: LAMBDA, ..called });
+        let called = Box::new(CalledRun { form: Form::Lambda as u8, ..called });
         Ok(if asynchronous { Callee::Started(called, Value::Null) } else { Callee::Run(called) })
     }
 
@@ -110,7 +121,9 @@ impl AwsCallees {
         Ok(match wait {
             Wait::None => Callee::Started(called.run, started_at(called.arn, Value::Int(started))),
             Wait::Sync => Callee::Run(called.run),
-            Wait::Sync2 => Callee::Run(Box::new(CalledRun { form: EXECUTION_JSON, ..*called.run })),
+            Wait::Sync2 => {
+                Callee::Run(Box::new(CalledRun { form: Form::ExecutionJson as u8, ..*called.run }))
+            }
         })
     }
 
@@ -167,7 +180,7 @@ impl AwsCallees {
             id: request.id,
             objects: Vec::new(),
             workflow: request.workflow,
-            form: EXECUTION,
+            form: Form::Execution as u8,
             taken: named("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
         };
         Ok(CalledExecution { run: Box::new(run), arn })
@@ -251,9 +264,9 @@ impl Callees for AwsCallees {
     }
 
     fn answer(&self, run: &RunView, form: u8, directory: &dyn Directory) -> Result<Value, Fault> {
-        match form {
-            LAMBDA => lambda::answer(run, directory),
-            form => self.described(run, form == EXECUTION_JSON),
+        match Form::of(form) {
+            Form::Lambda => lambda::answer(run, directory),
+            form => self.described(run, form == Form::ExecutionJson),
         }
     }
 
