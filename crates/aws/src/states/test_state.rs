@@ -64,15 +64,7 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::validation("TestState does not support RevealSecrets when a mock is specified."));
     }
     let (machine, name) = machine_of(&request.definition, request.state_name)?;
-    let input = match request.input {
-        None => Json::object(sluice_expression::Map::default()),
-        Some(text) => json_of("input", &text).map_err(|fault| {
-            Fault::new(
-                "InvalidExecutionInput",
-                format!("Invalid State Machine Execution Input: '{}'", fault.message),
-            )
-        })?,
-    };
+    let input = input_of(request.input)?;
     let mock = request.mock.map(mock).transpose()?;
     let no_such = || Fault::validation(format!("The state '{name}' is not defined in the state machine"));
     let state = machine.state(&name).ok_or_else(no_such)?;
@@ -90,19 +82,7 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         mock,
     };
     let progress = Trial::start(&machine, &name, settings(call), given, now_ms());
-    let end = match progress.ok_or_else(no_such)? {
-        Progress::Ended(end) => *end,
-        Progress::Work(trial, request) => {
-            let event = perform(call, &name, &request).await?;
-            trial.finish(event)
-        }
-        Progress::NeedsMock => {
-            return Err(Fault::new(
-                "InvalidDefinition",
-                "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
-            ));
-        }
-    };
+    let end = end_of(call, &name, progress.ok_or_else(no_such)?).await?;
     Ok(shown(&end, &input, level != "INFO"))
 }
 
@@ -146,6 +126,14 @@ fn object_of(parameter: &str, text: &str) -> Result<Json, Fault> {
         Some(_) => Ok(value),
         None => Err(Fault::validation(format!("{parameter} must be a JSON object"))),
     }
+}
+
+fn input_of(given: Option<String>) -> Result<Json, Fault> {
+    let Some(text) = given else { return Ok(Json::object(sluice_expression::Map::default())) };
+    json_of("input", &text).map_err(|fault| {
+        let message = format!("Invalid State Machine Execution Input: '{}'", fault.message);
+        Fault::new("InvalidExecutionInput", message)
+    })
 }
 
 fn mock(request: MockRequest) -> Result<Mock, Fault> {
@@ -205,6 +193,18 @@ fn settings(call: &Call<'_>) -> Settings {
         aws_limits: true,
         records_history: false,
         token_prefix: "test.".into(),
+    }
+}
+
+/// What the trial of a state comes to, after the work of its task if it has one.
+async fn end_of(call: &Call<'_>, state: &str, progress: Progress) -> Result<TrialEnd, Fault> {
+    match progress {
+        Progress::Ended(end) => Ok(*end),
+        Progress::Work(trial, request) => Ok(trial.finish(perform(call, state, &request).await?)),
+        Progress::NeedsMock => Err(Fault::new(
+            "InvalidDefinition",
+            "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
+        )),
     }
 }
 
