@@ -166,14 +166,9 @@ impl AwsCallees {
             record.target(qualifier.as_deref(), id.as_u64_pair().1).ok_or_else(missing)?;
         let name = text("Name").map_or_else(|| id.to_string(), str::to_owned);
         arn::check_name(&name).map_err(|error| named("InvalidName", error.message))?;
-        let input = match arguments.get("Input") {
-            None => "{}".to_owned(),
-            Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
-            Some(other) => other.to_json(),
-        };
         let target = Target::new(&self.account, record, app_version, asked, name, id.to_string());
         let arn = target.arn.clone();
-        let request = executions::start_request(&self.account, target, input);
+        let request = executions::start_request(&self.account, target, input_of(arguments));
         let run = CalledRun {
             app: request.app,
             version: request.version,
@@ -370,6 +365,15 @@ fn capitalised(name: &str) -> String {
 fn uncapitalised(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// The input of the execution that a task starts: a string that is JSON already, or JSON of what it gives.
+fn input_of(arguments: &Value) -> String {
+    match arguments.get("Input") {
+        None => "{}".to_owned(),
+        Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
+        Some(other) => other.to_json(),
+    }
 }
 
 /// What a task is told that has started an execution.
