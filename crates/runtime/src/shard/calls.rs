@@ -83,21 +83,14 @@ impl<P: Ports> Shard<P> {
         request: u128,
     ) -> Result<(), Problem> {
         let CalledRun { app, version, id, objects, workflow, form, taken: _ } = called;
-        let app = self.app_named(&app)?;
-        let (newest, _) = self.durable.app(app).expect("a named app exists").current();
-        let version = version.unwrap_or(newest);
-        let found = self.durable.app(app).and_then(|app| app.version(version));
-        let program =
-            found.map(|found| found.program.clone()).ok_or_else(|| super::starts::no_version(version))?;
+        let (app, version, program) = self.version_named(&app, version)?;
         let run = self.next_key();
         let id: Arc<str> = id.map_or_else(|| self.new_run_id(), Arc::from);
         let workflow =
             workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
         let objects = self.objects(app, &program, objects)?;
-        let origin = match waits {
-            true => Origin::Call { from, caller: Caller { form, ..caller } },
-            false => Origin::Client,
-        };
+        let caller = Caller { form, ..caller };
+        let origin = if waits { Origin::Call { from, caller } } else { Origin::Client };
         let start = Start {
             run,
             namespace: self.options.namespace.clone(),
