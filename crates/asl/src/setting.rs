@@ -19,43 +19,58 @@ impl<T: Copy> Setting<T> {
     }
 }
 
-impl Setting<u64> {
-    /// The number, at least 0. `field` is its name without `Path`.
-    pub fn value(&self, scope: &mut Scope<'_>, field: &str) -> Result<u64, Fault> {
-        match self {
-            Self::Fixed(number) => Ok(*number),
-            Self::Computed(expression) => {
-                let value = found(expression, scope, field)?;
-                let number = value.as_i64().and_then(|number| u64::try_from(number).ok());
-                number.ok_or_else(|| unexpected(expression, field, "integer", &value))
-            }
+/// What a field may be set to.
+pub trait Settable: Clone {
+    /// Its type, as messages name it.
+    const TYPE: &'static str;
+
+    /// The value as this type, if it is of it.
+    fn of(value: &Value) -> Option<Self>;
+}
+
+/// Numbers that are at least 0.
+impl Settable for u64 {
+    const TYPE: &'static str = "integer";
+
+    fn of(value: &Value) -> Option<Self> {
+        value.as_i64().and_then(|number| Self::try_from(number).ok())
+    }
+}
+
+impl Settable for f64 {
+    const TYPE: &'static str = "number";
+
+    fn of(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+impl Settable for Arc<str> {
+    const TYPE: &'static str = "string";
+
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
         }
     }
 }
 
-impl Setting<f64> {
-    /// The number. `field` is its name without `Path`.
-    pub fn value(&self, scope: &mut Scope<'_>, field: &str) -> Result<f64, Fault> {
+impl<T: Settable> Setting<T> {
+    /// The value. `field` is its name without `Path`.
+    pub fn value(&self, scope: &mut Scope<'_>, field: &str) -> Result<T, Fault> {
         match self {
-            Self::Fixed(number) => Ok(*number),
+            Self::Fixed(value) => Ok(value.clone()),
             Self::Computed(expression) => {
                 let value = found(expression, scope, field)?;
-                value.as_f64().ok_or_else(|| unexpected(expression, field, "number", &value))
+                T::of(&value).ok_or_else(|| unexpected(expression, field, T::TYPE, &value))
             }
         }
     }
-}
 
-impl Setting<Arc<str>> {
-    /// The text. `field` is its name without `Path`.
-    pub fn value(&self, scope: &mut Scope<'_>, field: &str) -> Result<Arc<str>, Fault> {
-        match self {
-            Self::Fixed(text) => Ok(text.clone()),
-            Self::Computed(expression) => match found(expression, scope, field)? {
-                Value::String(text) => Ok(text),
-                value => Err(unexpected(expression, field, "string", &value)),
-            },
-        }
+    /// The value of a field that may be absent.
+    pub fn optional(setting: &Option<Self>, scope: &mut Scope<'_>, field: &str) -> Result<Option<T>, Fault> {
+        setting.as_ref().map(|setting| setting.value(scope, field)).transpose()
     }
 }
 

@@ -3,8 +3,8 @@
 //! Where it is and with which key say the variables that AWS's own programs read. It is addressed by path
 //! (`ENDPOINT/BUCKET/KEY`). An `https://` endpoint is trusted by Mozilla's roots, or by those of `AWS_CA_BUNDLE`.
 
-use crate::signature::{Credentials, authorization, hex};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use crate::signature::{Credentials, PATH, authorization, hex};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
@@ -15,8 +15,6 @@ pub const OBJECT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const OBJECTS_LISTED_MAX: usize = 100_000;
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What stays as it is in a path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 /// What stays as it is in a query.
 const QUERY: &AsciiSet = &PATH.add(b'/');
 

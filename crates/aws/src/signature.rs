@@ -16,7 +16,8 @@ pub const SKEW_MS_MAX: u64 = 15 * 60 * 1000;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What stays as it is in a path: unreserved characters and slashes.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+pub(crate) const PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// An access key and its secret.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use crate::api::{NewObject, RunView, WorkflowRequest};
 use bytes::Bytes;
-use sluice_asl::execution::{TaskId, TaskRequest};
+use sluice_asl::execution::{Event, TaskId, TaskRequest};
 use sluice_engine::OutboxId;
 use sluice_expression::Value;
 use sluice_types::{RunKey, Version};
@@ -43,6 +43,23 @@ pub struct Fault {
     pub error: String,
     /// What happened.
     pub cause: String,
+}
+
+impl Fault {
+    /// An error of that name.
+    pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { error: error.into(), cause: cause.into() }
+    }
+}
+
+/// What is reported of a task whose work has come to this.
+pub fn ended(task: TaskId, answer: Result<Value, Fault>) -> Event {
+    match answer {
+        Ok(output) => Event::Succeeded { task, output },
+        Err(Fault { error, cause }) => {
+            Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
+        }
+    }
 }
 
 /// A run that a task is to become.
@@ -88,8 +105,8 @@ pub struct NoCallees;
 
 impl Callees for NoCallees {
     fn resolve(&self, _: &TaskRequest, _: TaskRef, _: &dyn Directory) -> Callee {
-        let cause = "nothing outside of its own app can be reached from here".to_owned();
-        Callee::Refused(Fault { error: "States.TaskFailed".to_owned(), cause })
+        let cause = "nothing outside of its own app can be reached from here";
+        Callee::Refused(Fault::new("States.TaskFailed", cause))
     }
 
     fn answer(&self, _: &RunView, _: u8, _: &dyn Directory) -> Result<Value, Fault> {

@@ -166,8 +166,8 @@ impl Execution {
     ) -> Result<Flow, Failure> {
         let input = frame.input.clone();
         let (error, cause) = self.see(frame, state, View::of(&input), turn, |scope| {
-            let error = error.as_ref().map(|error| error.value(scope, "Error")).transpose()?;
-            Ok((error, cause.as_ref().map(|cause| cause.value(scope, "Cause")).transpose()?))
+            let error = Setting::optional(error, scope, "Error")?;
+            Ok((error, Setting::optional(cause, scope, "Cause")?))
         })?;
         frame.trail.entering = false;
         Err(Failure::work(error, cause))

@@ -8,7 +8,7 @@ use super::history::{ExecutionStep, HistoryKind, JoinStep};
 use super::join::Slot;
 use super::turn::Turn;
 use crate::Variables;
-use crate::machine::{ItemBatcher, Map, State};
+use crate::machine::{ItemBatcher, Map, Setting, State};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::sync::Arc;
@@ -260,10 +260,8 @@ impl Execution {
         turn: &Turn<'_>,
     ) -> Result<Batch, Failure> {
         let (max_items, max_bytes) = self.see(frame, state, view, turn, |scope| {
-            let items = batcher.max_items.as_ref();
-            let items = items.map(|most| most.value(scope, "MaxItemsPerBatch")).transpose()?;
-            let bytes = batcher.max_bytes.as_ref();
-            Ok((items, bytes.map(|most| most.value(scope, "MaxInputBytesPerBatch")).transpose()?))
+            let items = Setting::optional(&batcher.max_items, scope, "MaxItemsPerBatch")?;
+            Ok((items, Setting::optional(&batcher.max_bytes, scope, "MaxInputBytesPerBatch")?))
         })?;
         let input = batcher.input.as_ref();
         let input = input.map(|it| self.evaluate(frame, state, it, "BatchInput", view, turn)).transpose()?;

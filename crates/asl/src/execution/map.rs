@@ -9,7 +9,7 @@ use super::join::Join;
 use super::task::Purpose;
 use super::trial::Stage;
 use super::turn::{Flow, Turn};
-use super::{Execution, TaskRequest, Work};
+use super::{Execution, Work};
 use crate::Template;
 use crate::machine::{ItemReader, Items, Kind, Map, MapMode, QueryLanguage, State};
 use sluice_expression::Value;
@@ -148,15 +148,7 @@ impl Execution {
         turn: &mut Turn<'_>,
     ) -> Result<Flow, Failure> {
         let view = View::of(effective);
-        let field = match state.query {
-            QueryLanguage::JsonPath => "Parameters",
-            QueryLanguage::Jsonata => "Arguments",
-        };
-        let arguments = match &reader.arguments {
-            Some(template) => self.evaluate(frame, state, template, field, view, turn)?,
-            None => Value::object(Default::default()),
-        };
-        self.hold(&arguments, state)?;
+        let arguments = self.map_arguments(frame, state, reader.arguments.as_ref(), view, turn)?;
         let mut config = reader.config.as_object().cloned().unwrap_or_default();
         if let Some(input_type) = &reader.input_type {
             config.insert("InputType".into(), Value::String(input_type.clone()));
@@ -170,10 +162,29 @@ impl Execution {
         let run = self.start_map_run(frame, map, tolerance, turn);
         let work =
             Work::ReadItems { resource: reader.resource.clone(), config: Value::object(config), arguments };
-        let task = self.next_task(ix);
-        let request = TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
-        self.request(frame, ix, request, Purpose::Items { run }, turn);
+        self.request_work(frame, ix, work, Purpose::Items { run }, turn);
         Ok(Flow::Wait)
+    }
+
+    /// What an `ItemReader` or a `ResultWriter` is given: an object, empty if nothing is said.
+    pub(super) fn map_arguments(
+        &mut self,
+        frame: &Frame,
+        state: &State,
+        template: Option<&Template>,
+        view: View<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Value, Failure> {
+        let field = match state.query {
+            QueryLanguage::JsonPath => "Parameters",
+            QueryLanguage::Jsonata => "Arguments",
+        };
+        let arguments = match template {
+            Some(template) => self.evaluate(frame, state, template, field, view, turn)?,
+            None => Value::object(Default::default()),
+        };
+        self.hold(&arguments, state)?;
+        Ok(arguments)
     }
 
     /// The items of a distributed `Map` have been read.

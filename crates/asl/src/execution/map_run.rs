@@ -10,7 +10,7 @@ use super::ledgers::Child;
 use super::names::PartName;
 use super::results::Outcome;
 use super::turn::{Flow, Turn};
-use crate::machine::{Map, MapMode, State};
+use crate::machine::{Map, MapMode, Setting, State};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::sync::Arc;
@@ -133,12 +133,11 @@ impl Execution {
         turn: &Turn<'_>,
     ) -> Result<Tolerance, Failure> {
         self.see(frame, state, view, turn, |scope| {
-            let count = map.tolerated_failure_count.as_ref();
-            let count = count.map(|count| count.value(scope, "ToleratedFailureCount")).transpose()?;
-            let percentage = map.tolerated_failure_percentage.as_ref();
-            let percentage =
-                percentage.map(|it| it.value(scope, "ToleratedFailurePercentage")).transpose()?;
-            Ok(Tolerance { count, percentage })
+            let (count, percentage) = (&map.tolerated_failure_count, &map.tolerated_failure_percentage);
+            Ok(Tolerance {
+                count: Setting::optional(count, scope, "ToleratedFailureCount")?,
+                percentage: Setting::optional(percentage, scope, "ToleratedFailurePercentage")?,
+            })
         })
     }
 

@@ -10,8 +10,8 @@ use super::ledgers::Child;
 use super::map_run::{MapRunStatus, over_threshold};
 use super::task::Purpose;
 use super::turn::{Flow, Turn};
-use super::{Execution, MapResults, TaskRequest, Work, clock};
-use crate::machine::{Map, MapMode, QueryLanguage, State};
+use super::{Execution, MapResults, Work, clock};
+use crate::machine::{Map, MapMode, State};
 use sluice_expression::Value;
 use std::sync::Arc;
 
@@ -100,15 +100,8 @@ impl Execution {
         let Some(writer) = &map.writer else { return Ok(false) };
         let Some(resource) = &writer.resource else { return Ok(false) };
         let effective = self.effective_input(frame, state, turn)?;
-        let field = match state.query {
-            QueryLanguage::JsonPath => "Parameters",
-            QueryLanguage::Jsonata => "Arguments",
-        };
-        let arguments = match &writer.arguments {
-            Some(template) => self.evaluate(frame, state, template, field, View::of(&effective), turn)?,
-            None => Value::object(Default::default()),
-        };
-        self.hold(&arguments, state)?;
+        let view = View::of(&effective);
+        let arguments = self.map_arguments(frame, state, writer.arguments.as_ref(), view, turn)?;
         let pending = pending_records(frame);
         let Doing::Joining(join) = std::mem::replace(&mut frame.doing, Doing::Ready) else {
             return Ok(false);
@@ -121,9 +114,7 @@ impl Execution {
             map_run: self.map_runs[run as usize].arn.clone(),
             results: MapResults { pending, ..self.results_by_status(map, &join, turn.now_ms) },
         };
-        let task = self.next_task(ix);
-        let request = TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
-        self.request(frame, ix, request, Purpose::Results { run }, turn);
+        self.request_work(frame, ix, work, Purpose::Results { run }, turn);
         if let Doing::Working(working) = &mut frame.doing {
             working.join = Some(join);
         }

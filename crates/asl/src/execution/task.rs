@@ -9,9 +9,9 @@ use super::resource::{Resource, Target};
 use super::retry::given;
 use super::settings::{CAUSE_CHARS_MAX, ERROR_CHARS_MAX};
 use super::turn::{Flow, Turn};
-use super::{Execution, Request, TaskId, TaskRequest, lambda};
+use super::{Execution, Request, TaskId, TaskRequest, Work, lambda};
 use crate::Fault;
-use crate::machine::{Kind, State, Task};
+use crate::machine::{Kind, Setting, State, Task};
 use serde::{Deserialize, Serialize};
 use sluice_expression::Value;
 use std::sync::Arc;
@@ -88,10 +88,8 @@ impl Execution {
         let arguments = self.arguments(frame, state, view, turn)?;
         let role = self.role(frame, state, task, view, turn)?;
         let (timeout_seconds, heartbeat_seconds) = self.see(frame, state, view, turn, |scope| {
-            let timeout = task.timeout_seconds.as_ref();
-            let timeout = timeout.map(|seconds| seconds.value(scope, "TimeoutSeconds")).transpose()?;
-            let heartbeat = task.heartbeat_seconds.as_ref();
-            Ok((timeout, heartbeat.map(|seconds| seconds.value(scope, "HeartbeatSeconds")).transpose()?))
+            let timeout = Setting::optional(&task.timeout_seconds, scope, "TimeoutSeconds")?;
+            Ok((timeout, Setting::optional(&task.heartbeat_seconds, scope, "HeartbeatSeconds")?))
         })?;
         self.keep(frame, state, &arguments)?;
         let work = resource.work(&arguments)?;
@@ -110,6 +108,20 @@ impl Execution {
         }
         self.request(frame, ix, request, Purpose::Task, turn);
         Ok(Flow::Wait)
+    }
+
+    /// Asks for work of a frame that nobody ends by a token and no time limits.
+    pub(super) fn request_work(
+        &mut self,
+        frame: &mut Frame,
+        ix: FrameIx,
+        work: Work,
+        purpose: Purpose,
+        turn: &mut Turn<'_>,
+    ) {
+        let task = self.next_task(ix);
+        let request = TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
+        self.request(frame, ix, request, purpose, turn);
     }
 
     /// Hands out a request of a frame, which then waits for its end.
@@ -133,7 +145,7 @@ impl Execution {
             join: None,
         });
         // The clocks of an activity start when a worker takes it up.
-        if !matches!(request.work, super::Work::Activity { .. }) {
+        if !matches!(request.work, Work::Activity { .. }) {
             working.start_clocks(turn.now_ms);
         }
         self.set_deadline(frame, ix, working.deadline_ms());

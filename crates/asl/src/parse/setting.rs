@@ -17,11 +17,7 @@ impl Parser<'_> {
         range: RangeInclusive<u64>,
         language: QueryLanguage,
     ) -> Option<Setting<u64>> {
-        match self.computed_setting(fields, name, language) {
-            Some(expression) => Some(Setting::Computed(expression)),
-            None if self.is_jsonata(fields, name, language) => None,
-            None => self.integer(fields, name, range).map(Setting::Fixed),
-        }
+        self.setting(fields, name, language, |parser| parser.integer(fields, name, range))
     }
 
     /// A number, JSONata for one, or the path of `…Path`.
@@ -32,11 +28,7 @@ impl Parser<'_> {
         range: RangeInclusive<f64>,
         language: QueryLanguage,
     ) -> Option<Setting<f64>> {
-        match self.computed_setting(fields, name, language) {
-            Some(expression) => Some(Setting::Computed(expression)),
-            None if self.is_jsonata(fields, name, language) => None,
-            None => self.number(fields, name, range).map(Setting::Fixed),
-        }
+        self.setting(fields, name, language, |parser| parser.number(fields, name, range))
     }
 
     /// A text, JSONata for one, or the path of `…Path`; of `Fail`, `…Path` takes intrinsic functions too.
@@ -46,10 +38,21 @@ impl Parser<'_> {
         name: &str,
         language: QueryLanguage,
     ) -> Option<Setting<Arc<str>>> {
+        self.setting(fields, name, language, |parser| parser.text(fields, name))
+    }
+
+    /// What is computed, or else what is written down, as `fixed` reads it.
+    fn setting<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        name: &str,
+        language: QueryLanguage,
+        fixed: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Setting<T>> {
         match self.computed_setting(fields, name, language) {
             Some(expression) => Some(Setting::Computed(expression)),
             None if self.is_jsonata(fields, name, language) => None,
-            None => self.text(fields, name).map(Setting::Fixed),
+            None => fixed(self).map(Setting::Fixed),
         }
     }
 

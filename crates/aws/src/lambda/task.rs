@@ -3,6 +3,7 @@
 use super::Lambda;
 use super::app::{Invocation, Waiting, app_name, version_of};
 use super::ending::Ending;
+use super::failure::Failure;
 use super::invoke::Target;
 use super::record::{DOCUMENT, Qualified, Record};
 use super::reference::Reference;
@@ -26,12 +27,12 @@ pub fn called(
     directory: &dyn Directory,
 ) -> Result<CalledRun, Fault> {
     let reference = Reference::parse(function)
-        .map_err(|failure| fault("Lambda.ValidationException", &failure.message))?;
+        .map_err(|failure| Fault::new("Lambda.ValidationException", failure.message))?;
     let missing = || {
         let message = reference.not_found(account).message;
-        fault(
+        Fault::new(
             "Lambda.ResourceNotFoundException",
-            &format!("{message} (Service: Lambda, Status Code: 404, Request ID: {})", uuid::Uuid::new_v4()),
+            format!("{message} (Service: Lambda, Status Code: 404, Request ID: {})", uuid::Uuid::new_v4()),
         )
     };
     let kept = directory.document(&app_name(&reference.name, Qualified::Latest), DOCUMENT);
@@ -61,9 +62,10 @@ pub async fn perform(
 ) -> Result<Value, Fault> {
     let lambda = Lambda::new(node.clone(), account.clone());
     let returned = lambda.returned(function, Bytes::from(payload.to_json())).await;
-    match returned.map_err(|failure| fault(&format!("Lambda.{}", failure.kind.name()), &failure.message))? {
+    let named = |failure: Failure| Fault::new(format!("Lambda.{}", failure.kind.name()), failure.message);
+    match returned.map_err(named)? {
         Ending::Returned(payload) => parsed(&payload),
-        Ending::Failed(error) => Err(fault(&error.r#type, &error.payload.to_string())),
+        Ending::Failed(error) => Err(Fault::new(error.r#type, error.payload.to_string())),
     }
 }
 
@@ -72,14 +74,15 @@ pub fn answer(run: &RunView, directory: &dyn Directory) -> Result<Value, Fault> 
     let timeout_s = timeout_s(&run.app, directory).unwrap_or_default();
     match Ending::of(run, timeout_s) {
         Some(Ending::Returned(payload)) => parsed(&payload),
-        Some(Ending::Failed(error)) => Err(fault(&error.r#type, &error.payload.to_string())),
-        None => Err(fault("Lambda.Unknown", "the invocation has not ended")),
+        Some(Ending::Failed(error)) => Err(Fault::new(error.r#type, error.payload.to_string())),
+        None => Err(Fault::new("Lambda.Unknown", "the invocation has not ended")),
     }
 }
 
 fn parsed(payload: &[u8]) -> Result<Value, Fault> {
-    Value::parse(payload)
-        .map_err(|error| fault("Lambda.Unknown", &format!("the function returned what is not JSON: {error}")))
+    Value::parse(payload).map_err(|error| {
+        Fault::new("Lambda.Unknown", format!("the function returned what is not JSON: {error}"))
+    })
 }
 
 /// The timeout of the version that an app is.
@@ -88,8 +91,4 @@ fn timeout_s(app: &str, directory: &dyn Directory) -> Option<u64> {
     let kept = directory.document(&app_name(name, Qualified::Latest), DOCUMENT)?;
     let function = Record::from_bytes(&kept).ok()?.function?;
     Some(function.configuration(version)?.timeout_s)
-}
-
-fn fault(error: &str, cause: &str) -> Fault {
-    Fault { error: error.to_owned(), cause: cause.to_owned() }
 }

@@ -2,9 +2,10 @@
 
 use super::arn::machine_named;
 use super::fault::Fault;
-use super::page::{Page, paged};
+use super::page::paged;
 use super::record::{self, Alias, Kept, Record};
-use super::{Call, now_ms, seconds, versions};
+use super::versions::{self, Listed};
+use super::{Call, now_ms, seconds};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -125,20 +126,10 @@ pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    state_machine_arn: String,
-    #[serde(flatten)]
-    page: Page,
-}
-
 /// `ListStateMachineAliases`, of a state machine or of one of its versions, by name.
 pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let request: Listed = call.read()?;
-    let (name, version) = machine_named(&request.state_machine_arn)?;
-    let kept = record::existing(call.node, call.account, &name).await?;
-    let version: Option<u64> = version.and_then(|text| text.parse().ok());
+    let Listed { name, qualifier, kept, page } = Listed::by(call).await?;
+    let version: Option<u64> = qualifier.and_then(|text| text.parse().ok());
     let of = |(_, alias): &(&String, &Alias)| {
         version.is_none_or(|version| alias.routes.iter().any(|(number, _)| *number == version))
     };
@@ -147,7 +138,7 @@ pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
         json!({"stateMachineAliasArn": arn, "creationDate": seconds(kept.created_ms)})
     };
     let lines = kept.record.aliases.iter().filter(of).map(line).collect();
-    paged("stateMachineAliases", &request.page, lines)
+    paged("stateMachineAliases", &page, lines)
 }
 
 /// Routes as requests name them: versions of the same state machine whose weights add up to 100.

@@ -12,21 +12,14 @@ use crate::items::Places;
 use crate::items::files::Files;
 use crate::lambda::app::Waiting;
 use crate::lambda::task as lambda;
-use sluice_asl::execution::{Event, TaskRequest, Wait, Work};
+use sluice_asl::execution::{TaskRequest, Wait, Work};
 use sluice_expression::Value;
 use sluice_runtime::NodeHandle;
 use sluice_runtime::api::RunView;
-use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef};
+use sluice_runtime::callees::{CalledRun, Callee, Callees, Directory, Fault, TaskRef, ended};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot};
-
-/// The answer is the payload of a Lambda function.
-const LAMBDA: u8 = 1;
-/// The answer describes an execution, its output as a string.
-const EXECUTION: u8 = 2;
-/// The answer describes an execution, its output as JSON.
-const EXECUTION_JSON: u8 = 3;
 
 /// The service of integrations with Step Functions itself.
 const OWN_SDK: &str = "aws-sdk:sfn";
@@ -52,6 +45,24 @@ enum Door {
     Closed(Vec<(Arc<TaskRequest>, TaskRef)>),
     /// Tasks of this runtime, which report to the node.
     Open(NodeHandle, tokio::runtime::Handle),
+}
+
+/// What the answer to a task is that has called a run. The log keeps these numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The payload of a Lambda function.
+    Lambda = 1,
+    /// The description of an execution, its output as a string.
+    Execution = 2,
+    /// The description of an execution, its output as JSON.
+    ExecutionJson = 3,
+}
+
+impl Form {
+    fn of(number: u8) -> Self {
+        let others = [Self::Lambda, Self::ExecutionJson];
+        others.into_iter().find(|form| *form as u8 == number).unwrap_or(Self::Execution)
+    }
 }
 
 /// The run of an execution that a task starts.
@@ -93,7 +104,7 @@ impl AwsCallees {
     ) -> Result<Callee, Fault> {
         let waiting = if asynchronous { Waiting::Nobody } else { Waiting::Caller };
         let called = lambda::called(&self.account, function, payload, (task, waiting), directory)?;
-        let called = Box::new(CalledRun { form: LAMBDA, ..called });
+        let called = Box::new(CalledRun { form: Form::Lambda as u8, ..called });
         Ok(if asynchronous { Callee::Started(called, Value::Null) } else { Callee::Run(called) })
     }
 
@@ -110,7 +121,9 @@ impl AwsCallees {
         Ok(match wait {
             Wait::None => Callee::Started(called.run, started_at(called.arn, Value::Int(started))),
             Wait::Sync => Callee::Run(called.run),
-            Wait::Sync2 => Callee::Run(Box::new(CalledRun { form: EXECUTION_JSON, ..*called.run })),
+            Wait::Sync2 => {
+                Callee::Run(Box::new(CalledRun { form: Form::ExecutionJson as u8, ..*called.run }))
+            }
         })
     }
 
@@ -123,7 +136,7 @@ impl AwsCallees {
     ) -> Result<Callee, Fault> {
         let body = renamed(arguments, &uncapitalised).to_json();
         let parameters = serde_json::from_str(&body).map_err(|error| {
-            fault("Sfn.SerializationException", &format!("the request cannot be read: {error}"))
+            Fault::new("Sfn.SerializationException", format!("the request cannot be read: {error}"))
         })?;
         constraint::check("StartExecution", &parameters).map_err(sdk_fault)?;
         let called = self.start("Sfn", &renamed(arguments, &capitalised), task, directory)?;
@@ -141,8 +154,8 @@ impl AwsCallees {
     ) -> Result<CalledExecution, Fault> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let arn = text("StateMachineArn")
-            .ok_or_else(|| fault("States.Runtime", "The field \"StateMachineArn\" is required"))?;
-        let named = |name: &str, message: String| fault(&format!("{service}.{name}Exception"), &message);
+            .ok_or_else(|| Fault::new("States.Runtime", "The field \"StateMachineArn\" is required"))?;
+        let named = |name: &str, message: String| Fault::new(format!("{service}.{name}Exception"), message);
         let (machine, qualifier) = machine_named(arn).map_err(|error| named("InvalidArn", error.message))?;
         let kept = directory.document(&arn::app_of(&machine), DOCUMENT);
         let record: Option<Record> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -153,28 +166,25 @@ impl AwsCallees {
             record.target(qualifier.as_deref(), id.as_u64_pair().1).ok_or_else(missing)?;
         let name = text("Name").map_or_else(|| id.to_string(), str::to_owned);
         arn::check_name(&name).map_err(|error| named("InvalidName", error.message))?;
-        let input = match arguments.get("Input") {
-            None => "{}".to_owned(),
-            Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
-            Some(other) => other.to_json(),
-        };
         let target = Target::new(&self.account, record, app_version, asked, name, id.to_string());
         let arn = target.arn.clone();
-        let request = executions::start_request(&self.account, target, input);
+        let request = executions::start_request(&self.account, target, input_of(arguments));
         let run = CalledRun {
             app: request.app,
             version: request.version,
             id: request.id,
             objects: Vec::new(),
             workflow: request.workflow,
-            form: EXECUTION,
+            form: Form::Execution as u8,
             taken: named("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'")),
         };
         Ok(CalledExecution { run: Box::new(run), arn })
     }
 
     fn described(&self, view: &RunView, as_json: bool) -> Result<Value, Fault> {
-        let Some(workflow) = &view.workflow else { return Err(fault("States.Runtime", "not an execution")) };
+        let Some(workflow) = &view.workflow else {
+            return Err(Fault::new("States.Runtime", "not an execution"));
+        };
         let settings = &workflow.settings;
         let input = String::from_utf8_lossy(&workflow.input).into_owned();
         let included = || Value::fields([("Included", Value::Bool(true))]);
@@ -203,7 +213,7 @@ impl AwsCallees {
         ]);
         match status {
             "SUCCEEDED" => Ok(Value::fields(fields)),
-            _ => Err(fault("States.TaskFailed", &Value::fields(fields).to_json())),
+            _ => Err(Fault::new("States.TaskFailed", Value::fields(fields).to_json())),
         }
     }
 }
@@ -230,7 +240,7 @@ impl Callees for AwsCallees {
                 Some(Resource::Activity(name)) if activities::exists(directory, &name) => {
                     Ok(Callee::Activity(name.into()))
                 }
-                _ => Err(fault("States.Runtime", &format!("The activity \"{arn}\" does not exist"))),
+                _ => Err(Fault::new("States.Runtime", format!("The activity \"{arn}\" does not exist"))),
             },
             Work::StartExecution { arguments, wait } => self.execution(arguments, *wait, task, directory),
             Work::Service { service, action, arguments, .. }
@@ -241,7 +251,7 @@ impl Callees for AwsCallees {
             Work::Service { service, .. } if &**service == OWN_SDK => Ok(Callee::Errand),
             Work::Service { service, action, .. } => Err(not_available(service, action)),
             Work::Function { name, .. } => {
-                Err(fault("States.Runtime", &format!("there is no function {name}")))
+                Err(Fault::new("States.Runtime", format!("there is no function {name}")))
             }
             Work::ReadItems { .. } | Work::WriteResults { .. } => Ok(Callee::Errand),
         };
@@ -249,9 +259,9 @@ impl Callees for AwsCallees {
     }
 
     fn answer(&self, run: &RunView, form: u8, directory: &dyn Directory) -> Result<Value, Fault> {
-        match form {
-            LAMBDA => lambda::answer(run, directory),
-            form => self.described(run, form == EXECUTION_JSON),
+        match Form::of(form) {
+            Form::Lambda => lambda::answer(run, directory),
+            form => self.described(run, form == Form::ExecutionJson),
         }
     }
 
@@ -269,17 +279,8 @@ impl Callees for AwsCallees {
                 }
                 _ => errand(&node, &account, &request).await,
             };
-            let event = match done {
-                Ok(output) => Event::Succeeded { task: task.task, output },
-                Err(Fault { error, cause }) => Event::Failed {
-                    task: task.task,
-                    error: error.into(),
-                    cause: cause.into(),
-                    timed_out: false,
-                },
-            };
             // The node asks for the errand again if this does not arrive.
-            drop(node.report(task, event).await);
+            drop(node.report(task, ended(task.task, done)).await);
         });
     }
 }
@@ -295,11 +296,11 @@ async fn move_items(places: Places, request: Arc<TaskRequest>) -> Result<Value, 
     let work = move || {
         let moved = places.perform(&request.work).unwrap_or(Ok(Value::Null));
         // Nobody listens any more when the server stops.
-        let _ = done.send(moved.map_err(|error| fault(name, &error.to_string())));
+        let _ = done.send(moved.map_err(|error| Fault::new(name, error.to_string())));
     };
     match std::thread::Builder::new().name("items".into()).spawn(work) {
-        Ok(_) => answer.await.unwrap_or_else(|_| Err(fault(name, "it could not be completed"))),
-        Err(error) => Err(fault(name, &format!("cannot start a thread: {error}"))),
+        Ok(_) => answer.await.unwrap_or_else(|_| Err(Fault::new(name, "it could not be completed"))),
+        Err(error) => Err(Fault::new(name, format!("cannot start a thread: {error}"))),
     }
 }
 
@@ -316,12 +317,15 @@ pub async fn errand(node: &NodeHandle, account: &Account, request: &TaskRequest)
             own_api(node, account, "startExecution", arguments).await
         }
         Work::Service { service, action, .. } => Err(not_available(service, action)),
-        _ => Err(fault("States.Runtime", "this errand is not known here")),
+        _ => Err(Fault::new("States.Runtime", "this errand is not known here")),
     }
 }
 
 fn not_available(service: &str, action: &str) -> Fault {
-    fault("States.Runtime", &format!("The integration {service}:{action} is not available on this server"))
+    Fault::new(
+        "States.Runtime",
+        format!("The integration {service}:{action} is not available on this server"),
+    )
 }
 
 /// An action of Step Functions itself, by its SDK name.
@@ -363,6 +367,15 @@ fn uncapitalised(name: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
+/// The input of the execution that a task starts: a string that is JSON already, or JSON of what it gives.
+fn input_of(arguments: &Value) -> String {
+    match arguments.get("Input") {
+        None => "{}".to_owned(),
+        Some(Value::String(text)) if Value::parse(text.as_bytes()).is_ok() => text.to_string(),
+        Some(other) => other.to_json(),
+    }
+}
+
 /// What a task is told that has started an execution.
 fn started_at(arn: String, at: Value) -> Value {
     Value::fields([("ExecutionArn", Value::from(arn)), ("StartDate", at)])
@@ -370,9 +383,5 @@ fn started_at(arn: String, at: Value) -> Value {
 
 /// An error of the API as tasks of the SDK's integrations see it.
 fn sdk_fault(error: super::Fault) -> Fault {
-    fault(&format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), &error.message)
-}
-
-fn fault(error: &str, cause: &str) -> Fault {
-    Fault { error: error.to_owned(), cause: cause.to_owned() }
+    Fault::new(format!("Sfn.{}Exception", error.name.trim_end_matches("Exception")), error.message)
 }

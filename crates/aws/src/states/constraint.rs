@@ -42,48 +42,44 @@ fn fields(
 }
 
 fn shape(shape: &Shape, path: &str, value: &Value, broken: &mut Vec<String>) -> Result<(), Fault> {
-    let mut failed = |shown: &str, constraint: String| {
-        let shown = if shown.is_empty() { String::new() } else { format!(" '{}'", echo(shown)) };
-        broken
-            .push(format!("Value{shown} at '{path}' failed to satisfy constraint: Member must {constraint}"));
-    };
+    let constraints = violated(shape, value).ok_or_else(|| mistyped(shape, path, value))?;
+    broken.extend(constraints.iter().map(|constraint| {
+        let shown = shown(shape, value);
+        format!("Value{shown} at '{path}' failed to satisfy constraint: Member must {constraint}")
+    }));
     match (shape, value) {
-        (Shape::Text(min, max), Value::String(text)) => {
-            length(text.chars().count(), *min, *max).into_iter().for_each(|why| failed(text, why));
+        (Shape::List(_, _, of), Value::Array(items)) => {
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(index, item)| {
+                self::shape(of, &format!("{path}.{}.member", index + 1), item, broken)
+            })
         }
-        (Shape::Data(min, max), Value::String(text)) => {
-            length(text.len(), *min, *max).into_iter().for_each(|why| failed("", why));
-        }
+        (Shape::Fields(members), Value::Object(given)) => fields(members, path, given, broken),
+        _ => Ok(()),
+    }
+}
+
+/// The constraints that a value itself violates, apart from what is in it; `None` if it is of another type.
+fn violated(shape: &Shape, value: &Value) -> Option<Vec<String>> {
+    let violated = match (shape, value) {
+        (Shape::Text(min, max), Value::String(text)) => [length(text.chars().count(), *min, *max), None],
+        (Shape::Data(min, max), Value::String(text)) => [length(text.len(), *min, *max), None],
         (Shape::Formed(min, max, form), Value::String(text)) => {
-            length(text.chars().count(), *min, *max).into_iter().for_each(|why| failed(text, why));
-            if !(form.holds)(text) {
-                failed(text, format!("satisfy regular expression pattern: {}", form.pattern));
-            }
+            let pattern = || format!("satisfy regular expression pattern: {}", form.pattern);
+            [length(text.chars().count(), *min, *max), (!(form.holds)(text)).then(pattern)]
         }
         (Shape::OneOf(allowed), Value::String(text)) => {
-            if !allowed.contains(&&**text) {
-                failed(text, format!("satisfy enum value set: [{}]", allowed.join(", ")));
-            }
+            let set = || format!("satisfy enum value set: [{}]", allowed.join(", "));
+            [(!allowed.contains(&&**text)).then(set), None]
         }
         (Shape::Number(min, max), Value::Number(number)) => {
-            let size = number.as_f64().unwrap_or_default();
-            if size < *min {
-                failed(&number.to_string(), format!("have value greater than or equal to {min}"));
-            } else if size > *max {
-                failed(&number.to_string(), format!("have value less than or equal to {max}"));
-            }
+            [size(number.as_f64().unwrap_or_default(), *min, *max), None]
         }
-        (Shape::List(min, max, of), Value::Array(items)) => {
-            length(items.len(), *min, *max).into_iter().for_each(|why| failed(&value.to_string(), why));
-            for (index, item) in items.iter().enumerate() {
-                self::shape(of, &format!("{path}.{}.member", index + 1), item, broken)?;
-            }
-        }
-        (Shape::Fields(members), Value::Object(given)) => fields(members, path, given, broken)?,
-        (Shape::Flag, Value::Bool(_)) => (),
-        (shape, value) => return Err(mistyped(shape, path, value)),
-    }
-    Ok(())
+        (Shape::List(min, max, _), Value::Array(items)) => [length(items.len(), *min, *max), None],
+        (Shape::Fields(_), Value::Object(_)) | (Shape::Flag, Value::Bool(_)) => [None, None],
+        _ => return None,
+    };
+    Some(violated.into_iter().flatten().collect())
 }
 
 fn length(given: usize, min: usize, max: usize) -> Option<String> {
@@ -94,8 +90,23 @@ fn length(given: usize, min: usize, max: usize) -> Option<String> {
     }
 }
 
-fn echo(shown: &str) -> &str {
-    shown.char_indices().nth(ECHO_CHARS_MAX).map_or(shown, |(end, _)| &shown[..end])
+fn size(given: f64, min: f64, max: f64) -> Option<String> {
+    match given {
+        _ if given < min => Some(format!("have value greater than or equal to {min}")),
+        _ if given > max => Some(format!("have value less than or equal to {max}")),
+        _ => None,
+    }
+}
+
+/// A value as a message repeats it, if it does: neither data nor an empty text.
+fn shown(shape: &Shape, value: &Value) -> String {
+    let text = match (shape, value) {
+        (Shape::Data(..), _) => String::new(),
+        (_, Value::String(text)) => text.clone(),
+        (_, value) => value.to_string(),
+    };
+    let end = text.char_indices().nth(ECHO_CHARS_MAX).map_or(text.len(), |(end, _)| end);
+    if text.is_empty() { text } else { format!(" '{}'", &text[..end]) }
 }
 
 fn mistyped(shape: &Shape, path: &str, value: &Value) -> Fault {

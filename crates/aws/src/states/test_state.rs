@@ -12,6 +12,7 @@ use sluice_asl::execution::{Event, Mock, Progress, Settings, Trial, TrialEnd, Tr
 use sluice_asl::execution::{TaskRequest, Wait, Work};
 use sluice_asl::machine::{Kind, State};
 use sluice_expression::Value as Json;
+use sluice_runtime::callees::ended;
 use std::collections::BTreeSet;
 
 /// The name of a state that is given without one.
@@ -63,15 +64,7 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::validation("TestState does not support RevealSecrets when a mock is specified."));
     }
     let (machine, name) = machine_of(&request.definition, request.state_name)?;
-    let input = match request.input {
-        None => Json::object(sluice_expression::Map::default()),
-        Some(text) => json_of("input", &text).map_err(|fault| {
-            Fault::new(
-                "InvalidExecutionInput",
-                format!("Invalid State Machine Execution Input: '{}'", fault.message),
-            )
-        })?,
-    };
+    let input = input_of(request.input)?;
     let mock = request.mock.map(mock).transpose()?;
     let no_such = || Fault::validation(format!("The state '{name}' is not defined in the state machine"));
     let state = machine.state(&name).ok_or_else(no_such)?;
@@ -89,19 +82,7 @@ pub async fn test(call: &Call<'_>) -> Result<Value, Fault> {
         mock,
     };
     let progress = Trial::start(&machine, &name, settings(call), given, now_ms());
-    let end = match progress.ok_or_else(no_such)? {
-        Progress::Ended(end) => *end,
-        Progress::Work(trial, request) => {
-            let event = perform(call, &name, &request).await?;
-            trial.finish(event)
-        }
-        Progress::NeedsMock => {
-            return Err(Fault::new(
-                "InvalidDefinition",
-                "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
-            ));
-        }
-    };
+    let end = end_of(call, &name, progress.ok_or_else(no_such)?).await?;
     Ok(shown(&end, &input, level != "INFO"))
 }
 
@@ -145,6 +126,14 @@ fn object_of(parameter: &str, text: &str) -> Result<Json, Fault> {
         Some(_) => Ok(value),
         None => Err(Fault::validation(format!("{parameter} must be a JSON object"))),
     }
+}
+
+fn input_of(given: Option<String>) -> Result<Json, Fault> {
+    let Some(text) = given else { return Ok(Json::object(sluice_expression::Map::default())) };
+    json_of("input", &text).map_err(|fault| {
+        let message = format!("Invalid State Machine Execution Input: '{}'", fault.message);
+        Fault::new("InvalidExecutionInput", message)
+    })
 }
 
 fn mock(request: MockRequest) -> Result<Mock, Fault> {
@@ -207,9 +196,20 @@ fn settings(call: &Call<'_>) -> Settings {
     }
 }
 
+/// What the trial of a state comes to, after the work of its task if it has one.
+async fn end_of(call: &Call<'_>, state: &str, progress: Progress) -> Result<TrialEnd, Fault> {
+    match progress {
+        Progress::Ended(end) => Ok(*end),
+        Progress::Work(trial, request) => Ok(trial.finish(perform(call, state, &request).await?)),
+        Progress::NeedsMock => Err(Fault::new(
+            "InvalidDefinition",
+            "TestState API does not support Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",
+        )),
+    }
+}
+
 /// Does the work of a task.
 async fn perform(call: &Call<'_>, state: &str, request: &TaskRequest) -> Result<Event, Fault> {
-    let task = request.task;
     let done = match &request.work {
         Work::Lambda { function, payload, .. } if request.token.is_none() => {
             lambda::perform(call.node, call.account, function, payload).await
@@ -225,12 +225,7 @@ async fn perform(call: &Call<'_>, state: &str, request: &TaskRequest) -> Result<
             )));
         }
     };
-    Ok(match done {
-        Ok(output) => Event::Succeeded { task, output },
-        Err(fault) => {
-            Event::Failed { task, error: fault.error.into(), cause: fault.cause.into(), timed_out: false }
-        }
-    })
+    Ok(ended(request.task, done))
 }
 
 fn shown(end: &TrialEnd, input: &Json, inspected: bool) -> Value {

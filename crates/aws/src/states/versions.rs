@@ -68,7 +68,8 @@ struct Publish {
 /// `PublishStateMachineVersion`.
 pub async fn publish(call: &Call<'_>) -> Result<Value, Fault> {
     let request: Publish = call.read()?;
-    let (name, mut kept) = machine(call, &request.state_machine_arn).await?;
+    let (name, _) = machine_named(&request.state_machine_arn)?;
+    let mut kept = record::existing(call.node, call.account, &name).await?;
     if let Some(expected) = request.revision_id.filter(|expected| *expected != kept.record.current().1.id) {
         let message = format!(
             "Failed to publish the State Machine version for revision {expected}. The current State Machine revision is {}.",
@@ -112,27 +113,42 @@ pub async fn delete(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
+/// `ListStateMachineVersions`, newest first.
+pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
+    let Listed { name, kept, page, .. } = Listed::by(call).await?;
+    let line = |(number, published): (&u64, &Published)| {
+        let arn = format!("{}:{number}", call.account.machine(&name));
+        json!({"stateMachineVersionArn": arn, "creationDate": seconds(published.created_ms)})
+    };
+    paged("stateMachineVersions", &page, kept.record.versions.iter().rev().map(line).collect())
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct List {
     state_machine_arn: String,
     #[serde(flatten)]
     page: Page,
 }
 
-/// `ListStateMachineVersions`, newest first.
-pub async fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let request: Listed = call.read()?;
-    let (name, kept) = machine(call, &request.state_machine_arn).await?;
-    let line = |(number, published): (&u64, &Published)| {
-        let arn = format!("{}:{number}", call.account.machine(&name));
-        json!({"stateMachineVersionArn": arn, "creationDate": seconds(published.created_ms)})
-    };
-    paged("stateMachineVersions", &request.page, kept.record.versions.iter().rev().map(line).collect())
+/// Whose versions or aliases are to be listed.
+pub struct Listed {
+    /// The name of the state machine.
+    pub name: String,
+    /// The version of it, if the request names one.
+    pub qualifier: Option<String>,
+    /// What is kept of it.
+    pub kept: Kept,
+    /// Which page of the list.
+    pub page: Page,
 }
 
-async fn machine(call: &Call<'_>, arn: &str) -> Result<(String, Kept), Fault> {
-    let (name, _) = machine_named(arn)?;
-    let kept = record::existing(call.node, call.account, &name).await?;
-    Ok((name, kept))
+impl Listed {
+    /// What a request names.
+    pub async fn by(call: &Call<'_>) -> Result<Self, Fault> {
+        let List { state_machine_arn, page } = call.read()?;
+        let (name, qualifier) = machine_named(&state_machine_arn)?;
+        let kept = record::existing(call.node, call.account, &name).await?;
+        Ok(Self { name, qualifier, kept, page })
+    }
 }

@@ -271,16 +271,7 @@ impl Run {
             self.note(task, Call::Outside);
         }
         let callback = matches!(call, Call::Child { callback: true, .. } | Call::Sent { callback: true, .. });
-        let event = match event {
-            Event::Succeeded { task, output } if callback && from.is_some() => {
-                self.note(task, Call::Outside);
-                Event::Submitted { task, output }
-            }
-            Event::Failed { task, error, cause, .. } if callback && from.is_some() => {
-                Event::SubmitFailed { task, error, cause }
-            }
-            event => event,
-        };
+        let event = if callback && from.is_some() { self.submitted(event) } else { event };
         if matches!(event, Event::Succeeded { .. } | Event::Failed { .. } | Event::SubmitFailed { .. })
             && let Some(hosted) = self.machine.as_deref_mut()
             && let Some(Call::Sent { seq, .. }) = hosted.calls.remove(&task)
@@ -291,6 +282,18 @@ impl Run {
         self.step_workflow(cx, event);
         self.settle(cx);
         Reply::Accepted
+    }
+
+    /// What the end of its work means for a task that the holder of its token ends: it has been handed over, or could not be.
+    fn submitted(&mut self, event: Event) -> Event {
+        match event {
+            Event::Succeeded { task, output } => {
+                self.note(task, Call::Outside);
+                Event::Submitted { task, output }
+            }
+            Event::Failed { task, error, cause, .. } => Event::SubmitFailed { task, error, cause },
+            event => event,
+        }
     }
 
     /// Whether whoever acknowledges this entry has a task that was called so, and has not reported on it before.

@@ -14,6 +14,7 @@ use super::ast::{Kind, Node};
 use super::budget::Budget;
 use super::error::Outcome;
 use super::frame::{FRAME_BYTES, FrameId, Frames, ROOT};
+use super::function::Builtin;
 use super::item::{Function, Item};
 use super::{Dialect, Limits};
 use crate::{Value, World};
@@ -80,11 +81,7 @@ impl<'a> Evaluator<'a> {
             Kind::Path(path) => self.path(node, path, input, frame),
             Kind::Literal(value) => Ok(Item::Value(value.clone())),
             Kind::Name(name) => Ok(path::lookup(input, name)),
-            Kind::Variable { name, builtin } => Ok(match (self.variable(name, frame), builtin) {
-                (Some(value), _) => value,
-                (None, Some(builtin)) => Item::function(Function::Builtin(builtin)),
-                (None, None) => Item::Nothing,
-            }),
+            Kind::Variable { name, builtin } => Ok(self.variable_or(*builtin, name, frame)),
             Kind::Context => Ok(match input {
                 Item::List(list) if list.outer => list.items[0].clone(),
                 context => context.clone(),
@@ -155,6 +152,15 @@ impl<'a> Evaluator<'a> {
             }
             Kind::Sort(terms) => self.sort(terms, input, frame, node.position),
             kind => unreachable!("{kind:?} is not rare"),
+        }
+    }
+
+    /// A variable, or the function of its name where it is not bound.
+    fn variable_or(&self, builtin: Option<&'static Builtin>, name: &str, frame: FrameId) -> Item {
+        match (self.variable(name, frame), builtin) {
+            (Some(value), _) => value,
+            (None, Some(builtin)) => Item::function(Function::Builtin(builtin)),
+            (None, None) => Item::Nothing,
         }
     }
 

@@ -5,6 +5,7 @@ use super::Dialect;
 use super::ast::{Call, Kind, Lambda, Name, Node, Operator, Pairs, Path, Stage, Step, Term, Transform};
 use super::error::{Outcome, raise};
 use super::function;
+use super::signature::Signature;
 use super::syntax::{Form, Tree};
 use crate::Value;
 use std::sync::Arc;
@@ -54,10 +55,8 @@ impl Lowering {
         let kind = match tree.form {
             Form::End => return Err(raise("S0207").at(position)),
             Form::Name(name) => return Ok(named(name, position, keep_array)),
-            Form::Operator(name) if name != "?" => {
-                return Ok(named(name.to_owned(), position, keep_array));
-            }
-            Form::Operator(name) => return Err(raise("S0201").at(position).token(name)),
+            Form::Operator("?") => return Err(raise("S0201").at(position).token("?")),
+            Form::Operator(name) => return Ok(named(name.to_owned(), position, keep_array)),
             Form::Infix { operator, left, right } => {
                 return self.infix(operator, *left, *right, position, keep_array);
             }
@@ -69,45 +68,24 @@ impl Lowering {
             Form::Regex(pattern) => Kind::Regex(pattern),
             Form::Wildcard => Kind::Wildcard,
             Form::Descendants => Kind::Descendants,
-            Form::Parent => {
-                let label: Name = format!("%{}", self.labels).into();
-                self.labels += 1;
-                seeking.push(Slot { label: label.clone(), level: 1 });
-                Kind::Parent(label)
-            }
-            Form::Negate(operand) => {
-                let operand = self.node(*operand, &mut seeking)?;
-                match operand.kind {
-                    Kind::Literal(Value::Int(int)) => Kind::Literal(Value::Int(-int)),
-                    Kind::Literal(Value::Float(float)) => Kind::Literal(Value::Float(-float)),
-                    _ => Kind::Negate(Box::new(operand)),
-                }
-            }
+            Form::Parent => self.parent(&mut seeking),
+            Form::Negate(operand) => negated(self.node(*operand, &mut seeking)?),
             Form::Array(items) => Kind::Array(self.nodes(items, &mut seeking)?),
             Form::Object(pairs) => Kind::Object(Box::new(self.pairs(pairs, position, &mut seeking)?)),
             Form::Block(expressions) => return self.block(expressions, position, keep_array),
-            Form::Condition { condition, then, otherwise } => Kind::Condition {
-                condition: self.boxed(*condition, &mut seeking)?,
-                then: self.boxed(*then, &mut seeking)?,
-                otherwise: otherwise.map(|tree| self.boxed(*tree, &mut seeking)).transpose()?,
-            },
+            Form::Condition { condition, then, otherwise } => {
+                self.condition(*condition, *then, otherwise, &mut seeking)?
+            }
             Form::Call { procedure, arguments, partial } => {
                 let call = Arc::new(self.call(*procedure, arguments, position, &mut seeking)?);
                 if partial { Kind::Partial(call) } else { Kind::Call(call) }
             }
             Form::Lambda { parameters, signature, body } => {
-                let parameters = parameters.into_iter().map(Name::from).collect();
-                let mut body = self.node(*body, &mut seeking)?;
-                mark_last_call(&mut body);
-                finish(&mut body);
-                Kind::Lambda(Arc::new(Lambda { parameters, signature, body }))
+                self.lambda(parameters, signature, *body, &mut seeking)?
             }
-            Form::Transform { pattern, update, delete } => Kind::Transform(Arc::new(Transform {
-                pattern: self.finished(*pattern, &mut seeking)?,
-                update: self.finished(*update, &mut seeking)?,
-                delete: delete.map(|tree| self.finished(*tree, &mut seeking)).transpose()?,
-                position,
-            })),
+            Form::Transform { pattern, update, delete } => {
+                self.transform((*pattern, *update, delete), position, &mut seeking)?
+            }
         };
         Ok(Part { node: Node { keep_array, ..Node::new(kind, position) }, seeking, last_seeking: Vec::new() })
     }
@@ -153,6 +131,54 @@ impl Lowering {
             "$" => Kind::Root,
             known => Kind::Variable { builtin: function::find(known, self.dialect), name: name.into() },
         }
+    }
+
+    /// A parent operator, which looks for its step from here on.
+    fn parent(&mut self, seeking: &mut Vec<Slot>) -> Kind {
+        let label: Name = format!("%{}", self.labels).into();
+        self.labels += 1;
+        seeking.push(Slot { label: label.clone(), level: 1 });
+        Kind::Parent(label)
+    }
+
+    fn lambda(
+        &mut self,
+        parameters: Vec<String>,
+        signature: Option<Signature>,
+        body: Tree,
+        seeking: &mut Vec<Slot>,
+    ) -> Outcome<Kind> {
+        let parameters = parameters.into_iter().map(Name::from).collect();
+        let mut body = self.node(body, seeking)?;
+        mark_last_call(&mut body);
+        finish(&mut body);
+        Ok(Kind::Lambda(Arc::new(Lambda { parameters, signature, body })))
+    }
+
+    fn transform(
+        &mut self,
+        (pattern, update, delete): (Tree, Tree, Option<Box<Tree>>),
+        position: usize,
+        seeking: &mut Vec<Slot>,
+    ) -> Outcome<Kind> {
+        let pattern = self.finished(pattern, seeking)?;
+        let update = self.finished(update, seeking)?;
+        let delete = delete.map(|tree| self.finished(*tree, seeking)).transpose()?;
+        Ok(Kind::Transform(Arc::new(Transform { pattern, update, delete, position })))
+    }
+
+    fn condition(
+        &mut self,
+        condition: Tree,
+        then: Tree,
+        otherwise: Option<Box<Tree>>,
+        seeking: &mut Vec<Slot>,
+    ) -> Outcome<Kind> {
+        Ok(Kind::Condition {
+            condition: self.boxed(condition, seeking)?,
+            then: self.boxed(then, seeking)?,
+            otherwise: otherwise.map(|tree| self.boxed(*tree, seeking)).transpose()?,
+        })
     }
 
     fn call(
@@ -442,6 +468,15 @@ fn seek(node: &mut Node, slot: &mut Slot) -> Outcome<()> {
             Ok(())
         }
         _ => Err(raise("S0217").at(node.position)),
+    }
+}
+
+/// The negative of a number that is written down, or the negation of what is computed.
+fn negated(operand: Node) -> Kind {
+    match operand.kind {
+        Kind::Literal(Value::Int(int)) => Kind::Literal(Value::Int(-int)),
+        Kind::Literal(Value::Float(float)) => Kind::Literal(Value::Float(-float)),
+        _ => Kind::Negate(Box::new(operand)),
     }
 }
 

@@ -78,10 +78,7 @@ impl<P: Ports> Shard<P> {
     }
 
     pub(super) fn program(&self, name: &str, version: Option<u32>) -> Result<Arc<Program>, Problem> {
-        let app = self.durable.app(self.app_named(name)?).expect("a named app exists");
-        let version = version.map_or(app.current().0, Version);
-        let found = app.version(version).ok_or_else(|| super::starts::no_version(version))?;
-        Ok(found.program.clone())
+        self.version_named(name, version.map(Version)).map(|(_, _, program)| program)
     }
 
     pub(super) fn app_views(&self) -> Vec<AppView> {

@@ -1,7 +1,7 @@
 //! Tasks of workflows that are done outside of their run.
 
 use super::Shard;
-use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef};
+use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef, ended};
 use crate::ports::{Ports, World};
 use bytes::Bytes;
 use sluice_asl::execution::{Event, TaskRequest};
@@ -40,7 +40,7 @@ impl<P: Ports> Shard<P> {
         let Caller { run, incarnation, task, .. } = caller;
         let task = TaskRef { run, incarnation, task, from: Some(from) };
         if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
-            return self.refuse_task(task, failed(&too_deep()));
+            return self.refuse_task(task, too_deep());
         }
         let callees = self.options.callees.clone();
         match callees.resolve(&request, task, &Apps(&self.durable)) {
@@ -49,10 +49,10 @@ impl<P: Ports> Shard<P> {
                     self.refuse_task(task, fault);
                 }
             }
-            Callee::Started(called, output) => match self.call(from, caller, false, *called) {
-                Ok(()) => drop(self.report_task(task, Event::Succeeded { task: task.task, output })),
-                Err(fault) => self.refuse_task(task, fault),
-            },
+            Callee::Started(called, output) => {
+                let answer = self.call(from, caller, false, *called).map(|()| output);
+                drop(self.report_task(task, ended(task.task, answer)));
+            }
             Callee::Activity(activity) => self.offer(activity, task, &request),
             Callee::Errand => callees.perform(request, task),
             Callee::Refused(fault) => self.refuse_task(task, fault),
@@ -60,8 +60,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn refuse_task(&mut self, task: TaskRef, fault: Fault) {
-        let (error, cause) = (fault.error.into(), fault.cause.into());
-        drop(self.report_task(task, Event::Failed { task: task.task, error, cause, timed_out: false }));
+        drop(self.report_task(task, ended(task.task, Err(fault))));
     }
 
     /// Starts the run that a task is the work of, unless the task has started it before. `waits` if it is told of the end.
@@ -84,21 +83,14 @@ impl<P: Ports> Shard<P> {
         request: u128,
     ) -> Result<(), Problem> {
         let CalledRun { app, version, id, objects, workflow, form, taken: _ } = called;
-        let app = self.app_named(&app)?;
-        let (newest, _) = self.durable.app(app).expect("a named app exists").current();
-        let version = version.unwrap_or(newest);
-        let found = self.durable.app(app).and_then(|app| app.version(version));
-        let program =
-            found.map(|found| found.program.clone()).ok_or_else(|| super::starts::no_version(version))?;
+        let (app, version, program) = self.version_named(&app, version)?;
         let run = self.next_key();
         let id: Arc<str> = id.map_or_else(|| self.new_run_id(), Arc::from);
         let workflow =
             workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
         let objects = self.objects(app, &program, objects)?;
-        let origin = match waits {
-            true => Origin::Call { from, caller: Caller { form, ..caller } },
-            false => Origin::Client,
-        };
+        let caller = Caller { form, ..caller };
+        let origin = if waits { Origin::Call { from, caller } } else { Origin::Client };
         let start = Start {
             run,
             namespace: self.options.namespace.clone(),
@@ -141,16 +133,9 @@ impl<P: Ports> Shard<P> {
             Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
             Err(problem) => Err(failed(&problem)),
         };
-        let task = to.task;
-        let event = match answer {
-            Ok(output) => Event::Succeeded { task, output },
-            Err(Fault { error, cause }) => {
-                Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
-            }
-        };
+        let task = TaskRef { run: to.run, incarnation: to.incarnation, task: to.task, from: Some(from) };
         // Refused only when the log is; the outbox asks again after recovery.
-        let to = TaskRef { run: to.run, incarnation: to.incarnation, task, from: Some(from) };
-        drop(self.report_task(to, event));
+        drop(self.report_task(task, ended(task.task, answer)));
     }
 
     /// A workflow needs no more what it has called.
@@ -194,17 +179,12 @@ fn within_limits(event: Event) -> Event {
 }
 
 fn failed(problem: &Problem) -> Fault {
-    Fault { error: "States.TaskFailed".to_owned(), cause: problem.message.clone() }
+    Fault::new("States.TaskFailed", &*problem.message)
 }
 
-fn too_deep() -> Problem {
-    let most = limits::WORKFLOW_CALLS_DEEP_MAX;
-    let message = format!("SLU0115: workflows call one another more than {most} deep");
-    Problem::new(
-        Code::RUN_LIMIT,
-        message,
-        "look for a workflow that calls itself, or start it without waiting",
-    )
+fn too_deep() -> Fault {
+    let (code, most) = (Code::RUN_LIMIT, limits::WORKFLOW_CALLS_DEEP_MAX);
+    Fault::new("States.TaskFailed", format!("{code}: workflows call one another more than {most} deep"))
 }
 
 #[cfg(test)]

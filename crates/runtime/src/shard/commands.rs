@@ -7,7 +7,7 @@ use crate::handle::{Answer, Command};
 use crate::ports::{Objects, Ports};
 use sluice_engine::InputKind;
 use sluice_storage::log::Priority;
-use sluice_types::{AppKey, Code, Object, Payload, Problem, Program, RunKey, limits};
+use sluice_types::{AppKey, Code, Object, Payload, Problem, Program, RunKey, Version, limits};
 use std::sync::Arc;
 
 impl<P: Ports> Shard<P> {
@@ -119,6 +119,22 @@ impl<P: Ports> Shard<P> {
                 "`sluice apps` lists the apps; `sluice deploy` adds one",
             )
         })
+    }
+
+    /// A version of an app, the newest unless one is asked for, and its program.
+    pub(super) fn version_named(
+        &self,
+        app: &str,
+        version: Option<Version>,
+    ) -> Result<(AppKey, Version, Arc<Program>), Problem> {
+        let key = self.app_named(app)?;
+        let app = self.durable.app(key).expect("a named app exists");
+        let version = version.unwrap_or(app.current().0);
+        let found = app.version(version).ok_or_else(|| {
+            let message = format!("the app has no version {}", version.0);
+            Problem::new(Code::UNKNOWN_NAME, message, "start its newest version")
+        })?;
+        Ok((key, version, found.program.clone()))
     }
 
     /// A client's object with its bucket resolved and its bytes where a record may name them.

@@ -7,7 +7,7 @@ use crate::handle::Answer;
 use crate::ports::{Objects, Ports, World};
 use sluice_engine::{InputKind, Origin, Start};
 use sluice_storage::log::Priority;
-use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, Version, limits};
+use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -43,10 +43,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
-        let app = self.app_named(&request.app)?;
-        let named = self.durable.app(app).expect("a named app exists");
-        let version = request.version.unwrap_or(named.current().0);
-        let program = named.version(version).ok_or_else(|| no_version(version))?.program.clone();
+        let (app, version, program) = self.version_named(&request.app, request.version)?;
         check_objects(&request.objects)?;
         let id: Arc<str> = match request.id {
             Some(id) => id.into(),
@@ -162,15 +159,6 @@ impl<P: Ports> Shard<P> {
         let id = ulid::Ulid::from_parts(self.world.now_ms(), random);
         Arc::from(format!("run_{id}"))
     }
-}
-
-/// A version that is not there.
-pub(super) fn no_version(version: Version) -> Problem {
-    Problem::new(
-        Code::UNKNOWN_NAME,
-        format!("the app has no version {}", version.0),
-        "start its newest version",
-    )
 }
 
 fn check_id(id: &str) -> Result<(), Problem> {

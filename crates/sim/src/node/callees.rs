@@ -62,7 +62,7 @@ impl Callees for SimCallees {
             }
             work => {
                 let cause = format!("nobody does {work:?}");
-                Callee::Refused(Fault { error: "States.Runtime".to_owned(), cause })
+                Callee::Refused(Fault::new("States.Runtime", cause))
             }
         }
     }
@@ -70,7 +70,7 @@ impl Callees for SimCallees {
     fn answer(&self, run: &RunView, _: u8, _: &dyn Directory) -> Result<Value, Fault> {
         let output = run.outputs.first().filter(|_| run.status == Status::Succeeded);
         let output = output.and_then(|output| Value::parse(&output.bytes).ok());
-        let failed = || Fault { error: "States.TaskFailed".to_owned(), cause: format!("{:?}", run.status) };
+        let failed = || Fault::new("States.TaskFailed", format!("{:?}", run.status));
         Ok(Value::fields([("Output", output.ok_or_else(failed)?)]))
     }
 

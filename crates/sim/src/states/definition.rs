@@ -100,21 +100,7 @@ fn task(state: &State, task: &Task) -> Value {
     let mut arguments = json!({
         "fails": task.fails, "until": task.until, "mends": task.mends, "error": task.error, "adds": task.adds,
     });
-    let found = match state.jsonata {
-        true => [
-            ("n", "{% $states.input.n %}"),
-            ("outer", "{% $states.input.outer %}"),
-            ("tries", "{% $states.context.State.RetryCount %}"),
-            ("redrives", "{% $states.context.Execution.RedriveCount %}"),
-        ],
-        false => [
-            ("n.$", "$.n"),
-            ("outer.$", "$.outer"),
-            ("tries.$", "$$.State.RetryCount"),
-            ("redrives.$", "$$.Execution.RedriveCount"),
-        ],
-    };
-    found.into_iter().for_each(|(name, path)| arguments[name] = path.into());
+    found(state.jsonata).into_iter().for_each(|(name, path)| arguments[name] = path.into());
     if matches!(task.by, By::Callback | By::RunAndCallback) {
         match state.jsonata {
             true => arguments["token"] = "{% $states.context.Task.Token %}".into(),
@@ -137,6 +123,24 @@ fn task(state: &State, task: &Task) -> Value {
     }
     fields[if state.jsonata { "Arguments" } else { "Parameters" }] = arguments;
     fields
+}
+
+/// What tasks are told of where they stand.
+fn found(jsonata: bool) -> [(&'static str, &'static str); 4] {
+    match jsonata {
+        true => [
+            ("n", "{% $states.input.n %}"),
+            ("outer", "{% $states.input.outer %}"),
+            ("tries", "{% $states.context.State.RetryCount %}"),
+            ("redrives", "{% $states.context.Execution.RedriveCount %}"),
+        ],
+        false => [
+            ("n.$", "$.n"),
+            ("outer.$", "$.outer"),
+            ("tries.$", "$$.State.RetryCount"),
+            ("redrives.$", "$$.Execution.RedriveCount"),
+        ],
+    }
 }
 
 /// Resource and arguments.

@@ -167,15 +167,20 @@ impl Thinking<'_> {
                 self.all(blocks, data, variables)?
             }
             Kind::Map(body, _) => {
-                let items = data["items"].as_array().cloned().unwrap_or_default();
-                let given = |item: &Value, tries: u64| json!({"n": item, "items": data["items"], "seen": null, "outer": tries});
-                // An iteration that had to wait for its turn until after a redrive begins when no retry counts any more.
-                let counts = if self.redriven && tries > 0 { vec![tries, 0] } else { vec![tries] };
-                let givens = |item: &Value| counts.iter().map(|tries| given(item, *tries)).collect();
-                let blocks = items.iter().map(|item| (body, givens(item))).collect();
-                self.all(blocks, data, variables)?
+                let givens = self.givens(data, tries).into_iter();
+                self.all(givens.map(|given| (body, given)).collect(), data, variables)?
             }
         })
+    }
+
+    /// What the iterations of a Map may be given, each one of several.
+    fn givens(&self, data: &Value, tries: u64) -> Vec<Vec<Value>> {
+        let items = data["items"].as_array().map_or(&[][..], |items| items);
+        let given =
+            |item: &Value, tries: u64| json!({"n": item, "items": items, "seen": null, "outer": tries});
+        // An iteration that had to wait for its turn until after a redrive begins when no retry counts any more.
+        let counts = if self.redriven && tries > 0 { vec![tries, 0] } else { vec![tries] };
+        items.iter().map(|item| counts.iter().map(|tries| given(item, *tries)).collect()).collect()
     }
 
     /// All blocks, with every input that each may be given: the lists of their outputs, and every error that one of them
