@@ -54,13 +54,17 @@ impl fmt::Display for Want {
 pub struct Malformed(pub String);
 
 impl Command {
-    /// Reads a command from the object that a worker put: its key says what is wanted, its group is the digest.
+    /// Reads a command from the object that a worker put: its key is a digest of the value and what is wanted.
     pub fn of(put: Put) -> Result<Self, Malformed> {
-        let Put { key, content_type, payload, group, .. } = put;
-        let want = want(&key).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
+        let Put { key, content_type, payload, .. } = put;
+        let (digest, command) = key.split_once(' ').unwrap_or(("", &key));
+        let want = want(command).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
         let empty = payload.is_empty() && content_type == ContentType::Bytes;
         let value = (!empty).then_some(ReturnValue { content_type, payload });
-        Ok(Self { want, value, digest: group.unwrap_or_default() })
+        if value.is_some() && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Stopped) {
+            return Err(Malformed(format!("{key:?} comes with a value")));
+        }
+        Ok(Self { want, value, digest: digest.into() })
     }
 
     /// Whether it ends the workflow.

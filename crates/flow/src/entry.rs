@@ -54,3 +54,12 @@ impl Entry {
         Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
     }
 }
+
+/// What comes before the entries of a turn: the turn that the worker must have seen last, if it is to go on from there;
+/// this one's number; and what the code's chance follows from.
+pub fn head(after: Option<u32>, turn: u32, seed: u64) -> Object {
+    let after = after.map_or_else(|| "-".to_owned(), |after| after.to_string());
+    let (content_type, payload) = (ContentType::Bytes, Payload::Inline(Default::default()));
+    let key = format!("turn {after} {turn} {seed}").into();
+    Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
+}

@@ -18,6 +18,8 @@ pub struct Execution {
     status: Status,
     /// Commands so far: the number of the next one.
     commands: u64,
+    /// Entries that were told in turns that have ended.
+    seen: u64,
     /// What the code has not been told in a turn that has ended, oldest first.
     news: Vec<Entry>,
     /// How many of `news` the turn that is out tells; 0 when none is.
@@ -133,6 +135,7 @@ impl Execution {
         let mut execution = Self {
             status: Status::Running,
             commands: 0,
+            seen: 0,
             news: Vec::new(),
             told: 0,
             waiting: BTreeMap::new(),
@@ -181,6 +184,11 @@ impl Execution {
         self.waiting.iter().filter(|(_, waiting)| **waiting == Waiting::Call).map(|(command, _)| *command)
     }
 
+    /// Entries that were told in all turns, that which is out included.
+    pub fn told(&self) -> u64 {
+        self.seen + u64::from(self.told)
+    }
+
     /// Whether a turn is out.
     pub fn is_in_turn(&self) -> bool {
         self.told > 0
@@ -221,7 +229,7 @@ impl Execution {
 
     fn turned(&mut self, commands: Vec<Command>, now_ms: u64, out: &mut Output) {
         self.news.drain(..self.told as usize);
-        self.told = 0;
+        self.seen += u64::from(std::mem::take(&mut self.told));
         for command in commands {
             if self.status == Status::Running {
                 self.follow(command, now_ms, out);

@@ -10,7 +10,9 @@
 mod command;
 mod entry;
 mod execution;
+mod journal;
 
 pub use command::{Command, Malformed, Want};
-pub use entry::{Entry, News};
+pub use entry::{Entry, News, head};
+pub use journal::journal;
 pub use execution::{Event, Execution, Line, Output, Request, Status};

@@ -24,6 +24,8 @@ pub(crate) struct Class {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClassKind {
     Python,
+    /// The workers of a workflow: one, which has everything of it that is warm.
+    Workflow(FunctionIx),
     Process(Vec<String>),
     Exec(Vec<String>),
 }
@@ -66,6 +68,7 @@ impl App {
         for (index, function) in program.functions.iter().enumerate() {
             let kind = match &function.runtime {
                 Runtime::Python { .. } | Runtime::Lambda { .. } => ClassKind::Python,
+                Runtime::Workflow { .. } => ClassKind::Workflow(FunctionIx(index as u16)),
                 Runtime::Process { command } => ClassKind::Process(command.clone()),
                 Runtime::Exec { command } => ClassKind::Exec(command.clone()),
                 Runtime::Wasm { .. } => {

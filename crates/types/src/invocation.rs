@@ -135,11 +135,23 @@ pub enum FailureKind {
     Unstartable,
     /// A named limit was hit. Not retried.
     Limit,
+    /// The code of a workflow, told again what it had been told, did not want what it had wanted. Retried.
+    Diverged,
+    /// The worker does not have the workflow under way: it has to be told everything. Retried.
+    Cold,
 }
 
 impl FailureKind {
     /// Whether another attempt can help.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Raised | Self::Crashed | Self::TimedOut | Self::OutOfMemory | Self::Protocol)
+        match self {
+            Self::Raised | Self::Crashed | Self::TimedOut | Self::OutOfMemory | Self::Protocol => true,
+            Self::Diverged | Self::Cold => true,
+            Self::Unserialisable
+            | Self::UndeclaredPut
+            | Self::Conflict
+            | Self::Unstartable
+            | Self::Limit => false,
+        }
     }
 }

@@ -189,6 +189,8 @@ codes! {
     WORKFLOW_FAILED = 116;
     /// A workflow took longer than its timeout.
     WORKFLOW_TIMED_OUT = 117;
+    /// The code of a workflow, run again, did not want what it had wanted before.
+    WORKFLOW_DIVERGED = 118;
 
     // 200-299: the server or the machine.
     /// The server cannot be reached.

@@ -91,6 +91,11 @@ pub enum Steps {
         /// Whether the limits that AWS documents for values and histories hold.
         aws_limits: bool,
     },
+    /// Code in a worker.
+    Code {
+        /// The function whose calls are its turns.
+        function: FunctionIx,
+    },
 }
 
 /// What a crash leaves of a run.
@@ -161,6 +166,11 @@ impl Function {
         }
     }
 
+    /// Whether its calls are turns of a workflow.
+    pub fn takes_turns(&self) -> bool {
+        matches!(self.runtime, Runtime::Workflow { .. })
+    }
+
     /// Where return values go.
     pub fn returns_into(&self) -> BucketIx {
         self.into.first().copied().unwrap_or(Program::OUTPUT)
@@ -202,6 +212,13 @@ pub enum Runtime {
         handler: String,
         /// Whether the bundle brings its own runtime, the program `bootstrap`, instead of Python code.
         provided: bool,
+    },
+    /// The code of a workflow in Python, in a warm worker of its own: a call is a turn (see the crate `flow`).
+    Workflow {
+        /// File of the bundle, for example `app.py`.
+        module: String,
+        /// Qualified name of the function, for example `order`.
+        name: String,
     },
 }
 

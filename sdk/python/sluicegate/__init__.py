@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from ._event import Event
     from ._object import Object
     from ._testing import TestApp, TestRun
+    from ._workflow import CallFailed, WorkflowContext
 
 __all__ = [
     "ApiError",
     "App",
     "Bucket",
+    "CallFailed",
     "Client",
     "Condition",
     "Context",
@@ -36,6 +38,7 @@ __all__ = [
     "RunFailed",
     "TestApp",
     "TestRun",
+    "WorkflowContext",
     "all",
     "any",
     "cron",
@@ -48,6 +51,7 @@ _LAZY = {
     "Context": "._context",
     "Event": "._event",
     "Object": "._object",
+    **dict.fromkeys(("CallFailed", "WorkflowContext"), "._workflow"),
     **dict.fromkeys(("TestApp", "TestRun"), "._testing"),
 }
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: ``inspect.CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
 ASYNC_GENERATOR = 0x200
+#: ``inspect.CO_COROUTINE``.
+COROUTINE = 0x80
 F = TypeVar("F", bound=Callable[..., Any])
 Into = Union[Bucket, "list[Bucket]", "tuple[Bucket, ...]", None]
 
@@ -44,6 +46,7 @@ class App:
         self.output = Bucket(self, "output", keep=True)
         self.buckets: dict[str, Bucket] = {}
         self.functions: dict[str, Function] = {}
+        self.workflows: dict[str, Function] = {}
         self.triggers: list[Trigger] = []
         self._places: dict[str, Place] = {}
 
@@ -149,6 +152,29 @@ class App:
         settings = {"module": module, "fresh": fresh or None, **settings}
         return self._declare(name, None, "wasm", on, into, settings, caller())
 
+    def workflow(self, call: F | None = None, *, name: str | None = None, timeout: Duration | None = None) -> Any:
+        """Declares the decorated ``async def`` function as a workflow: it is called with a :class:`WorkflowContext` and
+        its input.
+
+        :param name: its name in the app; by default that of the Python function.
+        :param timeout: longest time that the code may take from one ``await`` to the next (default 10 seconds).
+        """
+        if call is None:
+            return lambda call: self.workflow(call, name=name, timeout=timeout)
+        code = _code(call)
+        if code is None or not code.co_flags & COROUTINE:
+            raise TypeError("@app.workflow decorates an `async def` function")
+        name = check_name("a workflow", name or call.__name__)
+        _check_callable(name, call)
+        first = self.workflows.get(name) or self.functions.get(name)
+        if first is not None:
+            raise ValueError(f"{name!r} is declared twice, first in line {first.place.line}; give one name=...")
+        check_settings({"timeout": timeout})
+        settings = {} if timeout is None else {"timeout": timeout}
+        place = Place(os.path.abspath(code.co_filename), code.co_firstlineno)
+        self.workflows[name] = Function(name, call, "workflow", None, [], settings, place)
+        return call
+
     def trigger(
         self,
         on: Conditional,
@@ -208,8 +234,8 @@ class App:
         check_name("a function", name)
         if call is not None:
             _check_callable(name, call)
-        if name in self.functions:
-            first = self.functions[name].place
+        if name in self.functions or name in self.workflows:
+            first = (self.functions.get(name) or self.workflows[name]).place
             raise ValueError(f"two functions are named {name!r}, the first in line {first.line}; give one name=...")
         check_settings(settings)
         when = None if on is None else self._condition(on)

@@ -17,6 +17,8 @@ def describe(app: App, root: str) -> dict[str, Any]:
         definition["network"] = app.network
     definition["buckets"] = {name: {"keep": bucket.keep} for name, bucket in app.buckets.items()}
     definition["functions"] = {name: _function(app, function, root) for name, function in app.functions.items()}
+    if app.workflows:
+        definition["workflows"] = {name: _workflow(workflow, root) for name, workflow in app.workflows.items()}
     definition["triggers"] = [_trigger(app, trigger) for trigger in app.triggers]
     definition["source"] = {path: _place(place, root) for path, place in _places(app).items()}
     return definition
@@ -31,6 +33,11 @@ def _function(app: App, function: Function, root: str) -> dict[str, Any]:
     if function.into:
         described["into"] = [bucket.bucket_name for bucket in function.into]
     return {**described, **function.settings}
+
+
+def _workflow(workflow: Function, root: str) -> dict[str, Any]:
+    assert workflow.call is not None
+    return {"code": f"{_handler_file(workflow, root)}:{workflow.call.__qualname__}", **workflow.settings}
 
 
 def _handler_file(function: Function, root: str) -> str:
@@ -53,6 +60,7 @@ def _trigger(app: App, trigger: Trigger) -> dict[str, Any]:
 def _places(app: App) -> dict[str, Place]:
     places = {"app": app.place, **app._places}
     places.update({f"functions.{name}": function.place for name, function in app.functions.items()})
+    places.update({f"workflows.{name}": workflow.place for name, workflow in app.workflows.items()})
     places.update({f"triggers.{i}": trigger.place for i, trigger in enumerate(app.triggers)})
     return places
 

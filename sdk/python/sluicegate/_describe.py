@@ -61,7 +61,7 @@ def describe_file(file: str, name: str | None = None) -> dict[str, Any]:
     module = load(file)
     app = find_app(module, name)
     root = os.path.dirname(os.path.realpath(file))
-    for function in app.functions.values():
+    for function in (*app.functions.values(), *app.workflows.values()):
         _check_found_again(function, module)
         _check_names_apart(function, app)
     return app.definition(root)

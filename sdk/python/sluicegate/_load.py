@@ -13,7 +13,7 @@ from typing import Any, Callable
 from ._wire import COUNTED_NS_MAX
 
 #: How a function takes its arguments.
-NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT = range(4)
+NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT, TURN = range(5)
 
 
 class Function:
@@ -55,8 +55,8 @@ def load_module(bundle: str, path: str) -> ModuleType:
 
 def find(module: ModuleType, call: str, name: str) -> Callable[..., Any]:
     """The function of an app in the module that is registered as `name`, else what the dotted path `call` leads to."""
-    for app in [value for value in vars(module).values() if _is_app(value)]:
-        declared = app.functions.get(name)
+    for app in apps_of(module):
+        declared = app.functions.get(name) or app.workflows.get(name)
         found = getattr(declared, "call", None)
         if found is not None and getattr(found, "__qualname__", call) == call:
             return found
@@ -66,6 +66,11 @@ def find(module: ModuleType, call: str, name: str) -> Callable[..., Any]:
     if not callable(found):
         raise LookupError(f"{module.__name__} has no function {call!r}")
     return found
+
+
+def apps_of(module: ModuleType) -> "list[Any]":
+    """The apps that a module declares."""
+    return [value for value in vars(module).values() if _is_app(value)]
 
 
 def _is_app(value: Any) -> bool:

@@ -42,6 +42,8 @@ PLACE = Struct("<IQQ")
 PLACE_AT = RECORD_BYTES - PLACE.size
 HAS_GROUP, IS_OPEN = 1, 2
 NO_BUCKET = 0xFFFF
+#: The bucket that may always be put to.
+OUTPUT = 1
 BYTES, JSON, TEXT, OTHER = range(4)
 CONTENT_TYPES = ("application/octet-stream", "application/json", "text/plain")
 CODES = {name: code for code, name in enumerate(CONTENT_TYPES)}
@@ -58,7 +60,7 @@ HAS_VALUE = 1
 
 #: Failure: kind, lengths of type, message, stack.
 FAILURE = Struct("<BIII")
-RAISED, UNSERIALISABLE, UNDECLARED_PUT, OUT_OF_MEMORY, LIMIT, UNSTARTABLE, CONFLICT = range(1, 8)
+RAISED, UNSERIALISABLE, UNDECLARED_PUT, OUT_OF_MEMORY, LIMIT, UNSTARTABLE, CONFLICT, DIVERGED, COLD = range(1, 10)
 
 #: Control messages: kind, extent, size.
 CONTROL = Struct("<B3xIQ")

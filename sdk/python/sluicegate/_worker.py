@@ -18,7 +18,7 @@ from ._call import CallEnded
 from ._context import Context
 from ._event import Event
 from ._failure import pack_failure
-from ._load import CONTEXT, NOTHING, OBJECT, Function
+from ._load import CONTEXT, NOTHING, OBJECT, TURN, Function
 from ._memory import Memory
 from ._object import Object
 from ._record import pack
@@ -43,6 +43,7 @@ from ._wire import (
     KIND_EVENT,
     KIND_EVENTS,
     KIND_FAR,
+    KIND_LIST,
     KIND_ONE,
     LET_GO,
     MESSAGE,
@@ -53,7 +54,9 @@ from ._wire import (
     MESSAGES_BYTES,
     NEED,
     NO_BUCKET,
+    OUTPUT,
     PROMPT_END_NS,
+    PUT,
     RECORD,
     RECORD_BYTES,
     RETURNED,
@@ -128,6 +131,8 @@ class Worker:
                 result = function.call()
             elif shape == CONTEXT:
                 result = function.call(context)
+            elif shape == TURN:
+                result = self._turn(function, frame, context)
             else:
                 argument = Object(frame, CALL.size, context) if kind == KIND_ONE else _argument(frame, context, kind)
                 result = function.call(argument) if shape == OBJECT else function.call(argument, context)
@@ -146,6 +151,15 @@ class Worker:
                 self._end(FAILED, 0, pack_failure(error))
         if self._put_ns > 0 or self.words[HURRY]:
             self._learn(function)
+
+    def _turn(self, function: Any, frame: Any, context: Context) -> None:
+        """A call that is a turn of a workflow: what it wants is put, all with the end of the call."""
+        records = _listed(frame, CALL.unpack_from(frame)[5], context, KIND_LIST)
+        for key, code, other, data in function.turn(context.run, records):
+            if other is None and len(data) <= INLINE_BYTES_MAX:
+                self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
+            else:
+                self.send(PUT, 0, pack(OUTPUT, key, code, other, data, place=self.place(data)))
 
     def _return(self, context: Context, result: Any) -> None:
         result = _run_on(context, result)

@@ -68,6 +68,11 @@ class Setup:
             return
         try:
             found = find(module, function["call"], function["name"])
+            if function["workflow"]:
+                from ._turns import Turns
+
+                self.functions[index] = Turns(function["name"], found, module)
+                return
             into, streams = function["into"], function["streams"]
             self.functions[index] = Function(function["name"], found, into, self.buckets, streams)
         except Exception as error:

@@ -214,6 +214,7 @@ impl App {
             }
             Items::Events { list: events } => list.extend(events.iter().map(|event| event_object(&event))),
             Items::Retained { .. } => unreachable!("an app has the events themselves"),
+            Items::Value(_) | Items::Values(_) => unreachable!("no condition collects values"),
             Items::Parts(parts) => parts.iter().for_each(|part| self.append_arguments(program, part, list)),
         }
     }

@@ -54,6 +54,10 @@ pub enum Items {
         #[serde(skip)]
         list: Arc<EventList>,
     },
+    /// An object that is in no table, with its bytes in it.
+    Value(Box<Object>),
+    /// A list of objects that are in no table. What is not in them the run keeps.
+    Values(Vec<Object>),
 }
 
 impl Items {
@@ -62,7 +66,11 @@ impl Items {
         match self {
             Self::One(item) => visit(*item),
             Self::List(items) => items.iter().for_each(|item| visit(*item)),
-            Self::Event(_) | Self::Events { .. } | Self::Retained { .. } => {}
+            Self::Event(_)
+            | Self::Events { .. }
+            | Self::Retained { .. }
+            | Self::Value(_)
+            | Self::Values(_) => {}
             Self::Parts(parts) => parts.iter().for_each(|part| part.each(visit)),
         }
     }

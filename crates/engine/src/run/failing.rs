@@ -2,7 +2,7 @@
 
 use super::pending::{Pending, PendingState};
 use super::put::discard;
-use super::{Cx, HistoryKind, Lost, Run, Status};
+use super::{Cx, HistoryKind, Lost, Part, Run, Status};
 use crate::effect::Effect;
 use crate::timers::TimerId;
 use sluice_types::problem::Cause;
@@ -14,8 +14,14 @@ impl Run {
     pub(super) fn failed(&mut self, cx: &mut Cx<'_>, seq: u32, mut pending: Pending, failure: Failure) {
         pending.held.drain(..).for_each(|put| discard(&put.payload, cx.effects));
         let policy = &cx.compiled.program.functions[pending.function.index()].retry;
-        let again =
-            failure.kind.is_retryable() && pending.attempt.0 < policy.attempts && pending.task.is_none();
+        let again = failure.kind.is_retryable()
+            && match pending.part {
+                None | Some(Part::Call(_)) => pending.attempt.0 < policy.attempts,
+                // Its state machine says whether it is tried again.
+                Some(Part::Task(_)) => false,
+                // Nothing but its code can say how a workflow ends.
+                Some(Part::Turn) => true,
+            };
         let due_ms = again.then(|| cx.now_ms.saturating_add(self.delay_ms(policy, seq, pending.attempt)));
         let entry = HistoryKind::AttemptFailed {
             invocation: seq,
@@ -38,10 +44,10 @@ impl Run {
     pub(super) fn exhausted(&mut self, cx: &mut Cx<'_>, seq: u32, pending: Pending, failure: Failure) {
         let function = pending.function;
         self.tallies[function.index()].failed += 1;
-        if let Some(task) = pending.task {
+        if let Some(part) = pending.part {
             self.break_streams(cx, &pending, &failure.message);
             self.done(cx, &pending);
-            return self.task_failed(cx, task, &failure);
+            return self.part_failed(cx, part, &pending, &failure);
         }
         let problem = self.problem(cx, &pending, &failure);
         let handled = self.announce_failure(cx, seq, &pending, &problem);
@@ -117,7 +123,7 @@ pub(super) fn name_of(failure: &Failure) -> &str {
     }
 }
 
-fn explain(failure: &Failure) -> (Code, &'static str) {
+pub(super) fn explain(failure: &Failure) -> (Code, &'static str) {
     match failure.kind {
         FailureKind::Raised => {
             (Code::FUNCTION_FAILED, "see the cause; mend the function or its input and start again")
@@ -140,7 +146,12 @@ fn explain(failure: &Failure) -> (Code, &'static str) {
             (Code::OUTPUT_NOT_REPEATABLE, "make the function deterministic, or give it visibility=\"commit\"")
         }
         FailureKind::Conflict => (Code::OUTPUT_KEY_TAKEN, "put under a key that no other invocation uses"),
-        FailureKind::Protocol => (Code::WORKER_PROTOCOL, "use the worker library of this version"),
+        FailureKind::Diverged => (
+            Code::WORKFLOW_DIVERGED,
+            "use ctx.now, ctx.random and ctx.record for what differs from one time to the next; after a change of the \
+             code, see ctx.patched",
+        ),
+        FailureKind::Protocol | FailureKind::Cold => (Code::WORKER_PROTOCOL, "use the worker library of this version"),
         FailureKind::Unstartable => {
             (Code::SANDBOX_UNSTARTABLE, "see the cause: the program, module or handler could not be loaded")
         }

@@ -1,11 +1,10 @@
 //! From firings of conditions to invocations and events.
 
 use super::pending::{Pending, PendingState};
-use super::{Cx, HistoryKind, Run};
+use super::{Cx, HistoryKind, Part, Run};
 use crate::condition::{Firing, Items, event_object};
 use crate::effect::Effect;
 use crate::objects::Owner;
-use sluice_asl::execution::TaskId;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Action, Attempt, EventPack, FunctionIx, Puts, TriggerIx};
 use smallvec::SmallVec;
@@ -69,6 +68,7 @@ impl Run {
                     list.extend(events.iter().map(|event| self.adopt(event_object(&event))));
                 }
                 Items::Parts(_) => unreachable!("flatten leaves no parts"),
+                Items::Value(_) | Items::Values(_) => unreachable!("no condition collects values"),
             }
         }
         Items::List(list)
@@ -82,13 +82,16 @@ impl Run {
         items: Items,
         group: Option<Arc<str>>,
         ordinal: Option<u32>,
-        task: Option<TaskId>,
+        part: Option<Part>,
     ) -> u32 {
         let seq = self.next_invocation;
         self.next_invocation += 1;
         self.active[cx.compiled.component_of(function) as usize] += 1;
         self.tallies[function.index()].started += 1;
-        self.record(cx, HistoryKind::InvocationCreated { invocation: seq, function });
+        // Of turns the journal tells.
+        if part != Some(Part::Turn) {
+            self.record(cx, HistoryKind::InvocationCreated { invocation: seq, function });
+        }
         let pending = Pending {
             function,
             attempt: Attempt(1),
@@ -98,7 +101,7 @@ impl Run {
             ordinal,
             puts: SmallVec::new(),
             held: Puts::new(),
-            task,
+            part,
         };
         cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));
         self.pending.insert(seq, pending);
@@ -113,6 +116,8 @@ impl Run {
         match items {
             Items::One(at) => Arguments::One(object(at)),
             Items::List(list) => Arguments::List(list.iter().map(object).collect()),
+            Items::Value(object) => Arguments::One((**object).clone()),
+            Items::Values(objects) => Arguments::List(objects.clone()),
             Items::Event(event) => Arguments::Event(event.clone()),
             Items::Events { list } => Arguments::Events { count: list.len() as u32, list: list.clone() },
             Items::Retained { count, list, .. } => Arguments::Events { count: *count, list: list.clone() },
@@ -122,6 +127,9 @@ impl Run {
 
     /// The keys of what an invocation was called with.
     pub(super) fn keys(&self, items: &Items) -> Vec<Arc<str>> {
+        if let Items::Value(object) = items {
+            return vec![object.key.clone()];
+        }
         let mut keys = Vec::new();
         items.each(&mut |at| keys.push(self.objects.slot(at).object.key.clone()));
         keys

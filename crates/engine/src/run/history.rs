@@ -93,8 +93,10 @@ pub enum HistoryKind {
         /// Position among the run's objects.
         slot: u32,
     },
-    /// A workflow did something.
+    /// A state machine did something.
     Workflow(Box<sluice_asl::execution::HistoryEvent>),
+    /// The code of a workflow was told something, or wanted something.
+    Code(Box<sluice_flow::Line>),
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.
@@ -142,7 +144,7 @@ impl Chunk {
         let line = (lsn.0.wrapping_sub(last_lsn), at_ms.wrapping_sub(last_ms), kind);
         let mut room = [0; SHORT_LINE_BYTES];
         // What a workflow did holds names and values: it is not tried whether it is short.
-        let tried = !matches!(kind, HistoryKind::Workflow(_));
+        let tried = !matches!(kind, HistoryKind::Workflow(_) | HistoryKind::Code(_));
         match tried.then(|| postcard::to_slice(&line, &mut room)) {
             Some(Ok(line)) => self.bytes.extend_from_slice(line),
             // It holds text.
@@ -201,7 +203,8 @@ impl<'de> Deserialize<'de> for History {
 }
 
 impl super::Run {
-    /// Adds a line. Express runs keep only start and end: hops are not recorded anywhere.
+    /// Adds a line. Express runs keep only start and end, and what the code of a workflow
+    /// has to be told again: hops are not recorded anywhere.
     pub(super) fn record(&mut self, cx: &super::Cx<'_>, kind: HistoryKind) {
         let lifecycle = matches!(
             kind,
@@ -209,6 +212,7 @@ impl super::Run {
                 | HistoryKind::RunEnded
                 | HistoryKind::Reincarnated { .. }
                 | HistoryKind::AttemptFailed { .. }
+                | HistoryKind::Code(_)
         );
         if lifecycle || !self.is_express() {
             self.history.push(cx.lsn, cx.now_ms, &kind);

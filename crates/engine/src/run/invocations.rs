@@ -2,7 +2,7 @@
 
 use super::pending::{Pending, PendingState};
 use super::put::{Placed, commits, discard, failure};
-use super::{Cx, HistoryKind, Run};
+use super::{Cx, HistoryKind, Part, Run};
 use crate::condition::{Items, State};
 use crate::effect::Effect;
 use crate::timers::TimerId;
@@ -41,12 +41,16 @@ impl Run {
         value: Option<ReturnValue>,
         emits: Vec<Emission>,
     ) {
+        if pending.part == Some(Part::Turn) {
+            value.iter().for_each(|value| discard(&value.payload, cx.effects));
+            return self.turned(cx, seq, pending, puts);
+        }
         if let Err(failure) = self.check_closed(&pending) {
             let rest = puts.iter().map(|put| &put.payload);
             rest.chain(value.iter().map(|value| &value.payload)).for_each(|bytes| discard(bytes, cx.effects));
             return self.failed(cx, seq, pending, failure);
         }
-        let (answer, value) = if pending.task.is_some() { (value, None) } else { (None, value) };
+        let (answer, value) = if pending.part.is_some() { (value, None) } else { (None, value) };
         let returned = value.map(|value| self.returned(cx, &pending, value));
         let mut brought = std::mem::take(&mut pending.held);
         brought.extend(puts.into_iter().chain(returned.map(Box::new)));
@@ -74,8 +78,8 @@ impl Run {
             self.emit_by(cx, seq, number, emission);
         }
         self.done(cx, &pending);
-        if let Some(task) = pending.task {
-            self.task_done(cx, task, answer);
+        if let Some(part) = pending.part {
+            self.part_done(cx, part, answer);
         }
     }
 

@@ -6,7 +6,6 @@ use crate::condition::{Firing, Items, State};
 use crate::effect::{Effect, Reply};
 use crate::input::{Origin, Start};
 use crate::objects::ObjectTable;
-use sluice_asl::execution::Event;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Code, Condition, Gathering, Lsn, Object, Problem, Scope, Trigger, TriggerIx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,7 +159,7 @@ impl Run {
     /// Somebody stops the run.
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, reason: &str) -> Reply {
         if self.workflow_is_under_way() {
-            self.step_workflow(cx, Event::Stop { error: None, cause: Some(reason.into()) });
+            self.cancel_workflow(cx, reason);
         } else if self.is_running() {
             let problem = Problem::new(Code::RUN_CANCELLED, format!("the run was cancelled: {reason}"), "")
                 .at(format!("run {}", self.id));

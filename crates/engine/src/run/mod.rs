@@ -30,6 +30,7 @@ pub(crate) use invocations::discard_outcome;
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
 pub(crate) use put::discard;
+pub use workflow::Part;
 pub(crate) use workflow::compile;
 
 use crate::compiled::Compiled;

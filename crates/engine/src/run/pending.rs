@@ -2,10 +2,10 @@
 //!
 //! Invariant: iteration is by number, so that nothing the engine does depends on how the table hashes.
 
+use super::workflow::Part;
 use crate::condition::Items;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_asl::execution::TaskId;
 use sluice_types::{Attempt, FunctionIx, Puts};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Pending {
     pub(super) puts: SmallVec<[u32; 2]>,
     /// What this attempt has put and nobody sees before it succeeds.
     pub(super) held: Puts,
-    /// The task of the run's workflow that gets what it returns.
-    pub(super) task: Option<TaskId>,
+    /// What of the run's workflow it is.
+    pub(super) part: Option<Part>,
 }
 
 /// Where a pending invocation is.

@@ -1,38 +1,36 @@
-//! A workflow of a run: a state machine that this run hosts.
+//! A workflow in the Amazon States Language: a state machine that this run hosts.
 //!
-//! Invariants:
-//! * `calls` has an entry for every task that the machine waits for, and says where it is; whatever is reported of a
-//!   task that has none is refused;
-//! * while the machine is under way the run's inputs are not all there, so nothing closes;
-//! * `due_ms` is the machine's deadline as the timer queue knows it.
+//! Invariant: `calls` has an entry for every task that the machine waits for, and says where it is; whatever is reported
+//! of a task that has none is refused.
 
-use super::failing::name_of;
-use super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
-use crate::condition::Items;
+use super::super::failing::name_of;
+use super::super::{Cx, HistoryKind, Outgoing, Run, Status};
+use super::{Machinery, Part, json, named};
 use crate::effect::Reply;
 use crate::input::{OutboxId, WorkflowStart};
-use crate::objects::{Owner, Slot};
-use crate::timers::TimerId;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::Machine;
 use sluice_asl::execution::{
     Event, Execution, Output, Request, Status as Standing, TaskId, TaskRequest, Work,
 };
 use sluice_expression::Value;
-use sluice_types::problem::Cause;
 use sluice_types::{
-    Code, ContentType, Failure, Object, Payload, Problem, Program, ReturnValue, RunKey, Steps,
+    Code, ContentType, Failure, Payload, Problem, ReturnValue, RunKey, Steps,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A state machine and where its tasks are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Hosted {
+pub struct States {
     execution: Execution,
     calls: BTreeMap<TaskId, Call>,
-    due_ms: Option<u64>,
+}
+
+impl States {
+    pub(super) fn execution(&self) -> &Execution {
+        &self.execution
+    }
 }
 
 /// Where a task is.
@@ -53,10 +51,9 @@ enum Call {
 }
 
 impl Run {
-    /// Starts the workflow that the run was started with.
-    pub(super) fn start_workflow(&mut self, cx: &mut Cx<'_>) {
-        let Some(start) = self.workflow.as_deref() else { return };
-        let WorkflowStart { workflow, input, settings } = start.clone();
+    /// Starts a state machine.
+    pub(super) fn start_states(&mut self, cx: &mut Cx<'_>, start: WorkflowStart) {
+        let WorkflowStart { workflow, input, settings } = start;
         let input = Value::parse(&input).map_err(|error| error.to_string());
         let (machine, input) = match (cx.compiled.machine(workflow), input) {
             (Ok(machine), Ok(input)) => (machine, input),
@@ -64,27 +61,22 @@ impl Run {
         };
         let mut out = Output::default();
         let execution = Execution::start(&machine, settings, input, cx.now_ms, &mut out);
-        self.machine = Some(Box::new(Hosted { execution, calls: BTreeMap::new(), due_ms: None }));
+        self.host(Machinery::States(States { execution, calls: BTreeMap::new() }));
         self.follow(cx, &machine, out);
     }
 
-    fn cannot_start(&mut self, cx: &mut Cx<'_>, reason: &str) {
+    pub(super) fn cannot_start(&mut self, cx: &mut Cx<'_>, reason: &str) {
         let message = format!("the workflow of run {} cannot start: {reason}", self.id);
         let problem =
             Problem::new(Code::WORKFLOW_FAILED, message, "deploy a definition that is valid and start again");
         self.end(cx, Status::Failed, Some(problem));
     }
 
-    /// Whether a workflow holds the run open.
-    pub(super) fn workflow_is_under_way(&self) -> bool {
-        self.machine.as_deref().is_some_and(|hosted| *hosted.execution.status() == Standing::Running)
-    }
-
     /// Lets something happen to the machine, and everything that follows from it.
-    pub(super) fn step_workflow(&mut self, cx: &mut Cx<'_>, event: Event) {
+    pub(in crate::run) fn step_states(&mut self, cx: &mut Cx<'_>, event: Event) {
         let Some(start) = self.workflow.as_deref() else { return };
         let Ok(machine) = cx.compiled.machine(start.workflow) else { return };
-        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        let Some(hosted) = self.states_mut() else { return };
         let mut out = Output::default();
         hosted.execution.apply(&machine, event, cx.now_ms, &mut out);
         self.follow(cx, &machine, out);
@@ -104,41 +96,19 @@ impl Run {
                 }
             }
             let Some(event) = answers.pop_front() else { break };
-            let Some(hosted) = self.machine.as_deref_mut() else { break };
+            let Some(hosted) = self.states_mut() else { break };
             hosted.execution.apply(machine, event, cx.now_ms, &mut out);
         }
         self.follow_deadline(cx);
-        self.conclude(cx);
-    }
-
-    fn follow_deadline(&mut self, cx: &mut Cx<'_>) {
-        let entity = self.entity();
-        let Some(hosted) = self.machine.as_deref_mut() else { return };
-        let running = *hosted.execution.status() == Standing::Running;
-        let due_ms = hosted.execution.next_deadline().filter(|_| running);
-        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms, due_ms);
-        hosted.due_ms = due_ms;
-    }
-
-    /// The machine's deadline.
-    pub(super) fn workflow_due_ms(&self) -> Option<u64> {
-        self.machine.as_deref().and_then(|hosted| hosted.due_ms)
-    }
-
-    /// The machine's deadline has come.
-    pub(super) fn workflow_due(&mut self, cx: &mut Cx<'_>) {
-        if let Some(hosted) = self.machine.as_deref_mut() {
-            hosted.due_ms = None;
-        }
-        self.step_workflow(cx, Event::Timer);
+        self.conclude_states(cx);
     }
 
     /// What the end of the machine means for the run.
-    fn conclude(&mut self, cx: &mut Cx<'_>) {
-        let Some(hosted) = self.machine.as_deref_mut() else { return };
-        if !matches!(self.status, Status::Running) {
+    fn conclude_states(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_running() {
             return;
         }
+        let Some(hosted) = self.states_mut() else { return };
         let standing = hosted.execution.status().clone();
         if standing != Standing::Running {
             hosted.calls.clear();
@@ -146,7 +116,7 @@ impl Run {
         match standing {
             Standing::Running => {}
             Standing::Succeeded { output } => {
-                self.put_output(cx, &output);
+                self.put_output(cx, json(&output));
                 self.consider_all();
             }
             Standing::Failed { error, cause } => {
@@ -165,23 +135,9 @@ impl Run {
         }
     }
 
-    fn put_output(&mut self, cx: &mut Cx<'_>, output: &Value) {
-        let key = self.workflow_name(cx);
-        let object = json_object(Program::OUTPUT, key, output);
-        // A function may have put something under the name of the workflow; what is there stays.
-        if self.objects.find(object.bucket, &object.key).is_none() {
-            self.objects.push(Slot::new(object, Owner::Client, None, true));
-        }
-    }
-
-    fn workflow_name(&self, cx: &Cx<'_>) -> Arc<str> {
-        let workflow = self.workflow.as_deref().map(|start| start.workflow);
-        workflow.map_or_else(|| "".into(), |ix| cx.program().workflows[ix.index()].name.clone())
-    }
-
     fn workflow_state(&self, cx: &Cx<'_>) -> Option<String> {
         let machine = cx.compiled.machine(self.workflow.as_deref()?.workflow).ok()?;
-        self.machine.as_deref()?.execution.state(&machine).map(str::to_owned)
+        self.states()?.execution.state(&machine).map(str::to_owned)
     }
 
     fn workflow_failed(
@@ -215,9 +171,9 @@ impl Run {
                 let cause = format!("the app has no function {name:?}");
                 return Some(failed(task, "States.Runtime", &cause));
             };
-            let object = json_object(Program::INPUT, Arc::from(format!("{name}-{}", task.0)), input);
-            let items = Items::One(self.adopt(object));
-            let seq = self.invoke(cx, function, items, None, None, Some(task));
+            let key = Arc::from(format!("{name}-{}", task.0));
+            let items = self.argument(key, json(input));
+            let seq = self.invoke(cx, function, items, None, None, Some(Part::Task(task)));
             self.note(task, Call::Invocation(seq));
             return None;
         }
@@ -228,13 +184,13 @@ impl Run {
     }
 
     fn note(&mut self, task: TaskId, call: Call) {
-        if let Some(hosted) = self.machine.as_deref_mut() {
+        if let Some(hosted) = self.states_mut() {
             hosted.calls.insert(task, call);
         }
     }
 
     fn cancel_call(&mut self, cx: &mut Cx<'_>, task: TaskId) {
-        let call = self.machine.as_deref_mut().and_then(|hosted| hosted.calls.remove(&task));
+        let call = self.states_mut().and_then(|hosted| hosted.calls.remove(&task));
         match call {
             Some(Call::Invocation(seq)) => {
                 if let Some(pending) = self.pending.remove(seq) {
@@ -254,15 +210,15 @@ impl Run {
         if matches!(event, Event::Redrive) {
             return self.redrive(cx);
         }
-        if !self.is_running() || self.machine.is_none() {
+        if !self.is_running() || self.states().is_none() {
             return refused(event.task());
         }
         let Some(task) = event.task() else {
-            self.step_workflow(cx, event);
+            self.step_states(cx, event);
             self.settle(cx);
             return Reply::Accepted;
         };
-        let call = self.machine.as_deref().and_then(|hosted| hosted.calls.get(&task).copied());
+        let call = self.states().and_then(|hosted| hosted.calls.get(&task).copied());
         let Some(call) = call.filter(|call| from.is_none_or(|from| self.is_with(*call, from))) else {
             return refused(Some(task));
         };
@@ -273,13 +229,13 @@ impl Run {
         let callback = matches!(call, Call::Child { callback: true, .. } | Call::Sent { callback: true, .. });
         let event = if callback && from.is_some() { self.submitted(event) } else { event };
         if matches!(event, Event::Succeeded { .. } | Event::Failed { .. } | Event::SubmitFailed { .. })
-            && let Some(hosted) = self.machine.as_deref_mut()
+            && let Some(hosted) = self.states_mut()
             && let Some(Call::Sent { seq, .. }) = hosted.calls.remove(&task)
         {
             // The holder of its token was faster than whoever was to hand it out.
             self.acknowledged(cx, seq);
         }
-        self.step_workflow(cx, event);
+        self.step_states(cx, event);
         self.settle(cx);
         Reply::Accepted
     }
@@ -308,7 +264,7 @@ impl Run {
     /// A call has become a run of its own.
     pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey) {
         self.acknowledged(cx, seq);
-        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        let Some(hosted) = self.states_mut() else { return };
         for call in hosted.calls.values_mut() {
             if let Call::Sent { seq: of, callback } = *call
                 && of == seq
@@ -346,17 +302,15 @@ impl Run {
     }
 
     fn task_ended(&mut self, cx: &mut Cx<'_>, task: TaskId, event: Event) {
-        let known = self.machine.as_deref_mut().and_then(|hosted| hosted.calls.remove(&task));
+        let known = self.states_mut().and_then(|hosted| hosted.calls.remove(&task));
         if known.is_some() && self.is_running() {
-            self.step_workflow(cx, event);
+            self.step_states(cx, event);
         }
     }
 
     /// The run ends while its machine is under way: whatever it has asked for is stopped.
-    pub(super) fn abandon_workflow(&mut self, cx: &mut Cx<'_>) {
-        let entity = self.entity();
-        let Some(hosted) = self.machine.as_deref_mut() else { return };
-        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms.take(), None);
+    pub(super) fn abandon_states(&mut self, cx: &mut Cx<'_>) {
+        let Some(hosted) = self.states_mut() else { return };
         for call in std::mem::take(&mut hosted.calls).into_values() {
             match call {
                 Call::Child { run, .. } => drop(self.send(cx, Outgoing::Cancel(run))),
@@ -369,7 +323,7 @@ impl Run {
     /// Takes a failed machine up again where it failed.
     fn redrive(&mut self, cx: &mut Cx<'_>) -> Reply {
         let failed = matches!(self.status, Status::Failed | Status::Cancelled);
-        if !failed || self.machine.is_none() {
+        if !failed || self.states().is_none() {
             let message = format!("run {} did not fail in a workflow", self.id);
             return Reply::Rejected(Box::new(Problem::new(
                 Code::BAD_REQUEST,
@@ -382,19 +336,17 @@ impl Run {
             return Reply::Rejected(Box::new(Problem::new(Code::BAD_REQUEST, message, "start another run")));
         }
         self.reopen();
-        self.step_workflow(cx, Event::Redrive);
+        self.step_states(cx, Event::Redrive);
         self.settle(cx);
         Reply::Accepted
     }
 
     /// Panics unless the run does for its machine what the machine waits for, and nothing else.
-    pub(super) fn check_workflow(&self) {
-        let Some(hosted) = self.machine.as_deref() else { return };
+    pub(super) fn check_states(&self, hosted: &States) {
         let id = &self.id;
         let sent = self.outbox.values().filter(|outgoing| matches!(outgoing, Outgoing::Task(_))).count();
         if !self.workflow_is_under_way() || !self.is_running() {
             assert!(hosted.calls.is_empty() && sent == 0, "{id}: calls of a workflow that has ended");
-            assert_eq!(hosted.due_ms, None, "{id}: the deadline of a workflow that has ended");
             return;
         }
         let awaited: BTreeSet<TaskId> = hosted.execution.awaited().collect();
@@ -402,10 +354,11 @@ impl Run {
             awaited.iter().eq(hosted.calls.keys()),
             "{id}: the workflow waits for {awaited:?}, not {hosted:?}"
         );
-        assert_eq!(hosted.due_ms, hosted.execution.next_deadline(), "{id}: the deadline of the workflow");
         for (task, call) in &hosted.calls {
             let is_there = match call {
-                Call::Invocation(seq) => self.pending.get(*seq).is_some_and(|of| of.task == Some(*task)),
+                Call::Invocation(seq) => {
+                    self.pending.get(*seq).is_some_and(|of| of.part == Some(Part::Task(*task)))
+                }
                 Call::Sent { seq, .. } => matches!(
                     self.outbox.get(seq), Some(Outgoing::Task(request)) if request.task == *task
                 ),
@@ -414,29 +367,14 @@ impl Run {
             assert!(is_there, "{id}: {call:?} of task {} is not there", task.0);
         }
         let count = |is: fn(&Call) -> bool| hosted.calls.values().filter(|call| is(call)).count();
-        let invoked = self.pending.values().filter(|pending| pending.task.is_some()).count();
+        let invoked = self.pending.values().filter(|pending| pending.part.is_some()).count();
         assert_eq!(invoked, count(|call| matches!(call, Call::Invocation(_))), "{id}: invocations of tasks");
         assert_eq!(sent, count(|call| matches!(call, Call::Sent { .. })), "{id}: tasks in the outbox");
     }
 
     /// The machine, as far as it got; `None` for runs without one, and for express runs, which another engine executes.
     pub fn execution(&self) -> Option<&Execution> {
-        self.machine.as_deref().map(|hosted| &hosted.execution)
-    }
-
-    /// What its workflow was started with.
-    pub fn workflow(&self) -> Option<&WorkflowStart> {
-        self.workflow.as_deref()
-    }
-
-    /// How many calls of workflows led to this run.
-    pub fn call_depth(&self) -> u32 {
-        self.caller.map_or(0, |caller| caller.depth)
-    }
-
-    /// Whether a pending invocation answers to the machine: its return value must come with the record.
-    pub fn answers_to_workflow(&self, seq: u32) -> bool {
-        self.pending.get(seq).is_some_and(|pending: &Pending| pending.task.is_some())
+        self.states().map(|hosted| &hosted.execution)
     }
 }
 
@@ -447,14 +385,6 @@ fn told(cause: &str) -> String {
     message.unwrap_or(cause).to_owned()
 }
 
-fn named(error: Option<Arc<str>>, cause: Option<Arc<str>>) -> Option<Cause> {
-    (error.is_some() || cause.is_some()).then(|| Cause {
-        r#type: error.as_deref().unwrap_or_default().to_owned(),
-        message: cause.as_deref().unwrap_or_default().to_owned(),
-        stack: String::new(),
-    })
-}
-
 fn failed(task: TaskId, error: &str, cause: &str) -> Event {
     Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
 }
@@ -463,11 +393,6 @@ fn refused(task: Option<TaskId>) -> Reply {
     let what = task.map_or_else(|| "a workflow".to_owned(), |task| format!("task {}", task.0));
     let message = format!("{what} is not under way");
     Reply::Rejected(Box::new(Problem::new(Code::UNKNOWN_TASK, message, "it has ended, or timed out")))
-}
-
-fn json_object(bucket: sluice_types::BucketIx, key: Arc<str>, value: &Value) -> Object {
-    let payload = Payload::Inline(Bytes::from(value.to_json()));
-    Object { bucket, key, content_type: ContentType::Json, payload, group: None, meta: None }
 }
 
 /// What a function returned, as the machine sees it: JSON as it is, text as a string.
@@ -486,7 +411,7 @@ fn json_value(value: &ReturnValue) -> Result<Value, String> {
 
 /// The states of a workflow, compiled.
 pub(crate) fn compile(steps: &Steps) -> Result<Arc<Machine>, String> {
-    let Steps::States { definition, .. } = steps;
+    let Steps::States { definition, .. } = steps else { return Err("it is not a state machine".into()) };
     match Machine::parse(definition) {
         Ok((machine, _)) => Ok(Arc::new(machine)),
         Err(findings) => Err(findings.first().map(|finding| finding.message.to_string()).unwrap_or_default()),

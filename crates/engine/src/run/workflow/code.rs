@@ -1,0 +1,274 @@
+//! A workflow written as code. Its turns are invocations of its function: their arguments are entries, their puts are
+//! commands.
+//!
+//! Invariant: `calls` has the invocation of every call that the workflow waits for, and `turn` the one in which its
+//! code runs.
+
+use super::super::failing::explain;
+use super::super::put::{discard, failure};
+use super::super::{Cx, HistoryKind, Pending, Run, Status};
+use super::{Machinery, Part, json};
+use crate::condition::Items;
+use crate::objects::{Owner, Slot};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sluice_expression::Value;
+use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
+use sluice_types::problem::Cause;
+use sluice_types::{
+    ContentType, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A workflow and where its calls are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Code {
+    execution: Execution,
+    function: FunctionIx,
+    calls: BTreeMap<u64, u32>,
+    turn: Option<u32>,
+    /// The turn that has ended last.
+    last_turn: Option<u32>,
+}
+
+impl Code {
+    pub(super) fn execution(&self) -> &Execution {
+        &self.execution
+    }
+}
+
+impl Run {
+    /// Starts a workflow whose turns are calls of this function.
+    pub(super) fn start_code(&mut self, cx: &mut Cx<'_>, function: FunctionIx, input: Bytes) {
+        let input = ReturnValue { content_type: ContentType::Json, payload: Payload::Inline(input) };
+        let mut out = Output::default();
+        let execution = Execution::start(Some(input), cx.now_ms, &mut out);
+        self.host(Machinery::Code(Code { execution, function, calls: BTreeMap::new(), turn: None, last_turn: None }));
+        self.follow_code(cx, out);
+    }
+
+    /// Lets something happen to the workflow, and everything that follows from it.
+    pub(super) fn step_code(&mut self, cx: &mut Cx<'_>, event: Event) {
+        let Some(code) = self.code_mut() else { return };
+        let mut out = Output::default();
+        code.execution.apply(event, cx.now_ms, &mut out);
+        self.follow_code(cx, out);
+    }
+
+    fn follow_code(&mut self, cx: &mut Cx<'_>, mut out: Output) {
+        let mut answers = VecDeque::new();
+        loop {
+            for line in out.journal.drain(..) {
+                self.record(cx, HistoryKind::Code(Box::new(line)));
+            }
+            for request in out.requests.drain(..) {
+                match request {
+                    Request::Turn(entries) => self.take_turn(cx, &entries),
+                    Request::Call { command, function, value } => {
+                        answers.extend(self.make_call(cx, command, &function, value));
+                    }
+                    Request::Cancel(command) => self.cancel_made(cx, command),
+                }
+            }
+            let Some(event) = answers.pop_front() else { break };
+            let Some(code) = self.code_mut() else { break };
+            code.execution.apply(event, cx.now_ms, &mut out);
+        }
+        self.follow_deadline(cx);
+        self.conclude_code(cx);
+    }
+
+    fn take_turn(&mut self, cx: &mut Cx<'_>, entries: &[Entry]) {
+        let (seq, seed) = (self.next_invocation, self.seed);
+        let Some(code) = self.code_mut() else { return };
+        let (function, after) = (code.function, code.last_turn);
+        code.turn = Some(seq);
+        let head = sluice_flow::head(after, seq, seed);
+        let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
+        self.invoke(cx, function, items, None, None, Some(Part::Turn));
+    }
+
+    /// Calls a function. Returns what is known of it at once.
+    fn make_call(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: u64,
+        name: &Arc<str>,
+        value: Option<ReturnValue>,
+    ) -> Option<Event> {
+        let Some(function) = cx.program().function(name).filter(|ix| !cx.program().functions[ix.index()].takes_turns()) else {
+            value.iter().for_each(|value| discard(&value.payload, cx.effects));
+            let message = format!("the app has no function {name:?}");
+            let error = error_json(&failure(FailureKind::Raised, "UnknownFunction", message), name, 0);
+            return Some(Event::Failed { command, error });
+        };
+        let key = Arc::from(format!("{name}-{command}"));
+        let value = value.unwrap_or_else(|| json(&Value::default()));
+        let items = self.argument(key, value);
+        let seq = self.invoke(cx, function, items, None, None, Some(Part::Call(command)));
+        self.code_mut().expect("it calls").calls.insert(command, seq);
+        None
+    }
+
+    fn cancel_made(&mut self, cx: &mut Cx<'_>, command: u64) {
+        let seq = self.code_mut().and_then(|code| code.calls.remove(&command));
+        if let Some((seq, pending)) = seq.and_then(|seq| Some((seq, self.pending.remove(seq)?))) {
+            self.stop(cx, seq, &pending);
+            self.done(cx, &pending);
+        }
+    }
+
+    /// A turn has ended with these puts.
+    pub(in crate::run) fn turned(&mut self, cx: &mut Cx<'_>, seq: u32, mut pending: Pending, puts: Puts) {
+        let mut brought = std::mem::take(&mut pending.held);
+        brought.extend(puts);
+        let commands: Result<Vec<Command>, _> =
+            brought.iter().map(|put| Command::of((**put).clone())).collect();
+        let commands = match commands {
+            Ok(commands) => commands,
+            Err(malformed) => {
+                brought.iter().for_each(|put| discard(&put.payload, cx.effects));
+                let failure = failure(FailureKind::Protocol, "MalformedCommand", malformed.0);
+                return self.failed(cx, seq, pending, failure);
+            }
+        };
+        self.tallies[pending.function.index()].succeeded += 1;
+        self.done(cx, &pending);
+        let Some(code) = self.code_mut() else { return };
+        (code.turn, code.last_turn) = (None, Some(seq));
+        self.keep_values(&commands);
+        self.step_code(cx, Event::Turned(commands));
+    }
+
+    /// What is remembered of commands stays with the run, wherever its bytes are.
+    fn keep_values(&mut self, commands: &[Command]) {
+        for command in commands.iter().filter(|command| matches!(command.want, sluice_flow::Want::Record(_)))
+        {
+            command.value.iter().for_each(|value| self.keep_value(value));
+        }
+    }
+
+    /// The journal names a value: its bytes stay as long as the run does.
+    fn keep_value(&mut self, value: &ReturnValue) {
+        if let Payload::Stored { .. } = value.payload {
+            let object = super::object(Program::INPUT, "journal".into(), value.clone());
+            self.objects.push(Slot::new(object, Owner::Firing, None, true));
+        }
+    }
+
+    /// A call that the code made succeeded.
+    pub(super) fn call_done(&mut self, cx: &mut Cx<'_>, command: u64, value: Option<ReturnValue>) {
+        if self.code_mut().is_some_and(|code| code.calls.remove(&command).is_some()) {
+            value.iter().for_each(|value| self.keep_value(value));
+            self.step_code(cx, Event::Done { command, value });
+        }
+    }
+
+    /// A call that the code made is out of attempts.
+    pub(super) fn call_failed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: u64,
+        pending: &Pending,
+        failure: &Failure,
+    ) {
+        if self.code_mut().is_some_and(|code| code.calls.remove(&command).is_some()) {
+            let name = &cx.program().functions[pending.function.index()].name;
+            let error = error_json(failure, name, pending.attempt.0);
+            self.step_code(cx, Event::Failed { command, error });
+        }
+    }
+
+    /// The code cannot have its turn, now or ever.
+    pub(super) fn turn_failed(&mut self, cx: &mut Cx<'_>, pending: &Pending, failure: &Failure) {
+        let name = &cx.program().functions[pending.function.index()].name;
+        let (code, fix) = explain(failure);
+        let message = format!("workflow {name:?} cannot go on: {}", failure.message);
+        let problem = Problem::new(code, message, fix).at(format!("workflow {name}"));
+        let cause = Some(Cause {
+            r#type: failure.r#type.clone(),
+            message: failure.message.clone(),
+            stack: failure.stack.clone(),
+        });
+        self.end(cx, Status::Failed, Some(Problem { cause, ..problem }));
+    }
+
+    /// What the end of the code means for the run.
+    fn conclude_code(&mut self, cx: &mut Cx<'_>) {
+        let Some(code) = self.code().filter(|_| self.is_running()) else { return };
+        match code.execution.status().clone() {
+            Standing::Running => {}
+            Standing::Returned(output) => {
+                output.into_iter().for_each(|output| self.put_output(cx, output));
+                self.consider_all();
+            }
+            Standing::Failed(error) => {
+                let problem = self.raised(cx, error.as_ref());
+                self.end(cx, Status::Failed, Some(problem));
+            }
+            Standing::Stopped => {
+                let message = "the run was cancelled, and its workflow has ended";
+                let problem = Problem::new(sluice_types::Code::RUN_CANCELLED, message, "");
+                self.end(cx, Status::Cancelled, Some(problem.at(format!("run {}", self.id))));
+            }
+        }
+    }
+
+    /// What a workflow failed with, from the error that its code raised.
+    fn raised(&self, cx: &Cx<'_>, error: Option<&ReturnValue>) -> Problem {
+        let name = self.workflow_name(cx);
+        let error = error.and_then(|error| match &error.payload {
+            Payload::Inline(bytes) => Value::parse(bytes).ok(),
+            Payload::Stored { .. } | Payload::Open { .. } => None,
+        });
+        let text = |field: &str| {
+            let value = error.as_ref().and_then(|error| error.get(field)).and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
+        };
+        let cause = Cause { r#type: text("type"), message: text("message"), stack: text("stack") };
+        let message = format!("workflow {name:?} failed: {}: {}", cause.r#type, cause.message);
+        let fix = "see the cause; mend the workflow or its input and start again";
+        let problem = Problem::new(sluice_types::Code::WORKFLOW_FAILED, message, fix);
+        Problem { cause: Some(cause), ..problem.at(format!("workflow {name}")) }
+    }
+
+    /// The run ends while the code is under way.
+    pub(super) fn abandon_code(&mut self) {
+        if let Some(code) = self.code_mut() {
+            code.calls.clear();
+            code.turn = None;
+        }
+    }
+
+    pub(super) fn check_code(&self, code: &Code) {
+        let id = &self.id;
+        let parts = self.pending.iter().filter_map(|(seq, pending)| Some((seq, pending.part?)));
+        let (mut calls, mut turn) = (BTreeMap::new(), None);
+        for (seq, part) in parts {
+            match part {
+                Part::Call(command) => drop(calls.insert(command, seq)),
+                Part::Turn => turn = Some(seq),
+                Part::Task(_) => panic!("{id}: a task of a workflow that has none"),
+            }
+        }
+        assert_eq!((&code.calls, code.turn), (&calls, turn), "{id}: the invocations of the workflow");
+        if self.is_running() {
+            assert!(code.execution.calls().eq(calls.into_keys()), "{id}: calls that the workflow waits for");
+            assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
+        }
+    }
+}
+
+/// What a workflow is told of a failure.
+fn error_json(failure: &Failure, function: &Arc<str>, attempts: u32) -> ReturnValue {
+    let fields = [
+        ("attempts", Value::from(i64::from(attempts))),
+        ("function", Value::string(&**function)),
+        ("kind", Value::string(format!("{:?}", failure.kind))),
+        ("message", Value::string(failure.message.as_str())),
+        ("stack", Value::string(failure.stack.as_str())),
+        ("type", Value::string(failure.r#type.as_str())),
+    ];
+    json(&Value::fields(fields))
+}

@@ -1,0 +1,255 @@
+//! The workflow of a run, which this run hosts.
+//!
+//! Invariants:
+//! * while the workflow is under way the run's inputs are not all there, so nothing closes;
+//! * `due_ms` is the workflow's deadline as the timer queue knows it.
+
+mod code;
+mod states;
+
+pub(crate) use states::compile;
+
+use super::{Cx, Pending, Run};
+use crate::condition::Items;
+use crate::input::WorkflowStart;
+use crate::objects::{Owner, Slot};
+use crate::timers::TimerId;
+use bytes::Bytes;
+use code::Code as CodeHost;
+use serde::{Deserialize, Serialize};
+use sluice_asl::execution::{Event, Status as Standing, TaskId};
+use sluice_expression::Value;
+use sluice_types::problem::Cause;
+use sluice_types::{ContentType, Failure, Object, Payload, Program, ReturnValue, Steps};
+use states::States;
+use std::sync::Arc;
+
+/// A workflow and its deadline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hosted {
+    machinery: Machinery,
+    due_ms: Option<u64>,
+}
+
+/// What executes a workflow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Machinery {
+    States(States),
+    Code(CodeHost),
+}
+
+/// What of a workflow an invocation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// The work of a task of a state machine.
+    Task(TaskId),
+    /// A call that code made with this command.
+    Call(u64),
+    /// A turn of code.
+    Turn,
+}
+
+impl Machinery {
+    fn is_running(&self) -> bool {
+        match self {
+            Self::States(states) => *states.execution().status() == Standing::Running,
+            Self::Code(code) => *code.execution().status() == sluice_flow::Status::Running,
+        }
+    }
+
+    fn next_deadline(&self) -> Option<u64> {
+        match self {
+            Self::States(states) => states.execution().next_deadline(),
+            Self::Code(code) => code.execution().next_deadline(),
+        }
+    }
+}
+
+impl Run {
+    /// Starts the workflow that the run was started with.
+    pub(super) fn start_workflow(&mut self, cx: &mut Cx<'_>) {
+        let Some(start) = self.workflow.as_deref() else { return };
+        match cx.program().workflows[start.workflow.index()].steps {
+            Steps::States { .. } => self.start_states(cx, start.clone()),
+            Steps::Code { function } => self.start_code(cx, function, start.input.clone()),
+        }
+    }
+
+    fn host(&mut self, machinery: Machinery) {
+        self.machine = Some(Box::new(Hosted { machinery, due_ms: None }));
+    }
+
+    fn states(&self) -> Option<&States> {
+        match &self.machine.as_deref()?.machinery {
+            Machinery::States(states) => Some(states),
+            Machinery::Code(_) => None,
+        }
+    }
+
+    fn states_mut(&mut self) -> Option<&mut States> {
+        match &mut self.machine.as_deref_mut()?.machinery {
+            Machinery::States(states) => Some(states),
+            Machinery::Code(_) => None,
+        }
+    }
+
+    fn code(&self) -> Option<&CodeHost> {
+        match &self.machine.as_deref()?.machinery {
+            Machinery::Code(code) => Some(code),
+            Machinery::States(_) => None,
+        }
+    }
+
+    fn code_mut(&mut self) -> Option<&mut CodeHost> {
+        match &mut self.machine.as_deref_mut()?.machinery {
+            Machinery::Code(code) => Some(code),
+            Machinery::States(_) => None,
+        }
+    }
+
+    /// Whether a workflow holds the run open.
+    pub(super) fn workflow_is_under_way(&self) -> bool {
+        self.machine.as_deref().is_some_and(|hosted| hosted.machinery.is_running())
+    }
+
+    fn follow_deadline(&mut self, cx: &mut Cx<'_>) {
+        let entity = self.entity();
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        let due_ms = hosted.machinery.next_deadline().filter(|_| hosted.machinery.is_running());
+        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms, due_ms);
+        hosted.due_ms = due_ms;
+    }
+
+    /// The workflow's deadline.
+    pub(super) fn workflow_due_ms(&self) -> Option<u64> {
+        self.machine.as_deref().and_then(|hosted| hosted.due_ms)
+    }
+
+    /// The workflow's deadline has come.
+    pub(super) fn workflow_due(&mut self, cx: &mut Cx<'_>) {
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        hosted.due_ms = None;
+        match hosted.machinery {
+            Machinery::States(_) => self.step_states(cx, Event::Timer),
+            Machinery::Code(_) => self.step_code(cx, sluice_flow::Event::Timer),
+        }
+    }
+
+    /// Somebody wants the workflow to end. Code may take its time about it.
+    pub(super) fn cancel_workflow(&mut self, cx: &mut Cx<'_>, reason: &str) {
+        match self.machine.as_deref().map(|hosted| &hosted.machinery) {
+            Some(Machinery::States(_)) => {
+                self.step_states(cx, Event::Stop { error: None, cause: Some(reason.into()) });
+            }
+            Some(Machinery::Code(_)) => {
+                let reason = json(&Value::string(reason));
+                self.step_code(cx, sluice_flow::Event::Cancel { reason });
+            }
+            None => {}
+        }
+        self.settle(cx);
+    }
+
+    /// An invocation that the workflow asked for is done.
+    pub(super) fn part_done(&mut self, cx: &mut Cx<'_>, part: Part, value: Option<ReturnValue>) {
+        match part {
+            Part::Task(task) => self.task_done(cx, task, value),
+            Part::Call(command) => self.call_done(cx, command, value),
+            Part::Turn => unreachable!("a turn ends with commands"),
+        }
+    }
+
+    /// An invocation that the workflow asked for is out of attempts.
+    pub(super) fn part_failed(&mut self, cx: &mut Cx<'_>, part: Part, pending: &Pending, failure: &Failure) {
+        match part {
+            Part::Task(task) => self.task_failed(cx, task, failure),
+            Part::Call(command) => self.call_failed(cx, command, pending, failure),
+            Part::Turn => self.turn_failed(cx, pending, failure),
+        }
+    }
+
+    /// The run ends while its workflow is under way: whatever it has asked for is stopped.
+    pub(super) fn abandon_workflow(&mut self, cx: &mut Cx<'_>) {
+        let entity = self.entity();
+        let Some(hosted) = self.machine.as_deref_mut() else { return };
+        cx.timers.update(entity, TimerId::Workflow, hosted.due_ms.take(), None);
+        match hosted.machinery {
+            Machinery::States(_) => self.abandon_states(cx),
+            Machinery::Code(_) => self.abandon_code(),
+        }
+    }
+
+    fn workflow_name(&self, cx: &Cx<'_>) -> Arc<str> {
+        let workflow = self.workflow.as_deref().map(|start| start.workflow);
+        workflow.map_or_else(|| "".into(), |ix| cx.program().workflows[ix.index()].name.clone())
+    }
+
+    /// The workflow's output becomes the run's.
+    fn put_output(&mut self, cx: &mut Cx<'_>, output: ReturnValue) {
+        let key = self.workflow_name(cx);
+        // A function may have put something under the name of the workflow; what is there stays.
+        if self.objects.find(Program::OUTPUT, &key).is_some() {
+            return super::put::discard(&output.payload, cx.effects);
+        }
+        let object = object(Program::OUTPUT, key, output);
+        self.objects.push(Slot::new(object, Owner::Client, None, true));
+    }
+
+    /// What a function is called with. Small values stay with the call; of larger ones the run keeps the bytes.
+    fn argument(&mut self, key: Arc<str>, value: ReturnValue) -> Items {
+        let object = object(Program::INPUT, key, value);
+        match object.payload {
+            Payload::Inline(_) => Items::Value(Box::new(object)),
+            Payload::Stored { .. } | Payload::Open { .. } => Items::One(self.adopt(object)),
+        }
+    }
+
+    /// Panics unless the run does for its workflow what the workflow waits for, and nothing else.
+    pub(super) fn check_workflow(&self) {
+        let Some(hosted) = self.machine.as_deref() else { return };
+        let is_under_way = self.is_running() && hosted.machinery.is_running();
+        let due_ms = hosted.machinery.next_deadline().filter(|_| is_under_way);
+        assert_eq!(hosted.due_ms, due_ms, "{}: the deadline of the workflow", self.id);
+        match &hosted.machinery {
+            Machinery::States(states) => self.check_states(states),
+            Machinery::Code(code) => self.check_code(code),
+        }
+    }
+
+    /// What its workflow was started with.
+    pub fn workflow(&self) -> Option<&WorkflowStart> {
+        self.workflow.as_deref()
+    }
+
+    /// How many calls of workflows led to this run.
+    pub fn call_depth(&self) -> u32 {
+        self.caller.map_or(0, |caller| caller.depth)
+    }
+
+    /// Whether a pending invocation answers to a state machine: its return value must come with the record.
+    pub fn answers_to_states(&self, seq: u32) -> bool {
+        self.pending.get(seq).is_some_and(|pending| matches!(pending.part, Some(Part::Task(_))))
+    }
+
+    /// Whether a pending invocation is a turn of code.
+    pub fn is_turn(&self, seq: u32) -> bool {
+        self.pending.get(seq).is_some_and(|pending| pending.part == Some(Part::Turn))
+    }
+}
+
+fn object(bucket: sluice_types::BucketIx, key: Arc<str>, value: ReturnValue) -> Object {
+    let ReturnValue { content_type, payload } = value;
+    Object { bucket, key, content_type, payload, group: None, meta: None }
+}
+
+fn json(value: &Value) -> ReturnValue {
+    ReturnValue { content_type: ContentType::Json, payload: Payload::Inline(Bytes::from(value.to_json())) }
+}
+
+fn named(error: Option<Arc<str>>, cause: Option<Arc<str>>) -> Option<Cause> {
+    (error.is_some() || cause.is_some()).then(|| Cause {
+        r#type: error.as_deref().unwrap_or_default().to_owned(),
+        message: cause.as_deref().unwrap_or_default().to_owned(),
+        stack: String::new(),
+    })
+}

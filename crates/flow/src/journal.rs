@@ -1,0 +1,35 @@
+//! The journal as a worker gets it that has lost a workflow, or never had it.
+
+use crate::entry::head;
+use crate::execution::Line;
+use sluice_types::{ContentType, Object, Payload, Program, ReturnValue};
+use std::sync::Arc;
+
+/// The arguments of a turn with everything in them: the lines of the journal in their order, of which the first `told`
+/// entries were told before or are in this turn; later ones are left for the next.
+pub fn journal(lines: impl IntoIterator<Item = Line>, told: u64, turn: u32, seed: u64) -> Vec<Object> {
+    let mut objects = vec![head(None, turn, seed)];
+    let mut entries = 0;
+    for line in lines {
+        match line {
+            Line::Entry(entry) => {
+                entries += 1;
+                if entries <= told {
+                    objects.push(entry.to_object());
+                }
+            }
+            Line::Command { want, digest, value, .. } => {
+                objects.push(command(format!("= {digest} {want}").into(), value));
+            }
+        }
+    }
+    objects
+}
+
+fn command(key: Arc<str>, value: Option<ReturnValue>) -> Object {
+    let (content_type, payload) = match value {
+        Some(ReturnValue { content_type, payload }) => (content_type, payload),
+        None => (ContentType::Bytes, Payload::Inline(Default::default())),
+    };
+    Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
+}

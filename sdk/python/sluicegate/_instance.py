@@ -1,0 +1,225 @@
+"""A workflow under way in a worker: it is told what has happened, and wants something done.
+
+docs/reference/workflow-protocol.md has the form of both. What it has wanted before, when it is told everything again,
+is compared with what the journal holds, and not wanted a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Union
+from zlib import crc32
+
+from ._failure import stack_of
+from ._loop import Loop
+from ._values import decode, encode
+from ._workflow import CallFailed, WorkflowContext
+from ._wire import BYTES, JSON
+
+
+
+class Diverged(Exception):
+    """The code did not want what it had wanted when it ran before."""
+
+
+class Future(asyncio.Future):  # type: ignore[type-arg]
+    """What a command comes to. Cancelling it takes the command back."""
+
+    def __init__(self, instance: Instance, number: int) -> None:
+        super().__init__(loop=instance.loop)
+        self._instance = instance
+        self._number = number
+
+    def cancel(self, msg: Any = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._instance.forget(self._number)
+        return cancelled
+
+
+class Instance:
+    """One workflow, from its start on.
+
+    :param call: the workflow's code.
+    :param seed: what its chance follows from.
+    """
+
+    def __init__(self, call: Callable[..., Any], run: str, name_of: Callable[[Any], str], seed: int) -> None:
+        self.call, self.run, self.name_of = call, run, name_of
+        self.loop = Loop(self)
+        self.random = random.Random(seed)
+        self.now_ms = 0
+        #: The number of the turn that it has seen last.
+        self.turn = -1
+        #: What this turn wants, as (key, content type code, content type, bytes).
+        self.commands: list[tuple[str, int, Union[str, None], Any]] = []
+        #: What it wanted when it ran before and has not wanted again yet: keys, and values to be remembered.
+        self.expected: deque[tuple[str, Any]] = deque()
+        self._number = 0
+        self._waiting: dict[int, Future] = {}
+        self._signals: dict[str, deque[Any]] = {}
+        self._listeners: dict[str, deque[asyncio.Future[Any]]] = {}
+        self._main: asyncio.Task[Any] | None = None
+        self._diverged: Diverged | None = None
+        #: Whether it has ended; whether this worker no longer runs it.
+        self.is_over = self.is_gone = False
+        self._is_cancelled = False
+
+    def go_on(self, lines: list[tuple[str, Any]]) -> None:
+        """A turn: tells what has happened, one after the other, each until nothing more follows from it."""
+        entries = []
+        for key, value in lines:
+            if key.startswith("= "):
+                self.expected.append((key[2:], value))
+            else:
+                entries.append((key, value))
+        for key, value in entries:
+            if self.is_over:
+                break
+            at_ms, _, news = key.partition(" ")
+            self.now_ms = int(at_ms)
+            self._tell(news, value)
+            self.loop.run_ready()
+            self._finish()
+            if self._diverged is not None:
+                raise self._diverged
+        if self.expected:
+            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
+
+    def _tell(self, news: str, value: Any) -> None:
+        verb, _, rest = news.partition(" ")
+        if verb == "start":
+            self._main = self.loop.create_task(self.call(WorkflowContext(self), value))
+        elif verb == "done":
+            self._settle(int(rest), lambda future: future.set_result(value))
+        elif verb == "failed":
+            self._settle(int(rest), lambda future: future.set_exception(CallFailed.of(value)))
+        elif verb == "signal":
+            self._signal(rest, value)
+        elif verb == "cancel":
+            self._is_cancelled = True
+            if self._main is not None:
+                self._main.cancel(value)
+
+    def _settle(self, number: int, settle: Callable[[Future], None]) -> None:
+        future = self._waiting.pop(number, None)
+        if future is not None and not future.done():
+            settle(future)
+
+    def _signal(self, name: str, value: Any) -> None:
+        listeners = self._listeners.get(name)
+        while listeners:
+            listener = listeners.popleft()
+            if not listener.done():
+                listener.set_result(value)
+                return
+        self._signals.setdefault(name, deque()).append(value)
+
+    def _finish(self) -> None:
+        main = self._main
+        if main is None or not main.done():
+            return
+        self.is_over = True
+        if main.cancelled():
+            if self._is_cancelled:
+                self._want("stopped")
+            else:
+                self._want("fail", {"type": "CancelledError", "message": "the workflow cancelled itself", "stack": ""})
+            return
+        error = main.exception()
+        if error is None:
+            try:
+                self._want("return", main.result())
+                return
+            except TypeError as unserialisable:
+                error = unserialisable
+        message, stack = str(error), stack_of(error)
+        self._want("fail", {"type": type(error).__name__, "message": message, "stack": stack})
+
+    def _want(self, key: str, value: Any = None) -> int:
+        """Adds a command and gives its number; one that was wanted before is only compared."""
+        if self.is_gone or self._diverged is not None:
+            raise asyncio.CancelledError("this worker no longer runs the workflow")
+        code, data, other = (BYTES, b"", None) if value is None else encode(value)
+        key = f"{crc32(data):08x} {key}"
+        number = self._number
+        if self.expected:
+            expected = self.expected.popleft()[0]
+            if expected != key:
+                wanted = _shown(key, expected)
+                self._diverged = Diverged(f"{_step(number)}: expected {_shown(expected)}, the code wants {wanted}")
+                raise self._diverged
+        else:
+            self.commands.append((key, code, other, data))
+        self._number = number + 1
+        return number
+
+    def wait_for(self, key: str, value: Any = None) -> Future:
+        """What a command comes to."""
+        number = self._want(key, value)
+        future = self._waiting[number] = Future(self, number)
+        return future
+
+    def sleep(self, seconds: float) -> Future:
+        """Done when so much time has passed."""
+        return self.wait_for(f"sleep {max(0, round(seconds * 1000))}")
+
+    def forget(self, number: int) -> None:
+        """Takes a command back that is not done."""
+        if self._waiting.pop(number, None) is not None and not self.is_gone and not self.is_over:
+            self._want(f"cancel {number}")
+
+    def remember(self, name: str, compute: Callable[[], Any]) -> Any:
+        """A value that is computed once, also when the code runs again."""
+        if self.expected:
+            key, value = self.expected[0]
+            if key.partition(" ")[2] == f"record {name}":
+                self.expected.popleft()
+                self._number += 1
+                return value
+        value = compute()
+        self._want(f"record {name}", value)
+        return value
+
+    def next_signal(self, name: str) -> asyncio.Future[Any]:
+        """The oldest signal of that name which nobody has taken."""
+        future = self.loop.create_future()
+        waiting = self._signals.get(name)
+        if waiting:
+            future.set_result(waiting.popleft())
+        else:
+            self._listeners.setdefault(name, deque()).append(future)
+        return future
+
+    def complain(self, context: dict[str, Any]) -> None:
+        """Says what went wrong in a task that nobody awaits."""
+        error = context.get("exception")
+        if not self.is_gone and error is not None:
+            print(f"{context.get('message')}: {type(error).__name__}: {error}")
+
+    def drop(self) -> None:
+        """Forgets it: the journal has everything."""
+        self.is_gone = True
+
+
+def value_of(record: Any) -> Any:
+    """What comes with a record, with bytes of its own: it is looked at long after the call."""
+    if not record.size:
+        return None
+    code = record._fields()[2]
+    return decode(bytes(record.data), record.content_type) if code not in (BYTES, JSON) else record.value
+
+
+def _step(number: int) -> str:
+    return f"command {number + 1}"
+
+
+def _shown(key: str, other: str = "") -> str:
+    """A command as people read it; with other values where that is all that differs."""
+    digest, _, command = key.partition(" ")
+    same = other and other.partition(" ")[2] == command
+    return f"`{command}` with another value" if same else f"`{command}`"
+

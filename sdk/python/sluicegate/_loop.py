@@ -1,0 +1,105 @@
+"""The event loop of one workflow: it runs what is ready, in order, and never waits.
+
+Time in it is the workflow's, so that what asyncio offers for waiting (`sleep`, `wait_for`, `timeout`) survives crashes
+as `ctx.sleep` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import events
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from ._instance import Instance
+
+_NO_IO = (
+    "a workflow only decides what is to be done, so that it can go on elsewhere after a crash; "
+    "let a function do this and await ctx.call(function, ...)"
+)
+
+
+class Loop(asyncio.AbstractEventLoop):
+    """Runs callbacks in the order in which they became ready."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._ready: deque[asyncio.Handle] = deque()
+
+    def run_ready(self) -> None:
+        """Goes on until nothing is ready any more."""
+        ready = self._ready
+        events._set_running_loop(self)
+        try:
+            while ready:
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+        finally:
+            events._set_running_loop(None)
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = self._instance.sleep(when - self.time())
+        handle._scheduled = True  # type: ignore[attr-defined]
+        handle._timer = timer  # type: ignore[attr-defined]
+        timer.add_done_callback(lambda timer: None if timer.cancelled() else self._ready.append(handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        handle._timer.cancel()
+
+    def time(self) -> float:
+        return self._instance.now_ms / 1000
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
+        if context is None:
+            return asyncio.Task(coro, loop=self, name=name)
+        return asyncio.Task(coro, loop=self, name=name, context=context)  # type: ignore[call-arg]
+
+    def get_debug(self) -> bool:
+        return False
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_task_factory(self) -> None:
+        return None
+
+    def get_exception_handler(self) -> None:
+        return None
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """An exception that nobody awaits: the workflow goes on, its log tells."""
+        self._instance.complain(context)
+
+    def _refuse(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise RuntimeError(_NO_IO)
+
+    call_soon_threadsafe = run_in_executor = run_until_complete = run_forever = _refuse
+    add_reader = add_writer = add_signal_handler = sock_recv = sock_sendall = sock_connect = _refuse
+    getaddrinfo = create_connection = create_server = create_datagram_endpoint = create_unix_connection = _refuse
+    subprocess_exec = subprocess_shell = connect_read_pipe = connect_write_pipe = start_tls = sendfile = _refuse

@@ -1,0 +1,157 @@
+"""What a workflow written as code sees: its context, and how calls fail."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Union
+
+if TYPE_CHECKING:
+    from ._instance import Instance
+
+Seconds = Union[int, float, datetime.timedelta]
+
+
+class CallFailed(Exception):
+    """A function that a workflow called is out of attempts.
+
+    :ivar function: its name.
+    :ivar type: the exception's type, or what happened to the worker, such as ``TimedOut``.
+    :ivar message: the exception's message.
+    :ivar stack: the traceback, or the last lines of what the worker wrote.
+    :ivar attempts: how often it was tried.
+    """
+
+    def __init__(self, function: str, type: str, message: str, stack: str = "", attempts: int = 1) -> None:
+        super().__init__(f"{function} failed: {type}: {message}")
+        self.function, self.type, self.message, self.stack, self.attempts = function, type, message, stack, attempts
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> CallFailed:
+        """From what the server tells."""
+        return cls(told["function"], told["type"], told["message"], told["stack"], told["attempts"])
+
+
+class WorkflowContext:
+    """What a workflow is called with, beside its input.
+
+    Whatever it awaits survives crashes: another worker tells the code everything again and it goes on where it was. So
+    the code must do the same each time. Time, chance and ids come from here, and all else that may differ from one time to
+    the next from :meth:`record` or from a function.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    @property
+    def run(self) -> str:
+        """Id of the run."""
+        return self._instance.run
+
+    def call(self, function: Any, value: Any = None) -> Awaitable[Any]:
+        """Calls a function of the app with a value and gives what it returns.
+
+        The call is made at once; awaiting it waits for its end. Raises :class:`CallFailed` when the function is out of
+        attempts. Cancelling what is awaited stops the function.
+        """
+        return self._instance.wait_for(f"call {self._instance.name_of(function)}", value)
+
+    async def map(self, function: Any, values: Iterable[Any], concurrency: int | None = None) -> list[Any]:
+        """Calls a function with each value, and gives the results in the order of the values.
+
+        :param concurrency: most calls at once; no limit by default. When one fails the others are stopped.
+        """
+        values = list(values)
+        if concurrency is None or concurrency >= len(values):
+            return await self.gather(*(self.call(function, value) for value in values))
+        results: list[Any] = [None] * len(values)
+        left = iter(enumerate(values))
+
+        async def work() -> None:
+            for index, value in left:
+                results[index] = await self.call(function, value)
+
+        await self.gather(*(work() for _ in range(max(1, concurrency))))
+        return results
+
+    async def gather(self, *awaitables: Awaitable[Any]) -> list[Any]:
+        """Waits for all and gives their results in order. When one fails the others are cancelled."""
+        futures = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+        try:
+            return list(await asyncio.gather(*futures))
+        except BaseException:
+            await _cancel(futures)
+            raise
+
+    async def first(self, *awaitables: Awaitable[Any]) -> Any:
+        """Waits until one is done, cancels the others, and gives what that one came to. Of several that are done at
+        once, the one that was given first counts."""
+        if not awaitables:
+            raise ValueError("first of nothing")
+        futures = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+        try:
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            winner = next(future for future in futures if future.done())
+        finally:
+            await _cancel(futures)
+        return winner.result()
+
+    async def sleep(self, duration: Seconds) -> None:
+        """Waits: seconds or a `timedelta`, up to years."""
+        await self._instance.sleep(_seconds(duration))
+
+    async def wait_event(self, name: str, timeout: Seconds | None = None) -> Any:
+        """The data of the oldest signal of that name that was not taken yet, or of the next one.
+
+        :param timeout: raises `TimeoutError` after so much time.
+        """
+        signal = self._instance.next_signal(name)
+        if timeout is None or signal.done():
+            return await signal
+        timer = self._instance.sleep(_seconds(timeout))
+        await asyncio.wait([signal, timer], return_when=asyncio.FIRST_COMPLETED)
+        if signal.done():
+            timer.cancel()
+            return signal.result()
+        signal.cancel()
+        raise TimeoutError(f"no event {name!r} within {timeout} s")
+
+    def record(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Computes a value once: when the code runs again, it gets that same value without computing it.
+
+        For what differs from one time to the next and takes no time, such as reading a setting. After a crash in this
+        very moment it may be computed twice; what others see belongs into a function.
+        """
+        return self._instance.remember(name, compute)
+
+    def now(self) -> datetime.datetime:
+        """The time, in UTC, at which what the workflow goes on with has happened."""
+        return datetime.datetime.fromtimestamp(self._instance.now_ms / 1000, datetime.timezone.utc)
+
+    def time(self) -> float:
+        """The same as :meth:`now`, in seconds since 1970."""
+        return self._instance.now_ms / 1000
+
+    @property
+    def random(self) -> random.Random:
+        """A generator of random numbers that gives the same ones when the code runs again."""
+        return self._instance.random
+
+    def uuid4(self) -> uuid.UUID:
+        """A random id, the same when the code runs again."""
+        return uuid.UUID(int=self._instance.random.getrandbits(128), version=4)
+
+
+async def _cancel(futures: list[Any]) -> None:
+    left = [future for future in futures if not future.done()]
+    for future in left:
+        future.cancel()
+    if left:
+        await asyncio.wait(left)
+
+
+def _seconds(duration: Seconds) -> float:
+    return duration.total_seconds() if isinstance(duration, datetime.timedelta) else duration
