@@ -8,7 +8,7 @@ mod workflow;
 
 pub use condition::{Condition, EventPattern, From, Watched};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
-pub use workflow::Workflow;
+pub use workflow::{Code as WorkflowCode, States, Workflow};
 
 use crate::node::Position;
 use serde::Deserialize;
@@ -40,16 +40,20 @@ pub struct Definition {
 impl Definition {
     /// The files that workflows name and that nobody has read yet, relative to the app's folder.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        let unread = self.workflows.iter().filter(|(_, workflow)| workflow.asl.is_none());
-        unread.filter_map(|(_, workflow)| workflow.file.as_deref())
+        let states = self.workflows.iter().filter_map(|(_, workflow)| match workflow {
+            Workflow::States(states) => Some(states),
+            Workflow::Code(_) => None,
+        });
+        states.filter(|states| states.asl.is_none()).filter_map(|states| states.file.as_deref())
     }
 
     /// Fills in the texts of files. See [`crate::with_files`] for the JSON form.
     pub fn attach(&mut self, files: &BTreeMap<String, String>) {
         for (_, workflow) in &mut self.workflows {
-            let text = workflow.file.as_ref().and_then(|file| files.get(file));
-            if workflow.asl.is_none() {
-                workflow.asl = text.map(|text| text.as_str().into());
+            let Workflow::States(states) = workflow else { continue };
+            let text = states.file.as_ref().and_then(|file| files.get(file));
+            if states.asl.is_none() {
+                states.asl = text.map(|text| text.as_str().into());
             }
         }
     }

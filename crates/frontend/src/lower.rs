@@ -60,14 +60,11 @@ impl<'a> Lowering<'a> {
         self.check_count("buckets", definition.buckets.len());
         self.check_count("functions", definition.functions.len());
         self.check_count("workflows", definition.workflows.len());
-        Program {
-            app: definition.app.as_str().into(),
-            durability: definition.durability,
-            buckets: self.lower_buckets(),
-            functions: definition.functions.iter().map(|(name, f)| self.function(name, f)).collect(),
-            triggers: self.triggers(),
-            workflows: self.workflows(),
-        }
+        let buckets = self.lower_buckets();
+        let mut functions = definition.functions.iter().map(|(name, f)| self.function(name, f)).collect();
+        let (triggers, workflows) = (self.triggers(), self.workflows(&mut functions));
+        let (app, durability) = (definition.app.as_str().into(), definition.durability);
+        Program { app, durability, buckets, functions, triggers, workflows }
     }
 
     fn lower_buckets(&mut self) -> Vec<Bucket> {

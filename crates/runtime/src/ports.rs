@@ -126,7 +126,7 @@ pub trait Sandboxes<O> {
         program: &Arc<Program>,
         bundle: &Path,
     ) -> Result<(), Problem>;
-    /// Whether a function can only put and get, so that it may run before its cause is durable.
+    /// Whether a function can only put and get, or say what it wants, so that it may run before its cause is durable.
     fn is_pure(&self, program: &Program, function: sluice_types::FunctionIx) -> bool;
     /// Takes an attempt; it may end at once, and then its reports are appended.
     fn start(&mut self, call: Call, objects: &mut O, reports: &mut Vec<Report>);

@@ -43,6 +43,13 @@ impl Base {
     }
 }
 
+impl ClassKind {
+    /// Whether its workers are forked from a zygote.
+    pub fn is_python(&self) -> bool {
+        matches!(self, Self::Python | Self::Workflow(_))
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct App {
     pub program: Arc<Program>,

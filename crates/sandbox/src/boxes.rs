@@ -1,6 +1,6 @@
 //! Which boxes processes run in: program, environment, what they see of the host.
 
-use crate::app::{App, Base, Class, ClassKind};
+use crate::app::{App, Base, Class};
 use crate::limits::{WORKER_NICE, WORKER_PIDS_MAX};
 use crate::options::Options;
 use crate::wire::VERSION;
@@ -86,7 +86,7 @@ pub(crate) fn description(options: &Options, app: &App, classes: &[&Class]) -> i
     let of_class = |class: &&Class| class.functions.clone();
     let functions: Vec<_> = classes.iter().flat_map(of_class).map(|ix| function(app, ix)).collect();
     let buckets: Vec<&str> = app.program.buckets.iter().map(|bucket| &*bucket.name).collect();
-    let is_python = classes.iter().any(|class| class.kind == ClassKind::Python);
+    let is_python = classes.iter().any(|class| class.kind.is_python());
     let bundle = if is_python { bundle_inside(options, app) } else { &app.bundle };
     let description = json!({
         "version": VERSION,
@@ -104,7 +104,9 @@ pub(crate) fn description(options: &Options, app: &App, classes: &[&Class]) -> i
 fn function(app: &App, ix: FunctionIx) -> serde_json::Value {
     let function = &app.program.functions[ix.index()];
     let (module, call) = match &function.runtime {
-        Runtime::Python { module, name } => (module.as_str(), name.as_str()),
+        Runtime::Python { module, name } | Runtime::Workflow { module, name } => {
+            (module.as_str(), name.as_str())
+        }
         _ => ("", ""),
     };
     let into: Vec<u16> = function.into.iter().map(|BucketIx(bucket)| *bucket).collect();
@@ -115,6 +117,7 @@ fn function(app: &App, ix: FunctionIx) -> serde_json::Value {
         "call": call,
         "into": into,
         "streams": streamed(app, function),
+        "workflow": function.takes_turns(),
         "lambda": lambda(function),
     })
 }

@@ -163,7 +163,7 @@ impl Pool {
     ) -> Result<(), Failure> {
         let Class { kind, base, .. } = self.apps[&id].classes[class].clone();
         let zygote = match kind {
-            ClassKind::Python => {
+            ClassKind::Python | ClassKind::Workflow(_) => {
                 let Some(key) = self.apps[&id].zygotes.get(&base).copied() else {
                     return self.start_zygote(id, &base, now).map_err(failure::not_started);
                 };
@@ -234,7 +234,7 @@ impl Pool {
             Err(error) => return Err(io::Error::new(io::ErrorKind::NotFound, error.clone())),
         };
         let app = &self.apps[&id];
-        let shares = |class: &&Class| class.kind == ClassKind::Python && class.base == *base;
+        let shares = |class: &&Class| class.kind.is_python() && class.base == *base;
         let classes: Vec<&Class> = app.classes.iter().filter(shares).collect();
         let description = boxes::description(&self.options, app, &classes)?;
         let spec = boxes::zygote(&self.options, &python, app, base);

@@ -1,6 +1,6 @@
 //! Beginnings and ends of processes, and what happens to the calls in them.
 
-use crate::app::{Base, Class, ClassKind};
+use crate::app::{Base, Class};
 use crate::current::{Current, conclude};
 use crate::failure::{self, End};
 use crate::inbox;
@@ -37,7 +37,7 @@ impl Pool {
     fn warm_zygote(&mut self, key: u32) {
         if let Some(zygote) = self.zygotes.get(&key).filter(|zygote| zygote.is_ready()) {
             let (app, base) = (zygote.app, zygote.base.clone());
-            self.warm(app, |class| class.kind == ClassKind::Python && class.base == base);
+            self.warm(app, |class| class.kind.is_python() && class.base == base);
         }
     }
 
@@ -221,7 +221,7 @@ impl Pool {
     fn zygote_failed(&mut self, key: u32, failure: &Failure) {
         let Some((app, base, output)) = self.bury_zygote(key) else { return };
         let failure = Failure { stack: output, ..failure.clone() };
-        let waits = |_, class: &Class| class.kind == ClassKind::Python && class.base == base;
+        let waits = |_, class: &Class| class.kind.is_python() && class.base == base;
         self.refuse_class(app, waits, &failure);
     }
 

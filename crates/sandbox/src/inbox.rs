@@ -91,6 +91,8 @@ fn failed(body: &[u8]) -> Option<Failure> {
         5 => FailureKind::Limit,
         6 => FailureKind::Unstartable,
         7 => FailureKind::Conflict,
+        8 => FailureKind::Diverged,
+        9 => FailureKind::Cold,
         _ => return None,
     };
     let lens = [reader.u32()?, reader.u32()?, reader.u32()?];

@@ -20,6 +20,8 @@ pub const APP_DOCUMENTS_MAX: usize = 10_000;
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest chain of workflows that call one another and wait.
 pub const WORKFLOW_CALLS_DEEP_MAX: u32 = 100;
+/// Default of the longest time that a workflow's code takes at a time, in milliseconds (10 seconds).
+pub const TURN_MS_DEFAULT: u64 = 10_000;
 /// Longest time that a workflow sleeps at a time, in milliseconds (100 years).
 pub const WORKFLOW_SLEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 /// Largest value that a task hands to a workflow, in bytes of JSON.

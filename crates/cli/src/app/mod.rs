@@ -96,7 +96,9 @@ impl App {
     /// Files that functions name and that must be there.
     fn named_files(&self) -> impl Iterator<Item = (&str, &str)> {
         self.program.functions.iter().filter_map(|function| match &function.runtime {
-            Runtime::Python { module, .. } | Runtime::Wasm { module, .. } => {
+            Runtime::Python { module, .. }
+            | Runtime::Workflow { module, .. }
+            | Runtime::Wasm { module, .. } => {
                 Some((&*function.name, &**module))
             }
             Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } => None,

@@ -56,6 +56,11 @@ impl Run {
         self.sealed
     }
 
+    /// What its chance follows from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Which life of an express run this is.
     pub fn incarnation(&self) -> u32 {
         self.incarnation

@@ -1,13 +1,24 @@
 //! Workflows: where their steps are written.
 
+use super::quantity::Millis;
 use crate::node::{Node, Value};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// A state machine in the Amazon States Language.
+/// A workflow, as it is written: `{file: F}`, `{asl: {StartAt: …, States: …}}`, `{file: F, asl: TEXT}` with the text of
+/// the file, as it is sent to servers, or `{code: FILE.py:FUNCTION}`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
-pub struct Workflow {
+pub enum Workflow {
+    /// A state machine in the Amazon States Language.
+    States(States),
+    /// A Python function that says step by step what is to be done.
+    Code(Code),
+}
+
+/// A state machine in the Amazon States Language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct States {
     /// The file that holds it, relative to the app's folder; `None` for one that stands in the definition itself.
     pub file: Option<String>,
     /// Its text; `None` as long as nobody has read the file.
@@ -16,21 +27,45 @@ pub struct Workflow {
     pub aws_limits: bool,
 }
 
-/// A workflow as it is written: `{file: F}`, `{asl: {StartAt: …, States: …}}`, or `{file: F, asl: TEXT}` with the text
-/// of the file, as it is sent to servers.
+/// A workflow written as code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `FILE.py:NAME`.
+    pub handler: String,
+    /// Longest time of one turn.
+    pub timeout: Option<Millis>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a workflow such as {file: order.asl.json}")]
 struct Written {
     file: Option<String>,
     asl: Option<Node>,
-    #[serde(default)]
-    aws_limits: bool,
+    aws_limits: Option<bool>,
+    code: Option<String>,
+    timeout: Option<Millis>,
 }
 
 impl TryFrom<Written> for Workflow {
     type Error = String;
 
-    fn try_from(Written { file, asl, aws_limits }: Written) -> Result<Self, String> {
+    fn try_from(written: Written) -> Result<Self, String> {
+        let Written { file, asl, aws_limits, code, timeout } = written;
+        let Some(handler) = code else {
+            return match timeout {
+                None => Ok(Self::States(States::of(file, asl, aws_limits.unwrap_or(false))?)),
+                Some(_) => Err("`timeout` belongs to `code`; a state machine has `TimeoutSeconds`".to_owned()),
+            };
+        };
+        match file.is_none() && asl.is_none() && aws_limits.is_none() {
+            true => Ok(Self::Code(Code { handler, timeout })),
+            false => Err("`code` goes neither with `file` nor with `asl`; remove one of them".to_owned()),
+        }
+    }
+}
+
+impl States {
+    fn of(file: Option<String>, asl: Option<Node>, aws_limits: bool) -> Result<Self, String> {
         const FIX: &str = "write `file: FILE.asl.json`, or `asl: {StartAt: STATE, States: {…}}`";
         let asl = match asl.as_ref().map(|node| (node, &node.value)) {
             None if file.is_none() => return Err(format!("this workflow has no steps; {FIX}")),

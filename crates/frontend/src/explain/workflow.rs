@@ -46,7 +46,7 @@ pub(super) struct Explained<'p> {
 /// The workflows of a program.
 pub(super) fn workflows(program: &Program) -> Vec<Explained<'_>> {
     let workflows = program.workflows.iter().filter_map(|workflow| {
-        let Steps::States { definition, .. } = &workflow.steps;
+        let Steps::States { definition, .. } = &workflow.steps else { return None };
         let (machine, _) = Machine::parse(definition).ok()?;
         Some(Explained {
             name: &workflow.name,

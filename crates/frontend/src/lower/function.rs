@@ -68,21 +68,26 @@ impl Lowering<'_> {
     }
 
     fn python(&mut self, path: &str, function: &Function) -> Runtime {
-        const FIX: &str = "write `handler: FILE.py:FUNCTION`, the file relative to the app's folder";
-        let handler = function.handler.as_deref().unwrap_or("");
+        let (module, name) = self.handler(&format!("{path}.handler"), "handler", function.handler.as_deref());
+        Runtime::Python { module, name }
+    }
+
+    /// File and name of a Python function, written `FILE.py:NAME` under `key`.
+    pub(super) fn handler(&mut self, path: &str, key: &str, given: Option<&str>) -> (String, String) {
+        let fix = format!("write `{key}: FILE.py:FUNCTION`, the file relative to the app's folder");
+        let handler = given.unwrap_or("");
         let (module, name) = handler.rsplit_once(':').unwrap_or((handler, ""));
         let is_name = name.split('.').all(|part| {
             part.starts_with(|c: char| c.is_alphabetic() || c == '_')
                 && part.chars().all(|c| c.is_alphanumeric() || c == '_')
         });
-        let path = format!("{path}.handler");
-        if function.handler.is_none() {
-            self.require(false, &path, || "a python function needs a handler".to_owned(), FIX);
+        if given.is_none() {
+            self.require(false, path, || "a python function needs a handler".to_owned(), &fix);
         } else {
             let holds = is_name && module.ends_with(".py") && is_bundle_path(module);
-            self.require(holds, &path, || format!("`{handler}` is not a handler"), FIX);
+            self.require(holds, path, || format!("`{handler}` is not a handler"), &fix);
         }
-        Runtime::Python { module: module.to_owned(), name: name.to_owned() }
+        (module.to_owned(), name.to_owned())
     }
 
     fn command(&mut self, path: &str, function: &Function) -> Vec<String> {

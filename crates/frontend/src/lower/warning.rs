@@ -51,7 +51,11 @@ impl Started {
         });
         let mut started = Self { functions: invoked.collect(), maybe_any: false };
         for workflow in &program.workflows {
-            let Steps::States { definition, .. } = &workflow.steps;
+            let Steps::States { definition, .. } = &workflow.steps else {
+                // What code calls is known when it runs.
+                started.maybe_any = true;
+                continue;
+            };
             let Ok((machine, _)) = Machine::parse(definition) else { continue };
             each_state(&machine.body, &mut |state| {
                 let Some(Called { is_lambda: false, name, .. }) = called(state) else { return };

@@ -1,7 +1,7 @@
 //! Workflows: their state machines are checked as AWS checks them, and against the functions of the app.
 
 use super::Lowering;
-use crate::definition::{Definition, Places, Workflow};
+use crate::definition::{Definition, Places, States, Workflow, WorkflowCode};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::node::Position;
 use crate::states::{Called, called, each_state};
@@ -9,34 +9,66 @@ use sluice_asl::diagnostic::{self as asl, code};
 use sluice_asl::machine::State;
 use sluice_asl::parse::{Spot, field_of_state};
 use sluice_asl::{Machine, Severity as AslSeverity};
-use sluice_types::{Code, Steps, Workflow as Lowered, did_you_mean};
+use sluice_types::{
+    Code, Function, FunctionIx, RetryPolicy, Runtime, Steps, Visibility, Workflow as Lowered, did_you_mean,
+    limits,
+};
 use std::sync::Arc;
 
 impl Lowering<'_> {
-    pub(super) fn workflows(&mut self) -> Vec<Lowered> {
+    /// The workflows; the functions whose calls are turns of theirs go to `functions`.
+    pub(super) fn workflows(&mut self, functions: &mut Vec<Function>) -> Vec<Lowered> {
         let definition = self.definition;
         let mut lowered = Vec::new();
         for (name, workflow) in &definition.workflows {
             let path = format!("workflows.{name}");
             self.check_name(&path, name, "workflow");
-            self.check_file(&path, workflow);
-            let Some(script) = Script::of(definition, name, workflow) else {
-                let message = || "the definition came without the text of this file".to_owned();
-                self.require(false, &format!("{path}.file"), message, "send it in `asl`, beside `file`");
-                continue;
+            let steps = match workflow {
+                Workflow::States(states) => self.states(&path, name, states),
+                Workflow::Code(code) => {
+                    functions.push(self.code(&path, name, code));
+                    Some(Steps::Code { function: FunctionIx(functions.len() as u16 - 1) })
+                }
             };
-            match Machine::parse(script.text) {
-                Ok((machine, _)) => self.check_calls(&script, &machine),
-                Err(faults) => self.findings.extend(faults.iter().map(|fault| script.fault(fault))),
-            }
-            let steps = Steps::States { definition: script.text.clone(), aws_limits: workflow.aws_limits };
-            lowered.push(Lowered { name: name.as_str().into(), steps });
+            lowered.extend(steps.map(|steps| Lowered { name: name.as_str().into(), steps }));
         }
         lowered
     }
 
-    fn check_file(&mut self, path: &str, workflow: &Workflow) {
-        let Some(file) = &workflow.file else { return };
+    /// The function whose calls are the turns of a workflow written as code.
+    fn code(&mut self, path: &str, name: &str, code: &WorkflowCode) -> Function {
+        let message = || format!("there is a function `{name}`, too");
+        self.require(self.functions.find(name).is_none(), path, message, "give one of them another name");
+        let (module, name_inside) = self.handler(&format!("{path}.code"), "code", Some(&code.handler));
+        let runtime = Runtime::Workflow { module, name: name_inside };
+        Function {
+            timeout_ms: code.timeout.map_or(limits::TURN_MS_DEFAULT, |timeout| timeout.0),
+            // What it wants is for the run alone to see, and all at once.
+            visibility: Visibility::Commit,
+            // One worker has everything of it that is warm.
+            concurrency: 1,
+            network: self.definition.network.unwrap_or_default(),
+            retry: RetryPolicy { initial_ms: 500, max_ms: 60_000, ..RetryPolicy::default() },
+            ..Function::new(name, runtime)
+        }
+    }
+
+    fn states(&mut self, path: &str, name: &str, states: &States) -> Option<Steps> {
+        self.check_file(path, states);
+        let Some(script) = Script::of(self.definition, name, states) else {
+            let message = || "the definition came without the text of this file".to_owned();
+            self.require(false, &format!("{path}.file"), message, "send it in `asl`, beside `file`");
+            return None;
+        };
+        match Machine::parse(script.text) {
+            Ok((machine, _)) => self.check_calls(&script, &machine),
+            Err(faults) => self.findings.extend(faults.iter().map(|fault| script.fault(fault))),
+        }
+        Some(Steps::States { definition: script.text.clone(), aws_limits: states.aws_limits })
+    }
+
+    fn check_file(&mut self, path: &str, states: &States) {
+        let Some(file) = &states.file else { return };
         let message = || format!("`{file}` is not a file of the app's folder");
         let fix = "write a path relative to the app's folder, without `..`";
         self.require(super::function::is_bundle_path(file), &format!("{path}.file"), message, fix);
@@ -61,8 +93,10 @@ impl Lowering<'_> {
 
 /// What is doubtful about the workflows of a definition.
 pub(super) fn doubts(definition: &Definition) -> Vec<Diagnostic> {
-    let scripts =
-        definition.workflows.iter().filter_map(|(name, workflow)| Script::of(definition, name, workflow));
+    let scripts = definition.workflows.iter().filter_map(|(name, workflow)| match workflow {
+        Workflow::States(states) => Script::of(definition, name, states),
+        Workflow::Code(_) => None,
+    });
     scripts.flat_map(|script| script.doubts(definition)).collect()
 }
 
@@ -76,10 +110,10 @@ struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    fn of(definition: &'a Definition, name: &str, workflow: &'a Workflow) -> Option<Self> {
+    fn of(definition: &'a Definition, name: &str, states: &'a States) -> Option<Self> {
         Some(Self {
-            text: workflow.asl.as_ref()?,
-            file: workflow.file.as_ref().map(|file| definition.places.beside(file)),
+            text: states.asl.as_ref()?,
+            file: states.file.as_ref().map(|file| definition.places.beside(file)),
             path: format!("workflows.{name}"),
             places: &definition.places,
         })

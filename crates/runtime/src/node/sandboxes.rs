@@ -204,7 +204,8 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
     }
 
     fn is_pure(&self, program: &Program, function: FunctionIx) -> bool {
-        matches!(program.functions[function.index()].runtime, Runtime::Wasm { .. })
+        let runtime = &program.functions[function.index()].runtime;
+        matches!(runtime, Runtime::Wasm { .. } | Runtime::Workflow { .. })
     }
 
     fn start(&mut self, call: Call, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
@@ -214,7 +215,8 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
             Runtime::Python { .. }
             | Runtime::Exec { .. }
             | Runtime::Process { .. }
-            | Runtime::Lambda { .. } => {
+            | Runtime::Lambda { .. }
+            | Runtime::Workflow { .. } => {
                 self.start_process(call, objects, reports);
             }
         }

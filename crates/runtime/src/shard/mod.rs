@@ -31,6 +31,7 @@ mod retention;
 mod saves;
 mod starts;
 mod streams;
+mod turns;
 mod views;
 mod workflows;
 

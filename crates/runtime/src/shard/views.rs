@@ -6,6 +6,7 @@ use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
+use sluice_flow::{Entry, Line, News, Want};
 use sluice_types::calendar::rfc3339;
 use sluice_types::{Code, InvocationId, Problem, RunKey};
 use std::borrow::Cow;
@@ -182,10 +183,50 @@ fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
                 .for_each(|details| details.retain(|name, _| name != "type" && name != "timestamp"));
             return (event.kind.name().into(), details);
         }
+        HistoryKind::Code(line) => return (code_event(line).into(), code_details(line)),
         HistoryKind::RunEnded => {
             let code = run.error().map(|problem| problem.code.to_string());
             ("RunEnded", json!({"status": run.status(), "code": code}))
         }
     };
     (name.into(), details)
+}
+
+/// What happened to the code of a workflow, in a word.
+fn code_event(line: &Line) -> &'static str {
+    match line {
+        Line::Entry(entry) => match entry.news {
+            News::Started => "WorkflowStarted",
+            News::Done(_) => "CommandDone",
+            News::Failed(_) => "CommandFailed",
+            News::Signal(_) => "SignalReceived",
+            News::Cancelled => "CancelRequested",
+        },
+        Line::Command { want, .. } => match want {
+            Want::Call(_) => "CallMade",
+            Want::Sleep(_) => "TimerStarted",
+            Want::Cancel(_) => "CommandCancelled",
+            Want::Record(_) => "ValueRecorded",
+            Want::Return => "WorkflowReturned",
+            Want::Fail => "WorkflowFailed",
+            Want::Stopped => "WorkflowStopped",
+        },
+    }
+}
+
+fn code_details(line: &Line) -> Value {
+    match line {
+        Line::Entry(Entry { news: News::Done(command) | News::Failed(command), .. }) => {
+            json!({"command": command})
+        }
+        Line::Entry(Entry { news: News::Signal(name), .. }) => json!({"name": &**name}),
+        Line::Entry(_) => json!({}),
+        Line::Command { number, want, .. } => match want {
+            Want::Call(function) => json!({"command": number, "function": &**function}),
+            Want::Sleep(ms) => json!({"command": number, "ms": ms}),
+            Want::Cancel(of) => json!({"command": number, "cancelled": of}),
+            Want::Record(name) => json!({"command": number, "name": &**name}),
+            Want::Return | Want::Fail | Want::Stopped => json!({"command": number}),
+        },
+    }
 }

@@ -44,8 +44,11 @@ impl<P: Ports> Shard<P> {
     ) -> Result<Box<WorkflowStart>, Problem> {
         let workflow =
             program.workflow(&request.name).ok_or_else(|| unknown_workflow(program, &request.name))?;
-        let Steps::States { aws_limits, .. } = &program.workflows[workflow.index()].steps;
-        let input = request.input.unwrap_or_else(|| Bytes::from_static(b"{}"));
+        let (aws_limits, nothing) = match &program.workflows[workflow.index()].steps {
+            Steps::States { aws_limits, .. } => (*aws_limits, "{}"),
+            Steps::Code { .. } => (false, "null"),
+        };
+        let input = request.input.unwrap_or_else(|| Bytes::from_static(nothing.as_bytes()));
         Value::parse(&input).map_err(|error| {
             Problem::new(Code::BAD_REQUEST, format!("the input is not JSON: {error}"), "give one JSON value")
         })?;
@@ -62,7 +65,7 @@ impl<P: Ports> Shard<P> {
             start_ms: self.now(),
             seed: crate::ports::World::random(&mut self.world),
             key: run.0,
-            aws_limits: *aws_limits,
+            aws_limits,
             records_history: program.durability == sluice_types::Durability::Durable,
             token_prefix: format!("{}.", run.0).into(),
         };

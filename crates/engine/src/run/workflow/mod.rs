@@ -231,6 +231,12 @@ impl Run {
         self.pending.get(seq).is_some_and(|pending| matches!(pending.part, Some(Part::Task(_))))
     }
 
+    /// Entries that the code of its workflow was told, those of the turn that is out included; `None` for runs of which
+    /// no code says what is to be done.
+    pub fn told(&self) -> Option<u64> {
+        self.code().map(|code| code.execution().told())
+    }
+
     /// Whether a pending invocation is a turn of code.
     pub fn is_turn(&self, seq: u32) -> bool {
         self.pending.get(seq).is_some_and(|pending| pending.part == Some(Part::Turn))

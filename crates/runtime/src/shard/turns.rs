@@ -1,0 +1,80 @@
+//! Turns of workflows whose worker has to be told everything: the journal is read from the run's history.
+
+use super::Shard;
+use crate::ports::{Call, Ports, Sandboxes};
+use sluice_engine::run::lines_of;
+use sluice_engine::{HistoryKind, Run};
+use sluice_flow::Line;
+use sluice_types::invocation::Arguments;
+use sluice_types::{Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Problem, RunKey};
+
+impl<P: Ports> Shard<P> {
+    /// Whether an attempt ended only because its worker does not have the workflow.
+    pub(super) fn is_cold(outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Failed(Failure { kind: FailureKind::Cold, .. }))
+    }
+
+    /// Begins the attempt at a turn again, with everything that the code was told since its start.
+    pub(super) fn tell_everything(&mut self, id: InvocationId, attempt: Attempt) {
+        match self.turn_from_start(id, attempt) {
+            Ok(Some(call)) => {
+                self.sandboxes.start(call, &mut self.objects, &mut self.reports);
+                self.flights.launched(id, attempt);
+            }
+            // The turn is not awaited any more.
+            Ok(None) => {}
+            Err(problem) => {
+                let message = format!("the workflow's journal cannot be read: {}", problem.message);
+                let kind = FailureKind::Crashed;
+                let r#type = problem.code.to_string();
+                let failure = Failure { kind, r#type, message, stack: String::new() };
+                self.completed(id, attempt, Outcome::Failed(failure));
+            }
+        }
+    }
+
+    fn turn_from_start(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
+        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return Ok(None) };
+        let (Some(function), Some(told)) = (run.function_of(id.seq), run.told()) else { return Ok(None) };
+        if !run.is_turn(id.seq) {
+            return Ok(None);
+        }
+        let lines = self.journal(run)?;
+        let arguments = Arguments::List(sluice_flow::journal(lines, told, id.seq, run.seed()));
+        let invocation = Box::new(Invocation { id, attempt, function, arguments, group: None });
+        let (app, version, run_id) = (run.app(), run.version(), run.id().clone());
+        Ok(Some(Call { invocation, app, version, run_id }))
+    }
+
+    /// What the code of a run's workflow was told and wanted, in order.
+    fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
+        if self.express.run(run.key()).is_some() {
+            return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
+        }
+        self.stored_journal(run.key(), run.history_len())
+    }
+
+    fn stored_journal(&self, key: RunKey, last: u64) -> Result<Vec<Line>, Problem> {
+        let (mut lines, mut next) = (Vec::new(), 1);
+        while next <= last {
+            let (first, bytes) = self.chunk_at(key, next)?;
+            let before = next;
+            for (entry, seq) in lines_of(&bytes).zip(first..).filter(|(_, seq)| *seq >= before) {
+                next = seq + 1;
+                lines.extend(line(entry.kind));
+            }
+            if next == before {
+                let run = self.durable.run(key).expect("a viewed run is loaded");
+                return Err(super::views::lost(run, next));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+fn line(kind: HistoryKind) -> Option<Line> {
+    match kind {
+        HistoryKind::Code(line) => Some(*line),
+        _ => None,
+    }
+}
