@@ -207,14 +207,7 @@ impl Execution {
         }
     }
 
-    fn done(
-        &mut self,
-        command: u64,
-        news: News,
-        value: Option<ReturnValue>,
-        now_ms: u64,
-        out: &mut Output,
-    ) {
+    fn done(&mut self, command: u64, news: News, value: Option<ReturnValue>, now_ms: u64, out: &mut Output) {
         if self.waiting.remove(&command).is_some() {
             self.tell(news, value, now_ms, out);
         }

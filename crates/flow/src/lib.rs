@@ -14,5 +14,5 @@ mod journal;
 
 pub use command::{Command, Malformed, Want};
 pub use entry::{Entry, News, head};
-pub use journal::journal;
 pub use execution::{Event, Execution, Line, Output, Request, Status};
+pub use journal::journal;

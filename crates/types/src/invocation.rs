@@ -147,11 +147,9 @@ impl FailureKind {
         match self {
             Self::Raised | Self::Crashed | Self::TimedOut | Self::OutOfMemory | Self::Protocol => true,
             Self::Diverged | Self::Cold => true,
-            Self::Unserialisable
-            | Self::UndeclaredPut
-            | Self::Conflict
-            | Self::Unstartable
-            | Self::Limit => false,
+            Self::Unserialisable | Self::UndeclaredPut | Self::Conflict | Self::Unstartable | Self::Limit => {
+                false
+            }
         }
     }
 }

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext, redirect_stdout
+from io import StringIO
 from typing import Any, Union
 from zlib import crc32
 
@@ -70,24 +72,29 @@ class Instance:
 
     def go_on(self, lines: list[tuple[str, Any]]) -> None:
         """A turn: tells what has happened, one after the other, each until nothing more follows from it."""
-        entries = []
-        for key, value in lines:
-            if key.startswith("= "):
-                self.expected.append((key[2:], value))
-            else:
-                entries.append((key, value))
+        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
+        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
+        old = wanted[-1] if wanted else 0
+        # What it has printed in turns that have ended was shown then.
+        with redirect_stdout(StringIO()) if old else nullcontext():
+            self._enter(line for line in lines[:old] if not line[0].startswith("= "))
+        self._enter(lines[old + 1 :] if old else lines)
+        if self.expected:
+            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
+
+    def _enter(self, entries: Iterable[tuple[str, Any]]) -> None:
         for key, value in entries:
             if self.is_over:
-                break
+                return
             at_ms, _, news = key.partition(" ")
             self.now_ms = int(at_ms)
             self._tell(news, value)
             self.loop.run_ready()
+            if self._diverged is not None:
+                raise self._diverged
             self._finish()
             if self._diverged is not None:
                 raise self._diverged
-        if self.expected:
-            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
 
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")

@@ -21,6 +21,18 @@ _NO_IO = (
 )
 
 
+class Timer(asyncio.TimerHandle):
+    """A callback whose time a command of the workflow waits for."""
+
+    __slots__ = ("timer",)
+
+    def __init__(self, when: float, callback: Any, args: Any, loop: Loop, context: Any, timer: Any) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.timer = timer
+        self._scheduled = True
+        timer.add_done_callback(lambda timer: None if timer.cancelled() else loop.due(self))
+
+
 class Loop(asyncio.AbstractEventLoop):
     """Runs callbacks in the order in which they became ready."""
 
@@ -53,15 +65,14 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        timer = self._instance.sleep(when - self.time())
-        handle._scheduled = True  # type: ignore[attr-defined]
-        handle._timer = timer  # type: ignore[attr-defined]
-        timer.add_done_callback(lambda timer: None if timer.cancelled() else self._ready.append(handle))
-        return handle
+        return Timer(when, callback, args, self, context, self._instance.sleep(when - self.time()))
 
-    def _timer_handle_cancelled(self, handle: Any) -> None:
-        handle._timer.cancel()
+    def _timer_handle_cancelled(self, handle: Timer) -> None:
+        handle.timer.cancel()
+
+    def due(self, handle: Timer) -> None:
+        """The time of a callback has come."""
+        self._ready.append(handle)
 
     def time(self) -> float:
         return self._instance.now_ms / 1000

@@ -98,9 +98,7 @@ impl App {
         self.program.functions.iter().filter_map(|function| match &function.runtime {
             Runtime::Python { module, .. }
             | Runtime::Workflow { module, .. }
-            | Runtime::Wasm { module, .. } => {
-                Some((&*function.name, &**module))
-            }
+            | Runtime::Wasm { module, .. } => Some((&*function.name, &**module)),
             Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } => None,
         })
     }

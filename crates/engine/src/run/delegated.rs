@@ -64,7 +64,10 @@ impl Run {
         let compiled = cx.compiled;
         let declared = |ear: &Ear| &compiled.program.triggers[ear.trigger.index()].condition;
         let ears = compiled.ears(Scope::Run, event.head);
-        if self.is_running() && ears.iter().any(|ear| self.would_match(cx, declared(ear), event)) {
+        let is_signal = event.head.run.is_some() && self.has_code();
+        if self.is_running()
+            && (is_signal || ears.iter().any(|ear| self.would_match(cx, declared(ear), event)))
+        {
             self.delegated.iter_mut().for_each(|delegated| delegated.events.push(Arc::new(event.to_event())));
         }
     }

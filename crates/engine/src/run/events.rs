@@ -23,7 +23,10 @@ impl Run {
         for event in events.iter() {
             match event.head.run.as_ref().is_none_or(|run| *run == self.id) {
                 true if self.is_delegated() => self.keep_event(cx, event),
-                true => drop(self.see(cx, event)),
+                true => {
+                    self.signal(cx, event);
+                    self.see(cx, event);
+                }
                 false => {}
             }
         }
@@ -152,6 +155,7 @@ impl Run {
         });
         self.record(cx, HistoryKind::EventEmitted { r#type: event.r#type.clone() });
         self.send(cx, Outgoing::Event(event.clone()));
+        self.hear_signal(cx, &event.r#type, &event.content_type, event.data.clone());
         if cx.compiled.event_triggers(Scope::Run).is_empty() {
             return;
         }

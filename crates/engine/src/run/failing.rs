@@ -151,7 +151,9 @@ pub(super) fn explain(failure: &Failure) -> (Code, &'static str) {
             "use ctx.now, ctx.random and ctx.record for what differs from one time to the next; after a change of the \
              code, see ctx.patched",
         ),
-        FailureKind::Protocol | FailureKind::Cold => (Code::WORKER_PROTOCOL, "use the worker library of this version"),
+        FailureKind::Protocol | FailureKind::Cold => {
+            (Code::WORKER_PROTOCOL, "use the worker library of this version")
+        }
         FailureKind::Unstartable => {
             (Code::SANDBOX_UNSTARTABLE, "see the cause: the program, module or handler could not be loaded")
         }

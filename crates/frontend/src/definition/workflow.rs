@@ -54,7 +54,9 @@ impl TryFrom<Written> for Workflow {
         let Some(handler) = code else {
             return match timeout {
                 None => Ok(Self::States(States::of(file, asl, aws_limits.unwrap_or(false))?)),
-                Some(_) => Err("`timeout` belongs to `code`; a state machine has `TimeoutSeconds`".to_owned()),
+                Some(_) => {
+                    Err("`timeout` belongs to `code`; a state machine has `TimeoutSeconds`".to_owned())
+                }
             };
         };
         match file.is_none() && asl.is_none() && aws_limits.is_none() {

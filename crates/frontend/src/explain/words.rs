@@ -94,7 +94,9 @@ pub(super) fn action(program: &Program, action: &Action) -> String {
 pub(super) fn runtime(runtime: &Runtime) -> String {
     match runtime {
         Runtime::Python { module, name } => format!("python {module}:{name}"),
-        Runtime::Workflow { module, name } => format!("python {module}:{name}, each call a turn of a workflow"),
+        Runtime::Workflow { module, name } => {
+            format!("python {module}:{name}, each call a turn of a workflow")
+        }
         Runtime::Exec { command } => format!("exec {}", words(command)),
         Runtime::Process { command } => format!("process {}", words(command)),
         Runtime::Lambda { provided: true, .. } => "AWS Lambda function, own runtime".to_owned(),

@@ -34,7 +34,9 @@ impl<P: Ports> Shard<P> {
     }
 
     fn turn_from_start(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
-        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return Ok(None) };
+        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
+            return Ok(None);
+        };
         let (Some(function), Some(told)) = (run.function_of(id.seq), run.told()) else { return Ok(None) };
         if !run.is_turn(id.seq) {
             return Ok(None);

@@ -16,7 +16,7 @@ use sluice_expression::Value;
 use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
 use sluice_types::problem::Cause;
 use sluice_types::{
-    ContentType, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
+    ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -44,7 +44,13 @@ impl Run {
         let input = ReturnValue { content_type: ContentType::Json, payload: Payload::Inline(input) };
         let mut out = Output::default();
         let execution = Execution::start(Some(input), cx.now_ms, &mut out);
-        self.host(Machinery::Code(Code { execution, function, calls: BTreeMap::new(), turn: None, last_turn: None }));
+        self.host(Machinery::Code(Code {
+            execution,
+            function,
+            calls: BTreeMap::new(),
+            turn: None,
+            last_turn: None,
+        }));
         self.follow_code(cx, out);
     }
 
@@ -97,7 +103,9 @@ impl Run {
         name: &Arc<str>,
         value: Option<ReturnValue>,
     ) -> Option<Event> {
-        let Some(function) = cx.program().function(name).filter(|ix| !cx.program().functions[ix.index()].takes_turns()) else {
+        let Some(function) =
+            cx.program().function(name).filter(|ix| !cx.program().functions[ix.index()].takes_turns())
+        else {
             value.iter().for_each(|value| discard(&value.payload, cx.effects));
             let message = format!("the app has no function {name:?}");
             let error = error_json(&failure(FailureKind::Raised, "UnknownFunction", message), name, 0);
@@ -154,6 +162,35 @@ impl Run {
         if let Payload::Stored { .. } = value.payload {
             let object = super::object(Program::INPUT, "journal".into(), value.clone());
             self.objects.push(Slot::new(object, Owner::Firing, None, true));
+        }
+    }
+
+    /// An event is for this run alone: its workflow hears it.
+    pub(in crate::run) fn signal(&mut self, cx: &mut Cx<'_>, event: EventView<'_>) {
+        if event.head.run.is_some() && self.hears_signals() {
+            let event = event.to_event();
+            self.hear_signal(cx, &event.r#type, &event.content_type, event.data);
+        }
+    }
+
+    /// Whether code says what is to be done in this run, and has not ended.
+    pub(in crate::run) fn hears_signals(&self) -> bool {
+        self.is_running() && self.code().is_some_and(|code| *code.execution.status() == Standing::Running)
+    }
+
+    /// The workflow hears an event: its type is the signal's name, its data comes with it.
+    pub(in crate::run) fn hear_signal(
+        &mut self,
+        cx: &mut Cx<'_>,
+        name: &Arc<str>,
+        content_type: &ContentType,
+        data: Bytes,
+    ) {
+        if self.hears_signals() {
+            let payload = Payload::Inline(data);
+            let value =
+                (!payload.is_empty()).then(|| ReturnValue { content_type: content_type.clone(), payload });
+            self.step_code(cx, Event::Signal { name: name.clone(), value });
         }
     }
 

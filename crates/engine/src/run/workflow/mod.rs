@@ -179,6 +179,13 @@ impl Run {
         }
     }
 
+    /// Whether it was started with a workflow that is code.
+    pub(super) fn has_code(&self) -> bool {
+        let workflows = &self.program().workflows;
+        let steps = self.workflow.as_deref().map(|start| &workflows[start.workflow.index()].steps);
+        matches!(steps, Some(Steps::Code { .. }))
+    }
+
     fn workflow_name(&self, cx: &Cx<'_>) -> Arc<str> {
         let workflow = self.workflow.as_deref().map(|start| start.workflow);
         workflow.map_or_else(|| "".into(), |ix| cx.program().workflows[ix.index()].name.clone())

@@ -14,9 +14,7 @@ use sluice_asl::execution::{
     Event, Execution, Output, Request, Status as Standing, TaskId, TaskRequest, Work,
 };
 use sluice_expression::Value;
-use sluice_types::{
-    Code, ContentType, Failure, Payload, Problem, ReturnValue, RunKey, Steps,
-};
+use sluice_types::{Code, ContentType, Failure, Payload, Problem, ReturnValue, RunKey, Steps};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 

@@ -1,0 +1,320 @@
+//! Workflows written as code: what they can do, and that crashes change nothing of it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod tool;
+
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tool::server::Server;
+use tool::{Called, Folder};
+
+const HEAD: &str = "
+import asyncio, os, time
+import sluicegate as sg
+
+app = sg.App('flow')
+
+@app.function()
+def double(x):
+    return x.value * 2
+
+@app.function(retries=0)
+def fail(x):
+    raise ValueError(f'no {x.value}')
+
+@app.function()
+def slow(x):
+    time.sleep(30)
+";
+
+fn folder(code: &str) -> Folder {
+    Folder::with(&[("app.py", &format!("{HEAD}{code}"))])
+}
+
+#[track_caller]
+fn run(code: &str, input: &str) -> Called {
+    folder(code).call(&["run", "app.py", "--json", "--input", input])
+}
+
+/// The output of a workflow with this body.
+#[track_caller]
+fn output(body: &str, input: &str) -> Value {
+    let called = run(&workflow(body), input);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    called.json()["outputs"]["flow"].clone()
+}
+
+fn workflow(body: &str) -> String {
+    let body: String = body.trim_matches('\n').lines().map(|line| format!("    {line}\n")).collect();
+    format!("\n@app.workflow\nasync def flow(ctx, input):\n{body}")
+}
+
+#[test]
+fn calls_give_what_functions_return() {
+    let body = "
+a = await ctx.call(double, input)
+b = await ctx.map(double, [1, 2, 3])
+c = await ctx.map(double, range(5), concurrency=2)
+d = await ctx.gather(ctx.call('double', 'x'), ctx.call(double, [1]))
+return [a, b, c, d]
+";
+    assert_eq!(output(body, "21"), json!([42, [2, 4, 6], [0, 2, 4, 6, 8], ["xx", [1, 1]]]));
+}
+
+#[test]
+fn values_of_every_type_come_through() {
+    let code = "
+@app.function()
+def same(x):
+    return x.value
+
+@app.workflow
+async def flow(ctx, input):
+    values = [None, True, 0, 1.5, 'ü', b'\\x00\\xff', [], {'a': [None]}, 'x' * 100_000, b'y' * 300_000]
+    back = await ctx.map(same, values)
+    return [a == b and type(a) == type(b) for a, b in zip(values, back)]
+";
+    let called = run(code, "null");
+    assert_eq!(called.json()["outputs"]["flow"], json!(vec![true; 10]), "{}", called.stderr);
+}
+
+#[test]
+fn a_call_that_fails_raises() {
+    let body = "
+try:
+    await ctx.call(fail, 'way')
+except sg.CallFailed as error:
+    caught = [error.function, error.type, error.message, error.attempts, 'raise ValueError' in error.stack]
+try:
+    await ctx.gather(ctx.call(fail, 1), ctx.call(slow))
+except sg.CallFailed as error:
+    caught.append(error.message)
+try:
+    await ctx.call('nothing')
+except sg.CallFailed as error:
+    caught.append(error.message)
+return caught
+";
+    let expected =
+        json!(["fail", "ValueError", "no way", 1, true, "no 1", "the app has no function \"nothing\""]);
+    assert_eq!(output(body, "null"), expected);
+}
+
+#[test]
+fn a_workflow_that_raises_fails_its_run() {
+    let called = run(&workflow("await ctx.call(double, 1)\nraise KeyError('k')"), "null");
+    assert_eq!(called.exit, 1);
+    let error = &called.json()["error"];
+    assert_eq!((&error["code"], &error["where"]), (&json!("SLU0116"), &json!("workflow flow")));
+    assert_eq!(error["cause"]["type"], "KeyError");
+    assert!(error["cause"]["stack"].as_str().unwrap().contains("app.py"), "{error}");
+}
+
+#[test]
+fn what_is_first_wins_and_the_others_are_cancelled() {
+    let started = Instant::now();
+    let body = "
+first = await ctx.first(ctx.call(slow), ctx.call(double, 4), ctx.sleep(60))
+try:
+    async with asyncio.timeout(0.05) if hasattr(asyncio, 'timeout') else _none():
+        await ctx.call(slow)
+except (TimeoutError, asyncio.TimeoutError):
+    late = True
+return [first, late]
+";
+    assert_eq!(output(body, "null"), json!([8, true]));
+    assert!(started.elapsed() < Duration::from_secs(25), "nobody waits for what is cancelled");
+}
+
+#[test]
+fn time_and_chance_are_the_runs_own() {
+    let body = "
+before = ctx.now()
+await ctx.sleep(0.05)
+after = ctx.now()
+return [(after - before).total_seconds() >= 0.05, abs(ctx.time() - time.time()) < 5,
+        str(ctx.uuid4()) != str(ctx.uuid4()), 0 <= ctx.random.random() < 1]
+";
+    assert_eq!(output(body, "null"), json!([true, true, true, true]));
+}
+
+#[test]
+fn a_workflow_does_no_io_through_its_loop() {
+    let body = "
+try:
+    await asyncio.to_thread(print, 'x')
+except RuntimeError as error:
+    return 'let a function do this' in str(error)
+";
+    assert_eq!(output(body, "null"), json!(true));
+}
+
+#[test]
+fn what_is_wrong_with_a_definition_is_told() {
+    let refused = |code: &str| {
+        let called = run(code, "null");
+        assert_eq!(called.exit, 2, "{} {}", called.stdout, called.stderr);
+        called.error(2)["message"].as_str().unwrap().to_owned()
+    };
+    assert!(refused("\n@app.workflow\ndef flow(ctx, input):\n    pass\n").contains("async def"));
+    let twice = "\n@app.workflow(name='double')\nasync def flow(ctx, input):\n    pass\n";
+    assert!(refused(twice).contains("declared twice"));
+}
+
+/// The history's lines of this type.
+fn lines(server: &Server, run: &str, of: &str) -> usize {
+    let history = server.ask("GET", &format!("/v1/runs/{run}/history?limit=10000"), b"").json(200);
+    history["events"].as_array().unwrap().iter().filter(|event| event["type"] == of).count()
+}
+
+fn until(server: &Server, run: &str, of: &str, count: usize) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while lines(server, run, of) < count {
+        assert!(Instant::now() < patience, "{of} never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn ended(server: &Server, run: &str) -> Value {
+    let answer = server.ask("GET", &format!("/v1/runs/{run}?wait=60s"), b"");
+    let run = answer.json(200);
+    assert_ne!(run["status"], "running", "{run}");
+    run
+}
+
+fn start(server: &Server, folder: &Folder, run: &str, input: &Value) {
+    server.call(folder, &["deploy", "app.py"]);
+    let body = json!({"id": run, "workflow": "flow", "input": input}).to_string();
+    server.ask("POST", "/v1/apps/flow/runs", body.as_bytes()).json(202);
+}
+
+#[test]
+fn a_crash_changes_nothing() {
+    let body = "
+seen = [str(ctx.uuid4()), ctx.record('token', lambda: os.urandom(4).hex())]
+total = len(await ctx.call(double, seen[1]))
+for n in range(30):
+    total += await ctx.call(double, n)
+    seen.append(ctx.random.random())
+    await ctx.sleep(0.02)
+return [total, len(set(seen))]
+";
+    let folder = folder(&workflow(body));
+    let mut server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    for crash in 1..=3 {
+        until(&server, "r", "TimerStarted", crash * 7);
+        server.kill();
+        server = Server::start(&folder);
+    }
+    let run = ended(&server, "r");
+    assert_eq!(run["outputs"]["flow"], json!([886, 32]), "{run}");
+    // Every command is in the journal once, whoever ran the code.
+    assert_eq!((lines(&server, "r", "CallMade"), lines(&server, "r", "TimerStarted")), (31, 30));
+    server.stop();
+}
+
+#[test]
+fn signals_wait_until_they_are_taken() {
+    let body = "
+first = await ctx.wait_event('go')
+second = await ctx.wait_event('go', timeout=60)
+try:
+    await ctx.wait_event('stop', timeout=0.05)
+except TimeoutError as error:
+    return [first, second, str(error)]
+";
+    let folder = folder(&workflow(body));
+    let server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    for n in 1..=2 {
+        server.call(&folder, &["event", "go", "--data", &n.to_string(), "--run", "r"]);
+    }
+    assert_eq!(ended(&server, "r")["outputs"]["flow"], json!([1, 2, "no event 'stop' within 0.05 s"]));
+    server.stop();
+}
+
+#[test]
+fn a_cancelled_workflow_cleans_up() {
+    let code = "
+@app.function()
+def undo(x):
+    return x.value
+";
+    let body = "
+try:
+    await ctx.call(slow)
+finally:
+    await ctx.call(undo, 'undone')
+    print('cleaned up')
+";
+    let folder = folder(&format!("{code}{}", workflow(body)));
+    let server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    until(&server, "r", "CallMade", 1);
+    server.call(&folder, &["runs", "cancel", "r"]);
+    assert_eq!(ended(&server, "r")["status"], "cancelled");
+    let logs = server.ask("GET", "/v1/runs/r/logs", b"").json(200).to_string();
+    assert!(logs.contains("cleaned up"), "{logs}");
+    server.stop();
+}
+
+#[test]
+fn code_that_does_something_else_the_second_time_is_caught() {
+    let body = "
+await ctx.call(double, os.urandom(4).hex())
+await ctx.wait_event('go')
+return 'done'
+";
+    let folder = folder(&workflow(body));
+    let server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    until(&server, "r", "CommandDone", 1);
+    server.kill();
+    let server = Server::start(&folder);
+    server.call(&folder, &["event", "go", "--run", "r"]);
+    until(&server, "r", "AttemptFailed", 1);
+    let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200).to_string();
+    let told = "command 1: expected `call double`, the code wants `call double` with another value";
+    assert!(history.contains(told), "{history}");
+    assert_eq!(server.ask("GET", "/v1/runs/r", b"").json(200)["status"], "running");
+    server.stop();
+}
+
+#[test]
+fn code_that_never_ends_its_turn_is_stopped_and_tried_again() {
+    let code = "
+@app.workflow(timeout=0.5)
+async def flow(ctx, input):
+    await ctx.call(double, 1)
+    if not os.path.exists('/tmp/been'):
+        open('/tmp/been', 'w').close()
+        while True:
+            pass
+    return 'went on'
+";
+    let called = run(code, "null");
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    assert_eq!(called.json()["outputs"]["flow"], "went on");
+}
+
+#[test]
+fn an_express_workflow_survives_its_worker() {
+    let code = "
+@app.workflow(timeout=0.5)
+async def flow(ctx, input):
+    total = 0
+    for n in range(5):
+        total += await ctx.call(double, n)
+    if not os.path.exists('/tmp/been'):
+        open('/tmp/been', 'w').close()
+        while True:
+            pass
+    return total
+";
+    let head = HEAD.replace("sg.App('flow')", "sg.App('flow', durability='express')");
+    let folder = Folder::with(&[("app.py", &format!("{head}{code}"))]);
+    let called = folder.call(&["run", "app.py", "--json", "--input", "null"]);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    assert_eq!(called.json()["outputs"]["flow"], 20);
+}
