@@ -162,6 +162,9 @@ pub struct Start {
     pub event: Option<Event>,
     /// Whether those objects are all.
     pub seal: bool,
+    /// The workflow that it runs.
+    #[serde(default)]
+    pub workflow: Option<String>,
 }
 
 /// How far time may go until there is something to call.

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use sluice_engine::Status;
 use sluice_frontend::cel::CelEvaluator;
 use sluice_frontend::{Definition, Diagnostic, lower};
-use sluice_runtime::api::{DeployRequest, ListRequest, NewObject, ObjectView, RunView, StartRequest};
+use sluice_runtime::api::{
+    DeployRequest, ListRequest, NewObject, ObjectView, RunView, StartRequest, WorkflowRequest,
+};
 use sluice_runtime::bundles::Bundles;
 use sluice_runtime::handle::Answer as Sender;
 use sluice_runtime::ports::{Background, Ports, Work};
@@ -172,11 +174,12 @@ impl Rehearsal {
     }
 
     fn start(&mut self, start: Start) -> Result<String, Problem> {
-        let Start { id, objects, event, seal } = start;
+        let Start { id, objects, event, seal, workflow } = start;
+        let workflow = workflow.map(|name| WorkflowRequest { name, input: None, execution: None });
         let objects = objects.into_iter().map(new_object).collect();
         let event = event.map(|event| self.event(event));
         let request =
-            StartRequest { app: self.app.clone(), id, objects, event, workflow: None, version: None, seal };
+            StartRequest { app: self.app.clone(), id, objects, event, workflow, version: None, seal };
         self.ask(|answer| Command::Start(Box::new(request), answer)).map(|started| started.run)
     }
 

@@ -22,6 +22,8 @@ from ._wire import (
     CANCELLED,
     CANCELLED_CALL,
     CODES,
+    COLD,
+    DIVERGED,
     EMIT,
     FAILED,
     FAILURE,
@@ -47,6 +49,8 @@ _KINDS = {
     RAISED: "Raised",
     UNSERIALISABLE: "Unserialisable",
     UNDECLARED_PUT: "UndeclaredPut",
+    DIVERGED: "Diverged",
+    COLD: "Cold",
     OUT_OF_MEMORY: "OutOfMemory",
     LIMIT: "Limit",
 }

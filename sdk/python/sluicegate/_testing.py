@@ -11,6 +11,7 @@ from ._client import ENDED, RunFailed
 from ._load import Function
 from ._rehearsal import Rehearsal
 from ._stage import Stage, wire
+from ._turns import Turns
 from ._values import decode, encode, name_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ class TestApp:
         self._setup = (binary, self._now_ms, seed)
         self._rehearsal: Rehearsal | None = None
         self._stage = Stage(["input", "output", *app.buckets], self._put_by)
-        self._functions = {name: self._load(name) for name, found in app.functions.items() if found.call}
+        self._functions: dict[str, Any] = {
+            name: self._load(name) for name, found in app.functions.items() if found.call
+        }
+        for name, workflow in app.workflows.items():
+            self._functions[name] = Turns(name, workflow.call, app._name_of)  # type: ignore[arg-type]
         self._faults: dict[str, list[Fault]] = {}
         self._calls: dict[str, list[tuple[Any, int]]] = {}
         self._errors: dict[str, BaseException] = {}
@@ -86,6 +91,7 @@ class TestApp:
         id: str | None = None,
         seal: bool = True,
         event: str | Mapping[str, Any] | None = None,
+        workflow: Any = None,
     ) -> TestRun:
         """Starts a run and calls what is due.
 
@@ -94,13 +100,16 @@ class TestApp:
         :param id: an id of your own.
         :param seal: False keeps the run open for :meth:`TestRun.put`, until :meth:`TestRun.seal`.
         :param event: an event that only this run hears: its type, or ``{"type", "data"?, "subject"?, "source"?}``.
+        :param workflow: the workflow that it runs, which gets ``input``: its function or its name. An app that is nothing
+            but one workflow runs that.
         """
         given = [_object(b, key, value) for b, keys in (objects or {}).items() for key, value in keys.items()]
         if input is not None:
             given.append(_object("input", "input", input))
         if event is not None:
             event = _event(**({"type": event} if isinstance(event, str) else event))
-        run = self._ask("start", {"id": id, "objects": given, "event": event, "seal": seal})
+        named = None if workflow is None else self._workflow(workflow)
+        run = self._ask("start", {"id": id, "objects": given, "event": event, "seal": seal, "workflow": named})
         self._play()
         return TestRun(self, run)
 
@@ -152,6 +161,12 @@ class TestApp:
         name = self._name(function)
         self._functions[name] = self._load(name, call)
 
+    def _workflow(self, workflow: Any) -> str:
+        for name, declared in self.app.workflows.items():
+            if workflow in (name, declared, declared.call):
+                return name
+        raise ValueError(f"{self.app!r} has no workflow {workflow!r}; it has {', '.join(self.app.workflows)}")
+
     def _name(self, function: FunctionLike) -> str:
         name = self.app._name_of(function)
         if name not in self.app.functions:
@@ -193,7 +208,8 @@ class TestApp:
                 f"{name!r} is a function of runtime {runtime}, which a test does not call; "
                 f"give it a stand-in: t.stub({name!r}, lambda obj: ...)"
             )
-        self._calls.setdefault(name, []).append((_keys(call["arguments"]), call["attempt"]))
+        if name not in self.app.workflows:
+            self._calls.setdefault(name, []).append((_keys(call["arguments"]), call["attempt"]))
         error = self._fault(name, call)
         if error is not None:
             function = Function(name, _raiser(error), [], self._stage.buckets)

@@ -25,10 +25,10 @@ class Turns:
     shape = TURN
     puts: "dict[str, int]" = {}
 
-    def __init__(self, name: str, call: Callable[..., Any], module: ModuleType) -> None:
+    def __init__(self, name: str, call: Callable[..., Any], name_of: "Callable[[Any], str]") -> None:
         self.name, self.call = name, call
         self.ending_ns = COUNTED_NS_MAX
-        self._apps = apps_of(module)
+        self._name_of = name_of
         self._instances: "OrderedDict[str, Instance]" = OrderedDict()
 
     def turn(self, run: str, records: "list[Any]") -> "list[tuple[str, int, str | None, Any]]":
@@ -59,8 +59,13 @@ class Turns:
     def _drop(self, run: str) -> None:
         self._instances.pop(run).drop()
 
-    def _name_of(self, function: Any) -> str:
-        for app in self._apps:
+
+def namer(module: ModuleType) -> "Callable[[Any], str]":
+    """What finds the name of a function among the apps that a module declares."""
+    apps = apps_of(module)
+
+    def name_of(function: Any) -> str:
+        for app in apps:
             for declared in app.functions.values():
                 if declared is function or declared.call is function or declared.name == function:
                     return str(declared.name)
@@ -68,3 +73,5 @@ class Turns:
             return function
         name = getattr(function, "__name__", repr(function))
         raise ValueError(f"{name!r} is no function of the app; declare it with @app.function()")
+
+    return name_of

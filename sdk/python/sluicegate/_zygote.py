@@ -69,9 +69,9 @@ class Setup:
         try:
             found = find(module, function["call"], function["name"])
             if function["workflow"]:
-                from ._turns import Turns
+                from ._turns import Turns, namer
 
-                self.functions[index] = Turns(function["name"], found, module)
+                self.functions[index] = Turns(function["name"], found, namer(module))
                 return
             into, streams = function["into"], function["streams"]
             self.functions[index] = Function(function["name"], found, into, self.buckets, streams)

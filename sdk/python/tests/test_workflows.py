@@ -1,0 +1,128 @@
+"""Workflows as code, on the stage: time is virtual, everything else is as on a server."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+import unittest
+
+import sdk_path  # noqa: F401
+import sluicegate as sg
+
+app = sg.App("shop")
+emails: list[str] = []
+
+
+@app.function()
+def charge(order):
+    return order.value["amount"]
+
+
+@app.function()
+def remind(name):
+    emails.append(name.value)
+
+
+@app.function(retries=0)
+def refund(amount):
+    return -amount.value
+
+
+@app.workflow
+async def subscription(ctx, input):
+    paid = 0
+    for month in range(12):
+        paid += await ctx.call(charge, {"amount": 10, "month": month})
+        await ctx.sleep(datetime.timedelta(days=30))
+    return {"paid": paid, "days": (ctx.now() - start_of(input)).days}
+
+
+@app.workflow
+async def approval(ctx, input):
+    for attempt in range(3):
+        try:
+            return await ctx.wait_event("approved", timeout=3600)
+        except TimeoutError:
+            await ctx.call(remind, f"reminder {attempt + 1}")
+    return "gave up"
+
+
+@app.workflow
+async def saga(ctx, input):
+    undo = []
+    try:
+        for amount in input:
+            undo.append(await ctx.call(charge, {"amount": amount}))
+    except sg.CallFailed as error:
+        for amount in reversed(undo):
+            await ctx.call(refund, amount)
+        return {"undone": undo, "because": error.message}
+    return {"charged": undo}
+
+
+@app.workflow
+async def tasks(ctx, input):
+    async def one(n):
+        await asyncio.sleep(n)
+        return n
+
+    running = [asyncio.create_task(one(n)) for n in (3, 1, 2)]
+    done, pending = await asyncio.wait(running, timeout=2.5)
+    for task in pending:
+        task.cancel()
+    results = await asyncio.gather(*running, return_exceptions=True)
+    return [str(result) for result in results]
+
+
+def start_of(input):
+    return datetime.datetime.fromisoformat(input)
+
+
+class Workflows(unittest.TestCase):
+    def run_of(self, t, workflow, input=None):
+        return t.start(workflow=workflow, input=input)
+
+    def test_a_year_passes_in_no_time(self):
+        began = time.monotonic()
+        with app.test() as t:
+            run = self.run_of(t, subscription, t.now.isoformat())
+            self.assertEqual(run.result(), {"paid": 120, "days": 360})
+            self.assertEqual(len(t.calls(charge)), 12)
+        self.assertLess(time.monotonic() - began, 10)
+
+    def test_signals_and_timeouts(self):
+        emails.clear()
+        with app.test() as t:
+            run = self.run_of(t, approval)
+            t.advance(2 * 3600 + 1)
+            self.assertEqual(emails, ["reminder 1", "reminder 2"])
+            t.emit("approved", {"by": "ada"}, run=run.id)
+            self.assertEqual(run.result(), {"by": "ada"})
+            self.assertEqual(self.run_of(t, "approval").result(), "gave up")
+
+    def test_a_saga_undoes_what_was_done(self):
+        with app.test() as t:
+            self.assertEqual(self.run_of(t, saga, [1, 2]).result(), {"charged": [1, 2]})
+            t.fail_when(charge, lambda order: order.value["amount"] == 3, ValueError("no money"))
+            run = self.run_of(t, saga, [1, 2, 3])
+            self.assertEqual(run.result(), {"undone": [1, 2], "because": "no money"})
+            self.assertEqual(len(t.calls(refund)), 2)
+
+    def test_a_failure_is_tried_again_first(self):
+        with app.test() as t:
+            t.fail(charge, times=2)
+            self.assertEqual(self.run_of(t, saga, [7]).result(), {"charged": [7]})
+            self.assertEqual([attempt for _, attempt in t.calls(charge)], [1, 2, 3])
+
+    def test_asyncio_is_durable(self):
+        with app.test() as t:
+            self.assertEqual(self.run_of(t, tasks).result(), ["", "1", "2"])
+
+    def test_a_workflow_that_is_not_there(self):
+        with app.test() as t, self.assertRaisesRegex(ValueError, "no workflow 'nothing'; it has subscription"):
+            t.start(workflow="nothing")
+
+
+if __name__ == "__main__":
+    unittest.main()
