@@ -127,6 +127,47 @@ return [first, late]
 }
 
 #[test]
+fn workflows_run_workflows() {
+    let code = "
+@app.workflow
+async def inner(ctx, input):
+    if input == 0:
+        raise ValueError('too deep')
+    return {'got': await ctx.call(double, input), 'run': ctx.run}
+
+@app.workflow
+async def text(ctx, input):
+    return input
+
+@app.workflow
+async def flow(ctx, input):
+    good = await ctx.gather(*(ctx.call_workflow(inner, n) for n in (1, 2)))
+    try:
+        await ctx.call_workflow(inner, 0)
+    except sg.CallFailed as error:
+        bad = [error.type, error.message]
+    late = await ctx.first(ctx.call_workflow('waits'), ctx.sleep(0.1))
+    try:
+        await ctx.call_workflow('nothing')
+    except sg.CallFailed as error:
+        unknown = error.message
+    return [good, bad, late, await ctx.call_workflow(text, 'ü'), unknown, ctx.run]
+
+@app.workflow
+async def waits(ctx, input):
+    await ctx.wait_event('never')
+";
+    let folder = folder(code);
+    let called = folder.call(&["run", "app.py", "--json", "--start", "flow"]);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    let output = &called.json()["outputs"]["flow"];
+    let run = output[5].as_str().unwrap();
+    let good = json!([{"got": 2, "run": format!("{run}.0")}, {"got": 4, "run": format!("{run}.1")}]);
+    let unknown = "the app has no workflow \"nothing\"";
+    assert_eq!(*output, json!([good, ["ValueError", "too deep"], null, "ü", unknown, run]));
+}
+
+#[test]
 fn time_and_chance_are_the_runs_own() {
     let body = "
 before = ctx.now()

@@ -21,6 +21,8 @@ pub struct Command {
 pub enum Want {
     /// The result of a function of the app, called with the value.
     Call(Arc<str>),
+    /// The output of a workflow of the app, run by itself with the value as its input.
+    Child(Arc<str>),
     /// To be told when this many milliseconds have passed.
     Sleep(u64),
     /// That a command that is not done be forgotten, and be stopped if that is cheap.
@@ -39,6 +41,7 @@ impl fmt::Display for Want {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(function) => write!(f, "call {function}"),
+            Self::Child(workflow) => write!(f, "workflow {workflow}"),
             Self::Sleep(ms) => write!(f, "sleep {ms}"),
             Self::Cancel(command) => write!(f, "cancel {command}"),
             Self::Record(name) => write!(f, "record {name}"),
@@ -82,6 +85,7 @@ fn want(key: &str) -> Option<Want> {
     let (verb, object) = key.split_once(' ').unwrap_or((key, ""));
     Some(match (verb, object) {
         ("call", name) if !name.is_empty() => Want::Call(name.into()),
+        ("workflow", name) if !name.is_empty() => Want::Child(name.into()),
         ("sleep", ms) => Want::Sleep(ms.parse().ok().filter(|ms| *ms <= limits::WORKFLOW_SLEEP_MS_MAX)?),
         ("cancel", command) => Want::Cancel(command.parse().ok()?),
         ("record", name) => Want::Record(name.into()),

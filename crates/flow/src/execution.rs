@@ -107,6 +107,15 @@ pub enum Request {
         /// What it is called with.
         value: Option<ReturnValue>,
     },
+    /// Run a workflow of the app, and tell how it ended.
+    Child {
+        /// Names it in events.
+        command: u64,
+        /// The workflow.
+        workflow: Arc<str>,
+        /// Its input.
+        value: Option<ReturnValue>,
+    },
     /// The end of a call no longer matters; stop it if that is cheap.
     Cancel(u64),
 }
@@ -240,6 +249,10 @@ impl Execution {
             Want::Call(function) => {
                 self.waiting.insert(number, Waiting::Call);
                 out.requests.push(Request::Call { command: number, function, value });
+            }
+            Want::Child(workflow) => {
+                self.waiting.insert(number, Waiting::Call);
+                out.requests.push(Request::Child { command: number, workflow, value });
             }
             Want::Sleep(ms) => {
                 let due_ms = now_ms.saturating_add(ms);

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 from zlib import crc32
 
 from ._failure import stack_of
@@ -20,6 +20,9 @@ from ._loop import Loop
 from ._values import decode, encode
 from ._workflow import CallFailed, WorkflowContext
 from ._wire import BYTES, JSON
+
+if TYPE_CHECKING:
+    from ._turns import Names
 
 
 
@@ -49,8 +52,8 @@ class Instance:
     :param seed: what its chance follows from.
     """
 
-    def __init__(self, call: Callable[..., Any], run: str, name_of: Callable[[Any], str], seed: int) -> None:
-        self.call, self.run, self.name_of = call, run, name_of
+    def __init__(self, call: Callable[..., Any], run: str, names: Names, seed: int) -> None:
+        self.call, self.run, self.names = call, run, names
         self.loop = Loop(self)
         self.random = random.Random(seed)
         self.now_ms = 0

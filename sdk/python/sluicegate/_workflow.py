@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Union
+
+from ._values import Encoded
+from ._wire import JSON
 
 if TYPE_CHECKING:
     from ._instance import Instance
@@ -57,7 +61,15 @@ class WorkflowContext:
         The call is made at once; awaiting it waits for its end. Raises :class:`CallFailed` when the function is out of
         attempts. Cancelling what is awaited stops the function.
         """
-        return self._instance.wait_for(f"call {self._instance.name_of(function)}", value)
+        return self._instance.wait_for(f"call {self._instance.names.function(function)}", value)
+
+    def call_workflow(self, workflow: Any, input: Any = None) -> Awaitable[Any]:
+        """Runs a workflow of the app, a run of its own, and gives its output.
+
+        It starts at once; awaiting it waits for its end. Raises :class:`CallFailed` when it failed or was cancelled.
+        Cancelling what is awaited cancels the run. Its input and its output are JSON or text.
+        """
+        return self._instance.wait_for(f"workflow {self._instance.names.workflow(workflow)}", as_json(input))
 
     async def map(self, function: Any, values: Iterable[Any], concurrency: int | None = None) -> list[Any]:
         """Calls a function with each value, and gives the results in the order of the values.
@@ -143,6 +155,11 @@ class WorkflowContext:
     def uuid4(self) -> uuid.UUID:
         """A random id, the same when the code runs again."""
         return uuid.UUID(int=self._instance.random.getrandbits(128), version=4)
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON, text too."""
+    return Encoded(JSON, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 async def _cancel(futures: list[Any]) -> None:

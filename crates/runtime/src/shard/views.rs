@@ -204,6 +204,7 @@ fn code_event(line: &Line) -> &'static str {
         },
         Line::Command { want, .. } => match want {
             Want::Call(_) => "CallMade",
+            Want::Child(_) => "ChildStarted",
             Want::Sleep(_) => "TimerStarted",
             Want::Cancel(_) => "CommandCancelled",
             Want::Record(_) => "ValueRecorded",
@@ -222,6 +223,7 @@ fn code_details(line: &Line) -> Value {
         Line::Entry(Entry { news: News::Signal(name), .. }) => json!({"name": &**name}),
         Line::Entry(_) => json!({}),
         Line::Command { number, want, .. } => match want {
+            Want::Child(workflow) => json!({"command": number, "workflow": &**workflow}),
             Want::Call(function) => json!({"command": number, "function": &**function}),
             Want::Sleep(ms) => json!({"command": number, "ms": ms}),
             Want::Cancel(of) => json!({"command": number, "cancelled": of}),
