@@ -1,6 +1,6 @@
 //! Runs: starting, watching and listing them.
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::value::Value;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -152,6 +152,24 @@ pub struct Run {
     /// Its functions, in the order of the program.
     #[serde(default)]
     pub functions: Vec<FunctionCounts>,
+    /// Calls of functions and turns of workflows that failed and are tried again, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrying: Vec<Retrying>,
+}
+
+/// A call of a function, or a turn of a workflow, that failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retrying {
+    /// The function or the workflow.
+    pub function: String,
+    /// Its number in the run.
+    pub invocation: u32,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// When the next one is due: RFC 3339, UTC; `null` when it is under way.
+    pub next_attempt_at: Option<String>,
+    /// Why the last one failed.
+    pub error: Cause,
 }
 
 /// Invocations of one function of a run, counted.

@@ -318,7 +318,13 @@ return 'done'
     let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200).to_string();
     let told = "command 1: expected `call double`, the code wants `call double` with another value";
     assert!(history.contains(told), "{history}");
-    assert_eq!(server.ask("GET", "/v1/runs/r", b"").json(200)["status"], "running");
+    // Whoever waits is told what fails, how often it did, and when it is tried again.
+    let run = server.ask("GET", "/v1/runs/r?wait=1s", b"").json(200);
+    let retrying = &run["retrying"][0];
+    assert_eq!((&run["status"], &retrying["function"]), (&json!("running"), &json!("flow")), "{run}");
+    assert_eq!((&retrying["error"]["type"], &retrying["error"]["message"]), (&json!("Diverged"), &json!(told)));
+    assert!(retrying["attempts"].as_u64() >= Some(1) && retrying["next_attempt_at"].is_string(), "{run}");
+    assert!(retrying["error"]["stack"].as_str().unwrap().contains("line"), "{run}");
     server.stop();
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{ChildId, HistoryEvent, HistoryKind, MapRun, Settings};
 use sluice_engine::{Status, Tally};
-use sluice_types::{ContentType, Event, Problem, Program, RunKey, Version};
+use sluice_types::{ContentType, Event, Failure, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -234,10 +234,30 @@ pub struct RunView {
     pub outputs: Vec<ObjectView>,
     /// Why it failed or was cancelled.
     pub error: Option<Problem>,
-    /// Its functions, in the program's order.
+    /// Its functions, in the program's order; those whose calls are turns of workflows are left out.
     pub functions: Vec<FunctionView>,
+    /// Calls and turns that failed and are tried again, the first [`RETRYING_MAX`] of them.
+    pub retrying: Vec<RetryView>,
     /// Its workflow, if it was started with one.
     pub workflow: Option<WorkflowView>,
+}
+
+/// Most calls that a view of a run tells of as failed and tried again.
+pub const RETRYING_MAX: usize = 20;
+
+/// A call, or a turn of a workflow, that failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryView {
+    /// The function or the workflow.
+    pub function: Arc<str>,
+    /// Its number in the run.
+    pub invocation: u32,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// When the next one is due, in milliseconds since the Unix epoch; `None` when it is under way.
+    pub next_ms: Option<u64>,
+    /// Why the last one failed.
+    pub failure: Failure,
 }
 
 /// Which runs to list, newest first.

@@ -122,6 +122,7 @@ fn show_run(run: &Run, json: bool) -> Outcome<()> {
         return show::json(run);
     }
     show::line(&watch::summary(run))?;
+    run.retrying.iter().try_for_each(|retrying| show::line(&format!("  {}", watch::retry(retrying))))?;
     outputs::print(run)
 }
 

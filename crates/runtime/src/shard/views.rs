@@ -1,7 +1,7 @@
 //! Runs and their histories as outsiders see them.
 
 use super::Shard;
-use crate::api::{FunctionView, HistoryView, ObjectView, RunView, WorkflowView};
+use crate::api::{FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView};
 use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
@@ -33,6 +33,7 @@ impl<P: Ports> Shard<P> {
             outputs,
             error: run.error().cloned(),
             functions: self.functions(self.express.run(key).unwrap_or(run)),
+            retrying: retrying(self.express.run(key).unwrap_or(run)),
             workflow: run.workflow().map(|start| WorkflowView {
                 name: run.program().workflows[start.workflow.index()].name.clone(),
                 input: start.input.clone(),
@@ -62,6 +63,11 @@ impl<P: Ports> Shard<P> {
                 false => view.queued += 1,
             }
         }
+        let program = run.program();
+        let is_shown = |view: &FunctionView| {
+            program.function(&view.function).is_none_or(|ix| !program.functions[ix.index()].takes_turns())
+        };
+        views.retain(is_shown);
         views
     }
 
@@ -94,6 +100,20 @@ impl<P: Ports> Shard<P> {
         }
         Ok(lines)
     }
+}
+
+/// What failed and is tried again.
+fn retrying(run: &Run) -> Vec<RetryView> {
+    let failed = run.pending().filter_map(|(seq, pending)| {
+        let failure = (**pending.failure.as_ref()?).clone();
+        let (attempts, next_ms) = match pending.state {
+            PendingState::Waiting { due_ms } => (pending.attempt.0, Some(due_ms)),
+            PendingState::Running => (pending.attempt.0 - 1, None),
+        };
+        let function = run.program().functions[pending.function.index()].name.clone();
+        Some(RetryView { function, invocation: seq, attempts, next_ms, failure })
+    });
+    failed.take(RETRYING_MAX).collect()
 }
 
 pub(super) fn lost(run: &Run, line: u64) -> Problem {
