@@ -322,7 +322,10 @@ return 'done'
     let run = server.ask("GET", "/v1/runs/r?wait=1s", b"").json(200);
     let retrying = &run["retrying"][0];
     assert_eq!((&run["status"], &retrying["function"]), (&json!("running"), &json!("flow")), "{run}");
-    assert_eq!((&retrying["error"]["type"], &retrying["error"]["message"]), (&json!("Diverged"), &json!(told)));
+    assert_eq!(
+        (&retrying["error"]["type"], &retrying["error"]["message"]),
+        (&json!("Diverged"), &json!(told))
+    );
     assert!(retrying["attempts"].as_u64() >= Some(1) && retrying["next_attempt_at"].is_string(), "{run}");
     assert!(retrying["error"]["stack"].as_str().unwrap().contains("line"), "{run}");
     server.stop();

@@ -29,6 +29,8 @@ pub enum Want {
     Cancel(u64),
     /// That the value be remembered: running again, the code must not compute it a second time.
     Record(Arc<str>),
+    /// That it be remembered that the code took the new way at a change of this name.
+    Patch(Arc<str>),
     /// The end: the value is the workflow's output.
     Return,
     /// The end: the code raised what the value tells.
@@ -45,6 +47,7 @@ impl fmt::Display for Want {
             Self::Sleep(ms) => write!(f, "sleep {ms}"),
             Self::Cancel(command) => write!(f, "cancel {command}"),
             Self::Record(name) => write!(f, "record {name}"),
+            Self::Patch(name) => write!(f, "patch {name}"),
             Self::Return => f.write_str("return"),
             Self::Fail => f.write_str("fail"),
             Self::Stopped => f.write_str("stopped"),
@@ -64,7 +67,7 @@ impl Command {
         let want = want(command).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
         let empty = payload.is_empty() && content_type == ContentType::Bytes;
         let value = (!empty).then_some(ReturnValue { content_type, payload });
-        if value.is_some() && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Stopped) {
+        if value.is_some() && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Patch(_) | Want::Stopped) {
             return Err(Malformed(format!("{key:?} comes with a value")));
         }
         Ok(Self { want, value, digest: digest.into() })
@@ -89,6 +92,7 @@ fn want(key: &str) -> Option<Want> {
         ("sleep", ms) => Want::Sleep(ms.parse().ok().filter(|ms| *ms <= limits::WORKFLOW_SLEEP_MS_MAX)?),
         ("cancel", command) => Want::Cancel(command.parse().ok()?),
         ("record", name) => Want::Record(name.into()),
+        ("patch", name) if !name.is_empty() => Want::Patch(name.into()),
         ("return", "") => Want::Return,
         ("fail", "") => Want::Fail,
         ("stopped", "") => Want::Stopped,

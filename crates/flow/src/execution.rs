@@ -260,7 +260,7 @@ impl Execution {
                 self.timers.insert((due_ms, number));
             }
             Want::Cancel(of) => self.forget(of, out),
-            Want::Record(_) => {}
+            Want::Record(_) | Want::Patch(_) => {}
             Want::Return => self.end(Status::Returned(value), out),
             Want::Fail => self.end(Status::Failed(value), out),
             Want::Stopped => self.end(Status::Stopped, out),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Union
@@ -24,6 +24,10 @@ from ._wire import BYTES, JSON
 if TYPE_CHECKING:
     from ._turns import Names
 
+
+
+#: What comes before a command without a value.
+NO_DIGEST = "00000000 "
 
 
 class Diverged(Exception):
@@ -67,6 +71,7 @@ class Instance:
         self._waiting: dict[int, Future] = {}
         self._signals: dict[str, deque[Any]] = {}
         self._listeners: dict[str, deque[asyncio.Future[Any]]] = {}
+        self._changes: dict[str, bool] = {}
         self._main: asyncio.Task[Any] | None = None
         self._diverged: Diverged | None = None
         #: Whether it has ended; whether this worker no longer runs it.
@@ -75,29 +80,30 @@ class Instance:
 
     def go_on(self, lines: list[tuple[str, Any]]) -> None:
         """A turn: tells what has happened, one after the other, each until nothing more follows from it."""
-        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
-        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
-        old = wanted[-1] if wanted else 0
-        # What it has printed in turns that have ended was shown then.
-        with redirect_stdout(StringIO()) if old else nullcontext():
-            self._enter(line for line in lines[:old] if not line[0].startswith("= "))
-        self._enter(lines[old + 1 :] if old else lines)
-        if self.expected:
-            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
-
-    def _enter(self, entries: Iterable[tuple[str, Any]]) -> None:
-        for key, value in entries:
+        for key, value in lines:
             if self.is_over:
                 return
             at_ms, _, news = key.partition(" ")
             self.now_ms = int(at_ms)
             self._tell(news, value)
             self.loop.run_ready()
+            main = self._main
+            if main is not None and main.done() and self._diverged is None:
+                self._finish(main)
             if self._diverged is not None:
                 raise self._diverged
-            self._finish()
-            if self._diverged is not None:
-                raise self._diverged
+
+    def begin(self, lines: list[tuple[str, Any]]) -> None:
+        """The first turn of an instance: the journal, which may hold what was wanted before."""
+        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
+        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
+        old = wanted[-1] if wanted else 0
+        # What it has printed in turns that have ended was shown then.
+        with redirect_stdout(StringIO()) if old else nullcontext():
+            self.go_on([line for line in lines[:old] if not line[0].startswith("= ")])
+        self.go_on(lines[old + 1 :] if old else lines)
+        if self.expected:
+            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
 
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")
@@ -128,10 +134,7 @@ class Instance:
                 return
         self._signals.setdefault(name, deque()).append(value)
 
-    def _finish(self) -> None:
-        main = self._main
-        if main is None or not main.done():
-            return
+    def _finish(self, main: asyncio.Task[Any]) -> None:
         self.is_over = True
         if main.cancelled():
             if self._is_cancelled:
@@ -153,8 +156,12 @@ class Instance:
         """Adds a command and gives its number; one that was wanted before is only compared."""
         if self.is_gone or self._diverged is not None:
             raise asyncio.CancelledError("this worker no longer runs the workflow")
-        code, data, other = (BYTES, b"", None) if value is None else encode(value)
-        key = f"{crc32(data):08x} {key}"
+        if value is None:
+            code, data, other = BYTES, b"", None
+            key = NO_DIGEST + key
+        else:
+            code, data, other = encode(value)
+            key = f"{crc32(data):08x} {key}"
         number = self._number
         if self.expected:
             expected = self.expected.popleft()[0]
@@ -194,6 +201,17 @@ class Instance:
         self._want(f"record {name}", value)
         return value
 
+    def takes_change(self, name: str) -> bool:
+        """Whether the code goes the new way at a change: unless it went past it before the change was made."""
+        taken = self._changes.get(name)
+        if taken is None:
+            command = f"{NO_DIGEST}patch {name}"
+            taken = not self.expected or self.expected[0][0] == command
+            if taken:
+                self._want(f"patch {name}")
+            self._changes[name] = taken
+        return taken
+
     def next_signal(self, name: str) -> asyncio.Future[Any]:
         """The oldest signal of that name which nobody has taken."""
         future = self.loop.create_future()
@@ -217,9 +235,10 @@ class Instance:
 
 def value_of(record: Any) -> Any:
     """What comes with a record, with bytes of its own: it is looked at long after the call."""
-    if not record.size:
-        return None
-    code = record._fields()[2]
+    fields = record._fields()
+    if not fields[11]:
+        return None if fields[2] == BYTES else record.value
+    code = fields[2]
     return decode(bytes(record.data), record.content_type) if code not in (BYTES, JSON) else record.value
 
 

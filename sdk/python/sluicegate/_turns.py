@@ -41,7 +41,11 @@ class Turns:
         self._instances[run] = instance
         self._instances.move_to_end(run)
         try:
-            instance.go_on([(record.key, value_of(record)) for record in records[1:]])
+            lines = [(record.key, value_of(record)) for record in records[1:]]
+            if after == NO_TURN:
+                instance.begin(lines)
+            else:
+                instance.go_on(lines)
         except BaseException as error:
             self._drop(run)
             if isinstance(error, Diverged):

@@ -139,6 +139,14 @@ class WorkflowContext:
         """
         return self._instance.remember(name, compute)
 
+    def patched(self, name: str) -> bool:
+        """Whether the code is to go the new way at a change of that name: True in runs that come there after the change,
+        False in those that had gone on before. It stays what it was first.
+
+        For a change that must reach runs which are under way; others keep the version that they were started with.
+        """
+        return self._instance.takes_change(name)
+
     def now(self) -> datetime.datetime:
         """The time, in UTC, at which what the workflow goes on with has happened."""
         return datetime.datetime.fromtimestamp(self._instance.now_ms / 1000, datetime.timezone.utc)

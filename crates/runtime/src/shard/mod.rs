@@ -56,6 +56,8 @@ pub const RECORD_FORMAT: u8 = 2;
 
 /// Bytes of log files filled in one go while the shard is idle.
 const PREPARE_BYTES: u64 = 256 * 1024;
+/// How long records wait for others to be synced with, if nobody waits for what they caused, in milliseconds.
+const LINGER_MS: u64 = 2;
 
 /// What a shard is told at its start.
 pub struct ShardOptions {
@@ -120,6 +122,8 @@ pub struct Shard<P: Ports> {
     express_failures: BTreeMap<RunKey, Problem>,
     now_ms: u64,
     starved: bool,
+    /// When what was logged is synced although nobody waits for it.
+    linger_ms: Option<u64>,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
@@ -139,7 +143,24 @@ impl<P: Ports> Shard<P> {
         }
         self.take_reports();
         self.fire_timers();
+        if !self.may_linger() {
+            self.commit();
+        }
+    }
+
+    /// Makes durable what was logged, at once.
+    pub fn sync(&mut self) {
         self.commit();
+    }
+
+    /// Whether what was logged may wait for more to be synced with it: nobody waits for what it caused. So the end of a
+    /// call and the turn of the workflow that follows, which runs ahead, are one sync.
+    fn may_linger(&mut self) -> bool {
+        if !self.held.is_empty() || self.stats.refusing || self.log.next_lsn().0 == self.log.durable().0 + 1 {
+            return false;
+        }
+        let now_ms = self.now();
+        *self.linger_ms.get_or_insert(now_ms + LINGER_MS) > now_ms
     }
 
     /// Whether another turn has something to do at once.
@@ -165,7 +186,7 @@ impl<P: Ports> Shard<P> {
         let retention = self.options.retention_ms.map(|_| self.retention.next_deadline());
         let own = [self.cron.next_deadline(), checkpoint, retention.filter(|_| !self.stats.refusing)];
         let saves = self.saves.next_deadline();
-        engines.into_iter().chain(own).chain([saves]).flatten().min()
+        engines.into_iter().chain(own).chain([saves, self.linger_ms]).flatten().min()
     }
 
     /// The state of everything durable that is in memory.
@@ -267,6 +288,7 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
+        self.linger_ms = None;
         // A sync with nothing to write looks whether a full disk has room again.
         if self.stats.refusing || self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;

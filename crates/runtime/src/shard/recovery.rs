@@ -90,6 +90,7 @@ impl<P: Ports> Shard<P> {
             express_failures: Default::default(),
             now_ms,
             starved: false,
+            linger_ms: None,
             failed: None,
             panicked: None,
             stats: Default::default(),

@@ -228,6 +228,7 @@ fn code_event(line: &Line) -> &'static str {
             Want::Sleep(_) => "TimerStarted",
             Want::Cancel(_) => "CommandCancelled",
             Want::Record(_) => "ValueRecorded",
+            Want::Patch(_) => "ChangeTaken",
             Want::Return => "WorkflowReturned",
             Want::Fail => "WorkflowFailed",
             Want::Stopped => "WorkflowStopped",
@@ -247,7 +248,7 @@ fn code_details(line: &Line) -> Value {
             Want::Call(function) => json!({"command": number, "function": &**function}),
             Want::Sleep(ms) => json!({"command": number, "ms": ms}),
             Want::Cancel(of) => json!({"command": number, "cancelled": of}),
-            Want::Record(name) => json!({"command": number, "name": &**name}),
+            Want::Record(name) | Want::Patch(name) => json!({"command": number, "name": &**name}),
             Want::Return | Want::Fail | Want::Stopped => json!({"command": number}),
         },
     }
