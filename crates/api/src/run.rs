@@ -109,6 +109,46 @@ pub struct StartEvent {
     pub data: Option<Value>,
 }
 
+/// Body of `POST /v1/runs/{id}/queries/{name}` and `…/updates/{name}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Names an update: the same again asks nothing new. Made by the server when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What comes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub value: Option<Value>,
+}
+
+/// What the workflow of a run answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// Id of the update; absent of a query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<String>,
+    /// Whether there is an answer.
+    pub status: ReplyStatus,
+    /// The answer, encoded as [`Value`] says.
+    pub result: Option<Box<RawValue>>,
+    /// Its content type.
+    pub result_type: Option<String>,
+    /// What the workflow raised.
+    pub error: Option<Cause>,
+}
+
+/// Whether there is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplyStatus {
+    /// Not yet.
+    Pending,
+    /// Yes.
+    Done,
+    /// The workflow raised, or ended before.
+    Failed,
+}
+
 /// A run in short: answer to a start, seal, cancel or retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {

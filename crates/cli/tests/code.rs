@@ -276,6 +276,57 @@ except TimeoutError as error:
 }
 
 #[test]
+fn workflows_answer_while_they_run_and_afterwards() {
+    let body = "
+items = []
+
+def status(part=None):
+    return {'count': len(items)} if part is None else items[part]
+
+async def add(item):
+    if item == 'bad':
+        raise ValueError('no such thing')
+    items.append(await ctx.call(double, item))
+    return len(items)
+
+ctx.on_query('status', status)
+ctx.on_update('add', add)
+await ctx.wait_event('done')
+return items
+";
+    let folder = folder(&workflow(body));
+    let mut server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    let ask = |server: &Server, what: &str, body: Value| {
+        let path = format!("/v1/runs/r/{what}");
+        server.ask("POST", &path, body.to_string().as_bytes())
+    };
+    let update = ask(&server, "updates/add?wait=60s", json!({"id": "u1", "value": "a"})).json(200);
+    assert_eq!((&update["status"], &update["result"]), (&json!("done"), &json!(1)), "{update}");
+    // The same again is the same update.
+    assert_eq!(ask(&server, "updates/add?wait=60s", json!({"id": "u1", "value": "a"})).json(200), update);
+    let refused = ask(&server, "updates/add?wait=60s", json!({"value": "bad"})).json(200);
+    assert_eq!((&refused["status"], &refused["error"]["message"]), (&json!("failed"), &json!("no such thing")));
+    for _ in 0..2 {
+        assert_eq!(ask(&server, "queries/status", json!({})).json(200)["result"], json!({"count": 1}));
+        assert_eq!(ask(&server, "queries/status", json!({"value": 0})).json(200)["result"], "aa");
+        // The answer is the same when nothing is warm.
+        server.kill();
+        server = Server::start(&folder);
+    }
+    let unknown = ask(&server, "queries/nothing", json!({})).json(404)["error"]["message"].to_string();
+    assert!(unknown.contains("it has status"), "{unknown}");
+    let told = server.call(&folder, &["runs", "update", "r", "add", "--data", "\"b\"", "--id", "u2"]);
+    assert_eq!(told.json()["result"], 2);
+    server.call(&folder, &["runs", "signal", "r", "done"]);
+    assert_eq!(ended(&server, "r")["outputs"]["flow"], json!(["aa", "bb"]));
+    assert_eq!(server.call(&folder, &["runs", "query", "r", "status"]).json()["result"], json!({"count": 2}));
+    let late = ask(&server, "updates/add", json!({})).json(409)["error"]["message"].to_string();
+    assert!(late.contains("no workflow under way"), "{late}");
+    server.stop();
+}
+
+#[test]
 fn a_cancelled_workflow_cleans_up() {
     let code = "
 @app.function()

@@ -31,6 +31,10 @@ pub enum Want {
     Record(Arc<str>),
     /// That it be remembered that the code took the new way at a change of this name.
     Patch(Arc<str>),
+    /// That whoever asked for this update be told the value.
+    Answer(Arc<str>),
+    /// That whoever asked for this update be told the error.
+    Refuse(Arc<str>),
     /// The end: the value is the workflow's output.
     Return,
     /// The end: the code raised what the value tells.
@@ -48,6 +52,8 @@ impl fmt::Display for Want {
             Self::Cancel(command) => write!(f, "cancel {command}"),
             Self::Record(name) => write!(f, "record {name}"),
             Self::Patch(name) => write!(f, "patch {name}"),
+            Self::Answer(update) => write!(f, "answer {update}"),
+            Self::Refuse(update) => write!(f, "refuse {update}"),
             Self::Return => f.write_str("return"),
             Self::Fail => f.write_str("fail"),
             Self::Stopped => f.write_str("stopped"),
@@ -67,7 +73,9 @@ impl Command {
         let want = want(command).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
         let empty = payload.is_empty() && content_type == ContentType::Bytes;
         let value = (!empty).then_some(ReturnValue { content_type, payload });
-        if value.is_some() && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Patch(_) | Want::Stopped) {
+        if value.is_some()
+            && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Patch(_) | Want::Stopped)
+        {
             return Err(Malformed(format!("{key:?} comes with a value")));
         }
         Ok(Self { want, value, digest: digest.into() })
@@ -93,6 +101,8 @@ fn want(key: &str) -> Option<Want> {
         ("cancel", command) => Want::Cancel(command.parse().ok()?),
         ("record", name) => Want::Record(name.into()),
         ("patch", name) if !name.is_empty() => Want::Patch(name.into()),
+        ("answer", update) if !update.is_empty() => Want::Answer(update.into()),
+        ("refuse", update) if !update.is_empty() => Want::Refuse(update.into()),
         ("return", "") => Want::Return,
         ("fail", "") => Want::Fail,
         ("stopped", "") => Want::Stopped,

@@ -260,6 +260,26 @@ pub struct RetryView {
     pub failure: Failure,
 }
 
+/// What comes with a question to the code of a workflow, or its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeValue {
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes; none for nothing.
+    pub bytes: Bytes,
+}
+
+/// What became of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateReply {
+    /// This.
+    Done(Option<CodeValue>),
+    /// The code raised what the value tells, as JSON.
+    Refused(Option<CodeValue>),
+    /// The workflow ended before.
+    Ended,
+}
+
 /// Which runs to list, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct ListRequest {

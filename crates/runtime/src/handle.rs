@@ -3,9 +3,9 @@
 //! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
 
 use crate::api::{
-    ActivityTask, AppView, DeployRequest, DocumentView, DocumentsRequest, EventsReply, HistoryPage,
-    HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView, PutReply, RunView,
-    StartRequest, Started,
+    ActivityTask, AppView, CodeValue, DeployRequest, DocumentView, DocumentsRequest, EventsReply,
+    HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView,
+    PutReply, RunView, StartRequest, Started, UpdateReply,
 };
 use crate::callees::TaskRef;
 use bytes::Bytes;
@@ -104,6 +104,26 @@ pub enum Command {
         event: Event,
         answer: Answer<()>,
     },
+    /// Asks the code of a workflow something that changes nothing.
+    AskCode {
+        run: String,
+        name: String,
+        value: CodeValue,
+        answer: Answer<Option<CodeValue>>,
+    },
+    /// Asks the code of a workflow to do something.
+    Update {
+        run: String,
+        id: String,
+        name: String,
+        value: CodeValue,
+        answer: Answer<()>,
+    },
+    AwaitUpdate {
+        run: String,
+        id: String,
+        answer: Answer<UpdateReply>,
+    },
     WorkflowHistory(HistoryRequest, Answer<HistoryPage>),
     AskForTask {
         activity: String,
@@ -140,6 +160,9 @@ impl Command {
             Self::Report { answer, .. }
             | Self::ReportByToken { answer, .. }
             | Self::ChangeWorkflow { answer, .. } => no(answer, problem),
+            Self::AskCode { answer, .. } => no(answer, problem),
+            Self::Update { answer, .. } => no(answer, problem),
+            Self::AwaitUpdate { answer, .. } => no(answer, problem),
             Self::WorkflowHistory(_, answer) => no(answer, problem),
             Self::AskForTask { answer, .. } => no(answer, problem),
             Self::Documents(_, answer) => no(answer, problem),
@@ -323,6 +346,35 @@ impl NodeHandle {
     pub async fn update_map_run(&self, run: &str, event: Event) -> Result<(), Problem> {
         let run = run.to_owned();
         self.ask(|answer| Command::ChangeWorkflow { run, event, answer }).await
+    }
+
+    /// Asks the code of a run's workflow something that changes nothing.
+    pub async fn ask_code(
+        &self,
+        run: &str,
+        name: &str,
+        value: CodeValue,
+    ) -> Result<Option<CodeValue>, Problem> {
+        let (run, name) = (run.to_owned(), name.to_owned());
+        self.ask(|answer| Command::AskCode { run, name, value, answer }).await
+    }
+
+    /// Asks the code of a run's workflow to do something. The same `id` again asks nothing new. Answers once it is durable.
+    pub async fn update(&self, run: &str, id: &str, name: &str, value: CodeValue) -> Result<(), Problem> {
+        let (run, id, name) = (run.to_owned(), id.to_owned(), name.to_owned());
+        self.ask(|answer| Command::Update { run, id, name, value, answer }).await
+    }
+
+    /// The answer to an update; `None` when patience is over before there is one.
+    pub async fn update_reply(
+        &self,
+        run: &str,
+        id: &str,
+        patience: Duration,
+    ) -> Result<Option<UpdateReply>, Problem> {
+        let (run, id) = (run.to_owned(), id.to_owned());
+        let reply = self.ask(|answer| Command::AwaitUpdate { run, id, answer });
+        tokio::time::timeout(patience, reply).await.ok().transpose()
     }
 
     /// What the workflow of a run did.

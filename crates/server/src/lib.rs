@@ -10,7 +10,8 @@
 
 pub mod cloudevents;
 pub mod limits;
-pub mod routes;
+pub mod questions;
+mod routes;
 pub mod status;
 
 mod apps;

@@ -15,7 +15,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Union
 from zlib import crc32
 
-from ._failure import stack_of
+from ._failure import Reported, stack_of
 from ._loop import Loop
 from ._values import decode, encode
 from ._workflow import CallFailed, WorkflowContext
@@ -72,6 +72,11 @@ class Instance:
         self._signals: dict[str, deque[Any]] = {}
         self._listeners: dict[str, deque[asyncio.Future[Any]]] = {}
         self._changes: dict[str, bool] = {}
+        #: What answers questions and what performs updates, by name; updates that came before there was a handler.
+        self.queries: dict[str, Callable[..., Any]] = {}
+        self.updates: dict[str, Callable[..., Any]] = {}
+        self._early: dict[str, list[tuple[str, Any]]] = {}
+        self._is_asked = False
         self._main: asyncio.Task[Any] | None = None
         self._diverged: Diverged | None = None
         #: Whether it has ended; whether this worker no longer runs it.
@@ -115,6 +120,9 @@ class Instance:
             self._settle(int(rest), lambda future: future.set_exception(CallFailed.of(value)))
         elif verb == "signal":
             self._signal(rest, value)
+        elif verb == "update":
+            id, _, name = rest.partition(" ")
+            self._update(id, name, value)
         elif verb == "cancel":
             self._is_cancelled = True
             if self._main is not None:
@@ -154,6 +162,8 @@ class Instance:
 
     def _want(self, key: str, value: Any = None) -> int:
         """Adds a command and gives its number; one that was wanted before is only compared."""
+        if self._is_asked:
+            raise RuntimeError("a question changes nothing: its handler only reads")
         if self.is_gone or self._diverged is not None:
             raise asyncio.CancelledError("this worker no longer runs the workflow")
         if value is None:
@@ -211,6 +221,42 @@ class Instance:
                 self._want(f"patch {name}")
             self._changes[name] = taken
         return taken
+
+    def answer(self, name: str, value: Any) -> Any:
+        """The answer to a question. It changes nothing."""
+        handler = self.queries.get(name)
+        if handler is None:
+            known = ", ".join(self.queries) or "none"
+            raise Reported("UnknownQuery", f"the workflow has no query {name!r}; it has {known}")
+        self._is_asked = True
+        try:
+            return handler() if value is None else handler(value)
+        finally:
+            self._is_asked = False
+
+    def _update(self, id: str, name: str, value: Any) -> None:
+        handler = self.updates.get(name)
+        if handler is None:
+            self._early.setdefault(name, []).append((id, value))
+            return
+        self.loop.create_task(self._perform(id, handler, value))
+
+    async def _perform(self, id: str, handler: Callable[..., Any], value: Any) -> None:
+        try:
+            result = handler() if value is None else handler(value)
+            if asyncio.iscoroutine(result):
+                result = await result
+            self._want(f"answer {id}", result)
+        except Exception as error:
+            if self._diverged is None:
+                told = {"type": type(error).__name__, "message": str(error), "stack": stack_of(error)}
+                self._want(f"refuse {id}", told)
+
+    def on_update(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has updates of that name handled, those too that came before."""
+        self.updates[name] = handler
+        for id, value in self._early.pop(name, ()):
+            self._update(id, name, value)
 
     def next_signal(self, name: str) -> asyncio.Future[Any]:
         """The oldest signal of that name which nobody has taken."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 from ._failure import Reported, stack_of
@@ -58,6 +60,22 @@ class Turns:
         elif len(self._instances) > INSTANCES_MAX:
             self._drop(next(iter(self._instances)))
         return commands
+
+    def query(self, run: str, records: "list[Any]") -> Any:
+        """Answers a question: by the instance that is kept, or, told the journal, by one for this question alone."""
+        _, after, _, seed = records[0].key.split()
+        kept = self._instances.get(run)
+        if after != NO_TURN:
+            if kept is None or kept.turn != int(after):
+                raise Reported("Cold", "this worker does not run the workflow", "", COLD)
+            return kept.answer(records[-1].key, value_of(records[-1]))
+        instance = Instance(self.call, run, self._names, int(seed))
+        try:
+            with redirect_stdout(StringIO()):
+                instance.begin([(record.key, value_of(record)) for record in records[1:-1]])
+            return instance.answer(records[-1].key, value_of(records[-1]))
+        finally:
+            instance.drop()
 
     def _drop(self, run: str) -> None:
         self._instances.pop(run).drop()

@@ -131,6 +131,23 @@ class WorkflowContext:
         signal.cancel()
         raise TimeoutError(f"no event {name!r} within {timeout} s")
 
+    def on_query(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has questions of that name answered: ``handler()``, or ``handler(value)`` if a value comes with the question.
+
+        Anybody may ask at any time, also when the run has ended: ``Run.query``, ``sluice runs query``. The handler only
+        reads what the workflow knows.
+        """
+        self._instance.queries[name] = handler
+
+    def on_update(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has updates of that name performed: ``handler()``, or ``handler(value)``, which may be ``async`` and do all that a
+        workflow does.
+
+        Whoever asks (``Run.update``, ``sluice runs update``) gets what it returns, or raises. An update is performed
+        once, whatever crashes; one that comes before its handler waits for it.
+        """
+        self._instance.on_update(name, handler)
+
     def record(self, name: str, compute: Callable[[], Any]) -> Any:
         """Computes a value once: when the code runs again, it gets that same value without computing it.
 

@@ -32,6 +32,7 @@ mod saves;
 mod starts;
 mod streams;
 mod turns;
+mod updates;
 mod views;
 mod workflows;
 
@@ -100,6 +101,8 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     saves: saves::Saves,
+    updates: updates::Updates,
+    questions: turns::Questions,
     streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
@@ -378,6 +381,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Workflow { run, .. }
+        | InputKind::Code { run, .. }
         | InputKind::Forget { run } => Some(*run),
         InputKind::Called { from, .. } => Some(from.run),
         InputKind::Output { invocation, .. }

@@ -89,6 +89,8 @@ impl<P: Ports> Shard<P> {
             express_inputs: Default::default(),
             express_failures: Default::default(),
             now_ms,
+            updates: Default::default(),
+            questions: Default::default(),
             starved: false,
             linger_ms: None,
             failed: None,

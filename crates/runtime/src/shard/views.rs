@@ -221,6 +221,7 @@ fn code_event(line: &Line) -> &'static str {
             News::Failed(_) => "CommandFailed",
             News::Signal(_) => "SignalReceived",
             News::Cancelled => "CancelRequested",
+            News::Update { .. } => "UpdateRequested",
         },
         Line::Command { want, .. } => match want {
             Want::Call(_) => "CallMade",
@@ -229,6 +230,8 @@ fn code_event(line: &Line) -> &'static str {
             Want::Cancel(_) => "CommandCancelled",
             Want::Record(_) => "ValueRecorded",
             Want::Patch(_) => "ChangeTaken",
+            Want::Answer(_) => "UpdateDone",
+            Want::Refuse(_) => "UpdateFailed",
             Want::Return => "WorkflowReturned",
             Want::Fail => "WorkflowFailed",
             Want::Stopped => "WorkflowStopped",
@@ -242,6 +245,9 @@ fn code_details(line: &Line) -> Value {
             json!({"command": command})
         }
         Line::Entry(Entry { news: News::Signal(name), .. }) => json!({"name": &**name}),
+        Line::Entry(Entry { news: News::Update { id, name }, .. }) => {
+            json!({"update": &**id, "name": &**name})
+        }
         Line::Entry(_) => json!({}),
         Line::Command { number, want, .. } => match want {
             Want::Child(workflow) => json!({"command": number, "workflow": &**workflow}),
@@ -249,6 +255,7 @@ fn code_details(line: &Line) -> Value {
             Want::Sleep(ms) => json!({"command": number, "ms": ms}),
             Want::Cancel(of) => json!({"command": number, "cancelled": of}),
             Want::Record(name) | Want::Patch(name) => json!({"command": number, "name": &**name}),
+            Want::Answer(update) | Want::Refuse(update) => json!({"command": number, "update": &**update}),
             Want::Return | Want::Fail | Want::Stopped => json!({"command": number}),
         },
     }

@@ -9,14 +9,14 @@ use super::super::put::{discard, failure};
 use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
 use super::{Machinery, Part, json};
 use crate::condition::Items;
-use crate::effect::Reply;
+use crate::effect::{Effect, Reply};
 use crate::input::OutboxId;
 use crate::objects::{Owner, Slot};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{TaskId, TaskRequest, Work};
 use sluice_expression::Value;
-use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
+use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing, Want};
 use sluice_types::problem::Cause;
 use sluice_types::{
     ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
@@ -48,6 +48,10 @@ enum Call {
 }
 
 impl Code {
+    pub(super) fn last_turn(&self) -> Option<u32> {
+        self.last_turn
+    }
+
     pub(super) fn execution(&self) -> &Execution {
         &self.execution
     }
@@ -93,6 +97,9 @@ impl Run {
                         answers.extend(self.make_child(cx, command, workflow, value.as_ref()));
                     }
                     Request::Cancel(command) => self.cancel_made(cx, command),
+                    Request::Answered(update) => {
+                        cx.effects.push(Effect::Answered { run: self.key, update });
+                    }
                 }
             }
             let Some(event) = answers.pop_front() else { break };
@@ -108,7 +115,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
-        let head = sluice_flow::head(after, seq, seed);
+        let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));
     }
@@ -244,8 +251,7 @@ impl Run {
 
     /// What is remembered of commands stays with the run, wherever its bytes are.
     fn keep_values(&mut self, commands: &[Command]) {
-        for command in commands.iter().filter(|command| matches!(command.want, sluice_flow::Want::Record(_)))
-        {
+        for command in commands.iter().filter(|command| is_kept(&command.want)) {
             command.value.iter().for_each(|value| self.keep_value(value));
         }
     }
@@ -256,6 +262,18 @@ impl Run {
             let object = super::object(Program::INPUT, "journal".into(), value.clone());
             self.objects.push(Slot::new(object, Owner::Firing, None, true));
         }
+    }
+
+    /// Somebody tells the code something from outside.
+    pub(crate) fn code_told(&mut self, cx: &mut Cx<'_>, event: Event) -> Reply {
+        if !self.hears_signals() {
+            let message = format!("run {} has no workflow under way that is code", self.id);
+            let fix = "ask while it runs; a state machine takes events and task tokens only";
+            return Reply::Rejected(Box::new(Problem::new(sluice_types::Code::RUN_ENDED, message, fix)));
+        }
+        self.step_code(cx, event);
+        self.settle(cx);
+        Reply::Accepted
     }
 
     /// An event is for this run alone: its workflow hears it.
@@ -406,6 +424,11 @@ impl Run {
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
         }
     }
+}
+
+/// Whether the value of a command stays with the run.
+fn is_kept(want: &Want) -> bool {
+    matches!(want, Want::Record(_) | Want::Answer(_) | Want::Refuse(_) | Want::Fail)
 }
 
 /// What a workflow is told of a failure.

@@ -264,6 +264,17 @@ impl Run {
         self.pending.get(seq).is_some_and(|pending| matches!(pending.part, Some(Part::Task(_))))
     }
 
+    /// The code of its workflow, as far as it got; `None` for runs of which no code says what is to be done, and for express
+    /// runs, which another engine executes.
+    pub fn code_execution(&self) -> Option<&sluice_flow::Execution> {
+        self.code().map(CodeHost::execution)
+    }
+
+    /// The turn of its code that has ended last.
+    pub fn last_turn(&self) -> Option<u32> {
+        self.code().and_then(CodeHost::last_turn)
+    }
+
     /// Entries that the code of its workflow was told, those of the turn that is out included; `None` for runs of which
     /// no code says what is to be done.
     pub fn told(&self) -> Option<u64> {
