@@ -306,7 +306,10 @@ return items
     // The same again is the same update.
     assert_eq!(ask(&server, "updates/add?wait=60s", json!({"id": "u1", "value": "a"})).json(200), update);
     let refused = ask(&server, "updates/add?wait=60s", json!({"value": "bad"})).json(200);
-    assert_eq!((&refused["status"], &refused["error"]["message"]), (&json!("failed"), &json!("no such thing")));
+    assert_eq!(
+        (&refused["status"], &refused["error"]["message"]),
+        (&json!("failed"), &json!("no such thing"))
+    );
     for _ in 0..2 {
         assert_eq!(ask(&server, "queries/status", json!({})).json(200)["result"], json!({"count": 1}));
         assert_eq!(ask(&server, "queries/status", json!({"value": 0})).json(200)["result"], "aa");
@@ -379,6 +382,38 @@ return 'done'
     );
     assert!(retrying["attempts"].as_u64() >= Some(1) && retrying["next_attempt_at"].is_string(), "{run}");
     assert!(retrying["error"]["stack"].as_str().unwrap().contains("line"), "{run}");
+    server.stop();
+}
+
+#[test]
+fn runs_keep_their_version_and_a_deploy_can_be_checked() {
+    let version = |change: &str, output: &str| {
+        let body = format!("{change}\nawait ctx.wait_event('go')\nreturn '{output}'");
+        format!("{HEAD}{}", workflow(&body))
+    };
+    let folder = Folder::with(&[("app.py", &version("await ctx.call(double, 1)", "first"))]);
+    let server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    until(&server, "r", "CommandDone", 1);
+    // Code that does something else is refused, and nothing is deployed.
+    folder.write("app.py", &version("await ctx.call(fail, 1)", "second"));
+    let refused = server.try_call(&folder, &["deploy", "app.py", "--check"]);
+    let error = refused.error(2);
+    let told = "run r of workflow \"flow\" could not go on: command 1: expected `call double`, the code wants `call fail`";
+    assert_eq!((&error["code"], &error["message"]), (&json!("SLU0118"), &json!(told)));
+    assert!(error["cause"]["stack"].as_str().unwrap().contains("await ctx.call(fail, 1)"), "{error}");
+    // Behind a patch it may do what it likes.
+    let patched = "if ctx.patched('new'):\n    await ctx.sleep(0)\nelse:\n    await ctx.call(double, 1)";
+    folder.write("app.py", &version(patched, "second"));
+    assert_eq!(server.call(&folder, &["deploy", "app.py", "--check"]).json()["version"], 2);
+    start(&server, &folder, "s", &json!(null));
+    for run in ["r", "s"] {
+        server.call(&folder, &["runs", "signal", run, "go"]);
+    }
+    // The run that was under way ends on the code that it was started with.
+    assert_eq!(ended(&server, "r")["outputs"]["flow"], "first");
+    assert_eq!(ended(&server, "s")["outputs"]["flow"], "second");
+    assert_eq!((lines(&server, "r", "ChangeTaken"), lines(&server, "s", "ChangeTaken")), (0, 1));
     server.stop();
 }
 

@@ -31,6 +31,13 @@ pub fn journal(
     objects
 }
 
+/// The arguments of a call that tells code a whole journal, to see whether it wants what the journal holds.
+pub fn checked(lines: impl IntoIterator<Item = Line>, told: u64, seed: u64) -> Vec<Object> {
+    let mut objects = journal(lines, told, None, seed);
+    objects[0].key = format!("check - - {seed}").into();
+    objects
+}
+
 fn command(key: Arc<str>, value: Option<ReturnValue>) -> Object {
     let (content_type, payload) = match value {
         Some(ReturnValue { content_type, payload }) => (content_type, payload),

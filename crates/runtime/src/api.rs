@@ -280,6 +280,28 @@ pub enum UpdateReply {
     Ended,
 }
 
+/// What came out when the code of a new version was told what runs were told that are under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Runs that were checked.
+    pub checked: usize,
+    /// Those with which it could not go on.
+    pub found: Vec<Unreplayable>,
+}
+
+/// A run with which new code could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreplayable {
+    /// Its id.
+    pub run: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// The first difference.
+    pub message: String,
+    /// Where in the code.
+    pub stack: String,
+}
+
 /// Which runs to list, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct ListRequest {

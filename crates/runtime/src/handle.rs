@@ -3,9 +3,9 @@
 //! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
 
 use crate::api::{
-    ActivityTask, AppView, CodeValue, DeployRequest, DocumentView, DocumentsRequest, EventsReply,
-    HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView,
-    PutReply, RunView, StartRequest, Started, UpdateReply,
+    ActivityTask, AppView, CheckReport, CodeValue, DeployRequest, DocumentView, DocumentsRequest,
+    EventsReply, HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats,
+    ObjectView, PutReply, RunView, StartRequest, Started, UpdateReply,
 };
 use crate::callees::TaskRef;
 use bytes::Bytes;
@@ -40,6 +40,7 @@ pub enum TokenEvent {
 #[allow(missing_docs, reason = "each is the method of its name on `NodeHandle`")]
 pub enum Command {
     Deploy(Box<DeployRequest>, Answer<AppView>),
+    Check(Box<DeployRequest>, Answer<CheckReport>),
     Apps(Answer<Vec<AppView>>),
     App(String, Answer<(AppView, Arc<Program>, Bytes)>),
     Program {
@@ -144,6 +145,7 @@ impl Command {
         }
         match self {
             Self::Deploy(_, answer) => no(answer, problem),
+            Self::Check(_, answer) => no(answer, problem),
             Self::Apps(answer) => no(answer, problem),
             Self::App(_, answer) => no(answer, problem),
             Self::Program { answer, .. } => no(answer, problem),
@@ -201,6 +203,11 @@ impl NodeHandle {
     /// Deploys a new version of an app; the same program and files again change nothing.
     pub async fn deploy(&self, request: DeployRequest) -> Result<AppView, Problem> {
         self.ask(|answer| Command::Deploy(Box::new(request), answer)).await
+    }
+
+    /// Whether the workflows of a version that is not deployed could go on with the runs that are under way.
+    pub async fn check(&self, request: DeployRequest) -> Result<CheckReport, Problem> {
+        self.ask(|answer| Command::Check(Box::new(request), answer)).await
     }
 
     /// The newest version of every app.

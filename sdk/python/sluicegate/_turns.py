@@ -69,13 +69,26 @@ class Turns:
             if kept is None or kept.turn != int(after):
                 raise Reported("Cold", "this worker does not run the workflow", "", COLD)
             return kept.answer(records[-1].key, value_of(records[-1]))
-        instance = Instance(self.call, run, self._names, int(seed))
+        instance = self._replayed(run, int(seed), records[1:-1])
         try:
-            with redirect_stdout(StringIO()):
-                instance.begin([(record.key, value_of(record)) for record in records[1:-1]])
             return instance.answer(records[-1].key, value_of(records[-1]))
         finally:
             instance.drop()
+
+    def check(self, run: str, records: "list[Any]") -> None:
+        """Whether the code wants what the journal holds."""
+        self._replayed(run, int(records[0].key.split()[3]), records[1:]).drop()
+
+    def _replayed(self, run: str, seed: int, records: "list[Any]") -> Instance:
+        """An instance that was told a journal, in silence."""
+        instance = Instance(self.call, run, self._names, seed)
+        try:
+            with redirect_stdout(StringIO()):
+                instance.begin([(record.key, value_of(record)) for record in records])
+        except Diverged as error:
+            instance.drop()
+            raise Reported("Diverged", str(error), stack_of(error), DIVERGED) from None
+        return instance
 
     def _drop(self, run: str) -> None:
         self._instances.pop(run).drop()

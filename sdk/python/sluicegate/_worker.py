@@ -156,8 +156,11 @@ class Worker:
         """A call that is a turn of a workflow: what it wants is put, all with the end of the call. Or a question to it,
         whose answer is what the call returns."""
         records = _listed(frame, CALL.unpack_from(frame)[5], context, KIND_LIST)
-        if records[0].key.startswith("query "):
+        what = records[0].key.partition(" ")[0]
+        if what == "query":
             return function.query(context.run, records)
+        if what == "check":
+            return function.check(context.run, records)
         for key, code, other, data in function.turn(context.run, records):
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))

@@ -14,6 +14,7 @@ impl<P: Ports> Shard<P> {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Deploy(request, answer) => self.deploy(*request, answer),
+            Command::Check(request, answer) => self.check(*request, answer),
             Command::Start(request, answer) => self.start(*request, answer),
             Command::Retry(run, answer) => self.retry(&run, answer),
             Command::Put { run: Some(run), app, object, answer } => self.put(&run, &app, object, answer),

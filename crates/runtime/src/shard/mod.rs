@@ -14,6 +14,7 @@ mod activities;
 mod answers;
 mod apps;
 mod calls;
+mod check;
 mod checkpoint;
 mod chunks;
 mod commands;
@@ -103,6 +104,7 @@ pub struct Shard<P: Ports> {
     saves: saves::Saves,
     updates: updates::Updates,
     questions: turns::Questions,
+    check: Option<check::Check>,
     streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.

@@ -91,6 +91,7 @@ impl<P: Ports> Shard<P> {
             now_ms,
             updates: Default::default(),
             questions: Default::default(),
+            check: None,
             starved: false,
             linger_ms: None,
             failed: None,

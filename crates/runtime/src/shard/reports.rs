@@ -103,7 +103,7 @@ impl<P: Ports> Shard<P> {
 
     pub(super) fn completed(&mut self, invocation: InvocationId, attempt: Attempt, outcome: Outcome) {
         self.flights.landed(invocation, attempt);
-        if self.is_question(invocation, &outcome) {
+        if self.is_check(invocation, attempt, &outcome) || self.is_question(invocation, &outcome) {
             return;
         }
         if Self::is_cold(&outcome) {

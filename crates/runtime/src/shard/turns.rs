@@ -169,7 +169,7 @@ impl<P: Ports> Shard<P> {
     }
 
     /// What the code of a run's workflow was told and wanted, in order.
-    fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
+    pub(super) fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
         if self.express.run(run.key()).is_some() {
             return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
         }
@@ -202,7 +202,7 @@ fn line(kind: HistoryKind) -> Option<Line> {
 }
 
 /// The function whose calls are turns of a run's workflow.
-fn code_of(run: &Run) -> Option<FunctionIx> {
+pub(super) fn code_of(run: &Run) -> Option<FunctionIx> {
     let workflow = run.workflow()?.workflow;
     match run.program().workflows[workflow.index()].steps {
         Steps::Code { function } => Some(function),
