@@ -10,8 +10,8 @@
 
 pub mod cloudevents;
 pub mod limits;
-pub mod questions;
-mod routes;
+mod questions;
+pub mod routes;
 pub mod status;
 
 mod apps;

@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 /// Those who wait for the answers to updates.
 #[derive(Default)]
-pub(super) struct Updates(FxHashMap<RunKey, Vec<(Arc<str>, Answer<UpdateReply>)>>);
+pub(super) struct Updates(FxHashMap<RunKey, Vec<Waiter>>);
+
+/// The id of an update, and who waits for its answer.
+type Waiter = (Arc<str>, Answer<UpdateReply>);
 
 impl<P: Ports> Shard<P> {
     /// Asks for something. The answer is that this is durable.

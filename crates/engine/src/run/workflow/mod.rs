@@ -34,6 +34,7 @@ pub(super) struct Hosted {
 
 /// What executes a workflow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "it lies in a box of its own already")]
 enum Machinery {
     States(States),
     Code(CodeHost),
