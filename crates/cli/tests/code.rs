@@ -168,6 +168,47 @@ async def waits(ctx, input):
 }
 
 #[test]
+fn a_workflow_starts_triggers_of_its_run() {
+    let code = "
+parts, told = app.bucket('parts'), app.bucket('told')
+
+@app.function(on=parts.each(), into=told)
+def part(x):
+    return x.value + 1
+
+@app.function(on=told.join(of=part))
+def total(xs):
+    return sum(x.value for x in xs)
+
+@app.function(on=sg.event(type='finished'))
+def last(event):
+    return event.data
+
+@app.workflow
+async def flow(ctx, input):
+    for n in range(3):
+        await ctx.put(parts, f'p {n}', n)
+    await ctx.put('parts', 'p 0', 0)
+    refused = []
+    for bucket, value in (('parts', 1), ('nowhere', 1)):
+        try:
+            await ctx.put(bucket, 'p 0', value)
+        except sg.CallFailed as error:
+            refused.append(error.message)
+    await ctx.emit('finished', {'ok': True})
+    return refused
+";
+    let folder = folder(code);
+    let called = folder.call(&["run", "app.py", "--json", "--start", "flow"]);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    let outputs = &called.json()["outputs"];
+    let refused =
+        ["key \"p 0\" of bucket \"parts\" already holds another object", "the app has no bucket \"nowhere\""];
+    assert_eq!((&outputs["total"], &outputs["flow"]), (&json!(6), &json!(refused)));
+    assert!(outputs.as_object().unwrap().values().any(|value| *value == json!({"ok": true})), "{outputs}");
+}
+
+#[test]
 fn time_and_chance_are_the_runs_own() {
     let body = "
 before = ctx.now()

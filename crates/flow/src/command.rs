@@ -23,6 +23,15 @@ pub enum Want {
     Call(Arc<str>),
     /// The output of a workflow of the app, run by itself with the value as its input.
     Child(Arc<str>),
+    /// That the value be an object of the run.
+    Put {
+        /// The bucket.
+        bucket: Arc<str>,
+        /// The key.
+        key: Arc<str>,
+    },
+    /// That an event of this type be emitted, with the value as its data.
+    Emit(Arc<str>),
     /// To be told when this many milliseconds have passed.
     Sleep(u64),
     /// That a command that is not done be forgotten, and be stopped if that is cheap.
@@ -48,6 +57,8 @@ impl fmt::Display for Want {
         match self {
             Self::Call(function) => write!(f, "call {function}"),
             Self::Child(workflow) => write!(f, "workflow {workflow}"),
+            Self::Put { bucket, key } => write!(f, "put {bucket} {key}"),
+            Self::Emit(name) => write!(f, "emit {name}"),
             Self::Sleep(ms) => write!(f, "sleep {ms}"),
             Self::Cancel(command) => write!(f, "cancel {command}"),
             Self::Record(name) => write!(f, "record {name}"),
@@ -97,6 +108,11 @@ fn want(key: &str) -> Option<Want> {
     Some(match (verb, object) {
         ("call", name) if !name.is_empty() => Want::Call(name.into()),
         ("workflow", name) if !name.is_empty() => Want::Child(name.into()),
+        ("put", object) => {
+            let (bucket, key) = object.split_once(' ').filter(|(_, key)| !key.is_empty())?;
+            Want::Put { bucket: bucket.into(), key: key.into() }
+        }
+        ("emit", name) if !name.is_empty() => Want::Emit(name.into()),
         ("sleep", ms) => Want::Sleep(ms.parse().ok().filter(|ms| *ms <= limits::WORKFLOW_SLEEP_MS_MAX)?),
         ("cancel", command) => Want::Cancel(command.parse().ok()?),
         ("record", name) => Want::Record(name.into()),

@@ -127,6 +127,26 @@ pub enum Request {
         /// Its input.
         value: Option<ReturnValue>,
     },
+    /// Put an object into the run, and tell how that went.
+    Put {
+        /// Names it in events.
+        command: u64,
+        /// The bucket.
+        bucket: Arc<str>,
+        /// The key.
+        key: Arc<str>,
+        /// The object.
+        value: Option<ReturnValue>,
+    },
+    /// Emit an event, and tell how that went.
+    Emit {
+        /// Names it in events.
+        command: u64,
+        /// Its type.
+        name: Arc<str>,
+        /// Its data.
+        value: Option<ReturnValue>,
+    },
     /// The end of a call no longer matters; stop it if that is cheap.
     Cancel(u64),
     /// An update has its answer.
@@ -278,6 +298,14 @@ impl Execution {
             Want::Child(workflow) => {
                 self.waiting.insert(number, Waiting::Call);
                 out.requests.push(Request::Child { command: number, workflow, value });
+            }
+            Want::Put { bucket, key } => {
+                self.waiting.insert(number, Waiting::Call);
+                out.requests.push(Request::Put { command: number, bucket, key, value });
+            }
+            Want::Emit(name) => {
+                self.waiting.insert(number, Waiting::Call);
+                out.requests.push(Request::Emit { command: number, name, value });
             }
             Want::Sleep(ms) => {
                 let due_ms = now_ms.saturating_add(ms);

@@ -134,7 +134,12 @@ class Worker:
             elif shape == TURN:
                 result = self._turn(function, frame, context)
             else:
-                argument = Object(frame, CALL.size, context) if kind == KIND_ONE else _argument(frame, context, kind)
+                if kind == KIND_ONE:
+                    argument: Any = Object(frame, CALL.size, context)
+                    if function.takes_value:
+                        argument = argument.value
+                else:
+                    argument = _argument(frame, context, kind)
                 result = function.call(argument) if shape == OBJECT else function.call(argument, context)
             if self.memory.streams:
                 result = self._await_inputs(context, result)

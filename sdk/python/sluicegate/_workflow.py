@@ -131,6 +131,15 @@ class WorkflowContext:
         signal.cancel()
         raise TimeoutError(f"no event {name!r} within {timeout} s")
 
+    def put(self, bucket: Any, key: str, value: Any) -> Awaitable[Any]:
+        """Puts an object into a bucket of the run, where triggers see it. Raises :class:`CallFailed` when the key holds
+        another object."""
+        return self._instance.wait_for(f"put {getattr(bucket, 'bucket_name', bucket)} {key}", value)
+
+    def emit(self, type: str, data: Any = None) -> Awaitable[Any]:
+        """Emits an event: triggers of the app and of the run hear it."""
+        return self._instance.wait_for(f"emit {type}", data)
+
     def on_query(self, name: str, handler: Callable[..., Any]) -> None:
         """Has questions of that name answered: ``handler()``, or ``handler(value)`` if a value comes with the question.
 

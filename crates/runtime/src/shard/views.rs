@@ -226,6 +226,8 @@ fn code_event(line: &Line) -> &'static str {
         Line::Command { want, .. } => match want {
             Want::Call(_) => "CallMade",
             Want::Child(_) => "ChildStarted",
+            Want::Put { .. } => "PutMade",
+            Want::Emit(_) => "EmitMade",
             Want::Sleep(_) => "TimerStarted",
             Want::Cancel(_) => "CommandCancelled",
             Want::Record(_) => "ValueRecorded",
@@ -250,6 +252,10 @@ fn code_details(line: &Line) -> Value {
         }
         Line::Entry(_) => json!({}),
         Line::Command { number, want, .. } => match want {
+            Want::Put { bucket, key } => {
+                json!({"command": number, "bucket": &**bucket, "key": &**key})
+            }
+            Want::Emit(name) => json!({"command": number, "event": &**name}),
             Want::Child(workflow) => json!({"command": number, "workflow": &**workflow}),
             Want::Call(function) => json!({"command": number, "function": &**function}),
             Want::Sleep(ms) => json!({"command": number, "ms": ms}),

@@ -5,13 +5,13 @@
 //! code runs.
 
 use super::super::failing::explain;
-use super::super::put::{discard, failure};
+use super::super::put::{Placed, discard, failure};
 use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
 use super::{Machinery, Part, json};
 use crate::condition::Items;
 use crate::effect::{Effect, Reply};
 use crate::input::OutboxId;
-use crate::objects::{Owner, Slot};
+use crate::objects::{Owner, Present, Slot};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{TaskId, TaskRequest, Work};
@@ -88,6 +88,10 @@ impl Run {
                 self.record(cx, HistoryKind::Code(Box::new(line)));
             }
             for request in out.requests.drain(..) {
+                if !self.is_running() {
+                    // What was asked for before has ended the run.
+                    break;
+                }
                 match request {
                     Request::Turn(entries) => self.take_turn(cx, &entries),
                     Request::Call { command, function, value } => {
@@ -95,6 +99,12 @@ impl Run {
                     }
                     Request::Child { command, workflow, value } => {
                         answers.extend(self.make_child(cx, command, workflow, value.as_ref()));
+                    }
+                    Request::Put { command, bucket, key, value } => {
+                        answers.push_back(self.code_put(cx, command, &bucket, key, value));
+                    }
+                    Request::Emit { command, name, value } => {
+                        answers.push_back(self.code_emit(cx, command, name, value));
                     }
                     Request::Cancel(command) => self.cancel_made(cx, command),
                     Request::Answered(update) => {
@@ -170,6 +180,65 @@ impl Run {
         value.iter().for_each(|value| discard(&value.payload, cx.effects));
         let error = error_json(&failure(FailureKind::Raised, "ChildFailed", refusal), &name, 0);
         Some(Event::Failed { command, error })
+    }
+
+    /// The code puts an object, as a client would: while it is under way the run's inputs are not all there.
+    fn code_put(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: u64,
+        bucket: &Arc<str>,
+        key: Arc<str>,
+        value: Option<ReturnValue>,
+    ) -> Event {
+        let value = value.unwrap_or_else(|| ReturnValue {
+            content_type: ContentType::Bytes,
+            payload: Payload::Inline(Bytes::new()),
+        });
+        let Some(found) = cx.program().bucket(bucket) else {
+            discard(&value.payload, cx.effects);
+            return refused_put(command, bucket, format!("the app has no bucket {bucket:?}"));
+        };
+        let object = super::object(found, key, value);
+        match self.objects.present(Owner::Client, found, &object.key, &object.payload) {
+            Present::Nothing => {
+                let at = self.objects.push(Slot::new(object, Owner::Client, None, true));
+                self.show(cx, Placed::Whole(at));
+                Event::Done { command, value: None }
+            }
+            Present::Same { shares_payload } => {
+                if !shares_payload {
+                    discard(&object.payload, cx.effects);
+                }
+                Event::Done { command, value: None }
+            }
+            Present::Differs | Present::Taken => {
+                discard(&object.payload, cx.effects);
+                let message =
+                    format!("key {:?} of bucket {bucket:?} already holds another object", object.key);
+                refused_put(command, bucket, message)
+            }
+        }
+    }
+
+    fn code_emit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: u64,
+        name: Arc<str>,
+        value: Option<ReturnValue>,
+    ) -> Event {
+        let (content_type, data) = match value {
+            None => (ContentType::Bytes, Bytes::new()),
+            Some(ReturnValue { content_type, payload: Payload::Inline(data) }) => (content_type, data),
+            Some(value) => {
+                discard(&value.payload, cx.effects);
+                let message = "its data is too large for an event; put an object and name its key".to_owned();
+                return refused_put(command, &name, message);
+            }
+        };
+        self.emit(cx, format!("{}/code/{command}", self.id), name, None, content_type, data);
+        Event::Done { command, value: None }
     }
 
     fn note_call(&mut self, command: u64, call: Call) {
@@ -442,6 +511,11 @@ fn error_json(failure: &Failure, function: &Arc<str>, attempts: u32) -> ReturnVa
         ("type", Value::string(failure.r#type.as_str())),
     ];
     json(&Value::fields(fields))
+}
+
+/// What a workflow is told of a put or an event that was refused.
+fn refused_put(command: u64, what: &Arc<str>, message: String) -> Event {
+    Event::Failed { command, error: error_json(&failure(FailureKind::Raised, "Refused", message), what, 0) }
 }
 
 /// What a workflow is told of a child that failed.
