@@ -13,8 +13,10 @@ use sluice_storage::log::Priority;
 use sluice_types::{Code, Lsn, Problem, RunKey, Version, limits};
 use std::sync::Arc;
 
-/// Form of the answer of a workflow of the app that asks: its output as it is.
-const OWN: u8 = 0;
+/// Form of the answer of a workflow of the app that asks: its output as it is. Others are whose names [`Callees`] know.
+///
+/// [`Callees`]: crate::callees::Callees
+const OWN: u8 = u8::MAX;
 
 /// The apps of an engine, by name.
 struct Apps<'a>(&'a Engine);
