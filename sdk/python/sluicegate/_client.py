@@ -14,6 +14,8 @@ from urllib.parse import quote, urlencode
 
 from ._app import App
 from ._bundle import load_bundle
+from ._values import encode, name_of
+from ._wire import JSON, TEXT
 
 #: How long one request waits on the server, in seconds, before it is asked again.
 WAIT_SECONDS = 30.0
@@ -123,11 +125,8 @@ class Client:
         hears it."""
         event: dict[str, Any] = {"specversion": "1.0", "type": type, "source": source, "id": id or str(uuid.uuid4())}
         event.update({k: v for k, v in {"subject": subject, "sluicerun": run}.items() if v is not None})
-        if isinstance(data, (bytes, bytearray, memoryview)):
-            event["data_base64"] = base64.b64encode(data).decode("ascii")
-        elif data is not None:
-            event["datacontenttype"] = "text/plain" if isinstance(data, str) else "application/json"
-            event["data"] = data
+        if data is not None:
+            event.update(_event_data(data))
         headers = {"Content-Type": "application/cloudevents+json"}
         self._bytes("POST", "/events", json.dumps(event).encode(), headers)
         return str(event["id"])
@@ -269,6 +268,14 @@ def to_wire(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"base64": base64.b64encode(value).decode("ascii")}
     return value
+
+
+def _event_data(data: Any) -> dict[str, Any]:
+    code, encoded, other = encode(data)
+    content_type = name_of(code, other or "")
+    if code in (JSON, TEXT):
+        return {"datacontenttype": content_type, "data": data if code == TEXT else json.loads(bytes(encoded))}
+    return {"datacontenttype": content_type, "data_base64": base64.b64encode(encoded).decode("ascii")}
 
 
 def from_wire(value: Any, content_type: str) -> Any:
