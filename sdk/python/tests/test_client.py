@@ -15,6 +15,7 @@ import sdk_path  # noqa: F401  (makes the package importable)
 
 import sluicegate as sg
 from sluicegate import _bundle
+from sluicegate._values import decode
 
 FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "wordcount")
 
@@ -122,10 +123,11 @@ class Talking(unittest.TestCase):
         self.assertEqual(self.client.get("a", "b", "k"), b"\x00")
 
     def test_events_are_structured_cloudevents(self) -> None:
-        self.answers(b"", b"")
+        self.answers(b"", b"", b"")
         self.assertEqual(self.client.emit("t", {"n": 1}, subject="s", id="1", run="r"), "1")
         self.client.emit("t", b"\x00", source="/s")
-        first, second = [body for _, _, body in self.asked()]
+        self.client.emit("t", {"n": b"\x00"})
+        first, second, third = [body for _, _, body in self.asked()]
         self.assertEqual(
             first,
             {
@@ -134,6 +136,7 @@ class Talking(unittest.TestCase):
             },
         )  # fmt: skip
         self.assertEqual((second["data_base64"], second["source"]), ("AA==", "/s"))
+        self.assertEqual(decode(base64.b64decode(third["data_base64"]), third["datacontenttype"]), {"n": b"\x00"})
 
     def test_runs_are_listed_page_by_page(self) -> None:
         self.answers({"runs": [{"run": "1"}, {"run": "2"}], "next": "c"}, {"runs": [{"run": "3"}], "next": None})
