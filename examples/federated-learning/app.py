@@ -78,6 +78,7 @@ def evaluate(weights):
 @app.function()
 def central():
     """What comes of training on all data at once."""
+    # Of the strengths of regularisation that check.py tries, this one is best.
     regression = LogisticRegression(C=10, max_iter=1000, fit_intercept=False)
     return regression.fit(digits.train_images, digits.train_labels).score(digits.test_images, digits.test_labels)
 

@@ -1,5 +1,10 @@
 """The data: scikit-learn's handwritten digits, dealt to clients so that no two have the same mixture."""
 
+import os
+
+# Matrices are small here: threads would only keep one another waiting. NumPy reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split

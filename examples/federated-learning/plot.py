@@ -27,7 +27,7 @@ def svg(accuracy, central):
         lines.append(f'<text x="{x(round):.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle">{round}</text>')
     level = y(central * 100)
     lines.append(f'<path d="M{MARGIN} {level:.1f}H{WIDTH - MARGIN}" stroke="#c33" stroke-dasharray="6 4"/>')
-    lines.append(f'<text x="{WIDTH - MARGIN}" y="{level - 6:.1f}" text-anchor="end" fill="#c33">all data at once</text>')
+    lines.append(f'<text x="{WIDTH - MARGIN}" y="{level - 6:.1f}" text-anchor="end" fill="#c33">all at once</text>')
     points = " ".join(f"{x(round):.1f},{y(value * 100):.1f}" for round, value in enumerate(accuracy, 1))
     lines.append(f'<polyline points="{points}" fill="none" stroke="#26c" stroke-width="2"/>')
     return "\n".join([*lines, "</svg>", ""])

@@ -157,7 +157,7 @@ class _Plan:
         if self.per_round is not None and not 1 <= self.per_round <= len(self.clients):
             raise ValueError(f"per_round is from 1 to the number of clients, {len(self.clients)}, not {self.per_round}")
         if not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold is a fraction of the chosen clients, above 0 and up to 1, not {self.threshold}")
+            raise ValueError(f"threshold is a fraction above 0 and up to 1, not {self.threshold}")
         if self.on_timeout not in ("close", "restart"):
             raise ValueError(f'on_timeout is "close" or "restart", not {self.on_timeout!r}')
 
@@ -230,14 +230,17 @@ class _Attempt:
         self._round.missing = list(self._waiting)
 
     def _returned(self, client: str, call: asyncio.Future[Any]) -> None:
-        error = None if call.cancelled() else call.exception()
-        if call.cancelled() or client not in self._waiting:
+        if call.cancelled():
             return
-        if error is not None:
+        error = call.exception()
+        update = None if error is not None else call.result()
+        if client not in self._waiting:
+            self._round.duplicate.extend([] if update is None else [client])
+        elif error is not None:
             self._round.failed[client] = str(error)
             self._answered(client)
-        elif call.result() is not None or self._plan.reports is None:
-            self._take(client, call.result())
+        elif update is not None or self._plan.reports is None:
+            self._take(client, update)
 
     async def _listen(self, name: str) -> None:
         while True:

@@ -21,7 +21,7 @@ def train(task):
     return {"model": model + int(client[1:])}
 
 
-@app.function(retries=0)
+@app.function()
 def invite(task):
     return None
 
@@ -43,6 +43,15 @@ async def learn(ctx, input):
     async for round in federated.rounds(ctx, 0, CLIENTS, train_, average, **settings):
         reports.append({"model": round.model, **round.report()})
     return reports
+
+
+@app.workflow
+async def learn_until(ctx, wanted):
+    async for round in federated.rounds(ctx, 0, CLIENTS, train, average, count=100, threshold=0.5):
+        await ctx.sleep(3600)
+        if round.model >= wanted:
+            break
+    return [round.number, await ctx.call(average, {"updates": {"": {"model": round.model}}})]
 
 
 def values_of(reports, name):
@@ -93,7 +102,9 @@ class Rounds(unittest.TestCase):
 
     def test_updates_are_rejected_with_a_reason(self):
         with app.test() as t:
-            t.stub(train, lambda task: {"c1": {"model": 99}, "c2": {}, "c3": None}.get(task.value["client"], {"model": 1}))
+            t.stub(
+                train, lambda task: {"c1": {"model": 99}, "c2": {}, "c3": None}.get(task.value["client"], {"model": 1})
+            )
             (report,) = self.learn(t, most=10, threshold=0.7)
             why = {"c1": "not accepted", "c2": "KeyError: 'model'", "c3": "declined"}
             self.assertEqual((report["rejected"], report["closed_by"], report["model"]), (why, "threshold", 1))
@@ -104,6 +115,19 @@ class Rounds(unittest.TestCase):
             reports = self.learn(t, count=3)
             self.assertEqual(values_of(reports, "model"), [4.5, 4.5, 9.0])
             self.assertEqual(len(t.calls(average)), 2)
+
+    def test_the_loop_may_pause_and_end_early(self):
+        with app.test() as t:
+            began = t.now
+            self.assertEqual(t.start(workflow=learn_until, input=5).result(), [3, 6])
+            self.assertEqual((t.now - began).total_seconds(), 3 * 3600)
+            self.assertEqual(len(t.calls(train)), 30)
+
+    def test_learning_can_be_cancelled(self):
+        with app.test() as t:
+            run = t.start(workflow=learn, input={"train": "invite", "reports": "update"})
+            run.cancel()
+            self.assertEqual(run.status, "cancelled")
 
     def test_what_cannot_be_is_refused(self):
         for wrong in ({"threshold": 0}, {"threshold": 1.1}, {"per_round": 11}, {"on_timeout": "panic"}):
@@ -190,6 +214,29 @@ class Reports(unittest.TestCase):
             self.assertEqual((two["model"], two["duplicate"], two["late"]), (6, [], ["c3", "c1"]))
             self.assertEqual(two["stray"], ["c4", "x9", "?", "?", "?", "['c5']"])
 
+    def test_reports_that_come_while_nobody_listens_wait(self):
+        with app.test() as t:
+            t.fail(average)  # and is tried again a little later
+            run = self.begin(t, count=2, threshold=0.2, timeout=3600)
+            for client, round in [("c1", 1), ("c2", 1), ("c1", 2), ("c2", 2), ("c3", 2)]:
+                self.report(t, run, client, round)
+            one, two = run.result(within=60)
+            self.assertEqual((one["accepted"], one["stray"]), (["c1", "c2"], []))
+            self.assertEqual((two["accepted"], two["late"], two["missing"][1]), (["c1", "c2"], ["c3"], "c3"))
+
+    def test_whoever_reports_before_its_function_returns_counts_once(self):
+        with app.test() as t:
+            t.fail(invite, times=2)
+            t.stub(invite, lambda task: {"model": 100} if task.value["client"] == "c0" else None)
+            run = self.begin(t, threshold=0.3, timeout=3600)
+            self.report(t, run, "c0", model=2)
+            self.report(t, run, "c1", model=4)
+            t.advance(60)
+            self.report(t, run, "c2", model=6)
+            (report,) = run.result(within=0)
+            self.assertEqual((report["accepted"], report["model"]), (["c0", "c1", "c2"], 4))
+            self.assertEqual(report["duplicate"], ["c0"])
+
     def test_one_round_may_have_clients_of_both_kinds(self):
         with app.test() as t:
             t.stub(invite, lambda task: {"model": 4} if task.value["client"] in ("c0", "c1") else None)
@@ -197,7 +244,9 @@ class Reports(unittest.TestCase):
             self.report(t, run, "c0", model=100)
             self.report(t, run, "c9", model=10)
             (report,) = run.result(within=0)
-            self.assertEqual((report["accepted"], report["duplicate"], report["model"]), (["c0", "c1", "c9"], ["c0"], 6))
+            self.assertEqual(
+                (report["accepted"], report["duplicate"], report["model"]), (["c0", "c1", "c9"], ["c0"], 6)
+            )
 
 
 class Forgetful(Turns):
