@@ -16,7 +16,7 @@ from ._conditions import any_of as any
 from ._function import Function
 
 if TYPE_CHECKING:
-    from ._client import ApiError, Client, Run, RunFailed
+    from ._client import ApiError, Client, Run, RunFailed, UpdateFailed
     from ._context import Context
     from ._event import Event
     from ._object import Object
@@ -38,6 +38,7 @@ __all__ = [
     "RunFailed",
     "TestApp",
     "TestRun",
+    "UpdateFailed",
     "WorkflowContext",
     "all",
     "any",
@@ -47,7 +48,7 @@ __all__ = [
 
 # Loaded at first use: declaring an app, which every start of a worker does, needs none of it.
 _LAZY = {
-    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed"), "._client"),
+    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed", "UpdateFailed"), "._client"),
     "Context": "._context",
     "Event": "._event",
     "Object": "._object",

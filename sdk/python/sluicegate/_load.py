@@ -6,12 +6,15 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from types import ModuleType
 from typing import Any, Callable
 
 from ._wire import COUNTED_NS_MAX
 
+#: Annotations of parameters that take what a function is called with as it is.
+_WHOLE = re.compile(r"\b(Object|Event|Context)\b|^(typing\.)?Any$|^object$")
 #: How a function takes its arguments.
 NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT, TURN = range(5)
 
@@ -19,7 +22,7 @@ NOTHING, OBJECT, OBJECT_CONTEXT, CONTEXT, TURN = range(5)
 class Function:
     """A loaded function: the callable, how it is called and where it may put."""
 
-    __slots__ = ("name", "call", "shape", "into", "puts", "streams", "is_async", "ending_ns")
+    __slots__ = ("name", "call", "shape", "into", "puts", "streams", "is_async", "ending_ns", "takes_value")
 
     def __init__(
         self, name: str, call: Callable[..., Any], into: "list[int]", buckets: "list[str]", streams: "list[int]" = []
@@ -27,6 +30,8 @@ class Function:
         self.name = name
         self.call = call
         self.shape = shape_of(call)
+        #: Whether it is called with what an object holds, not with the object.
+        self.takes_value = takes_value(call)
         self.into = into[0] if into else 1
         #: Where it may put: buckets by name.
         self.puts = {buckets[index]: index for index in {1, *into}}
@@ -94,6 +99,21 @@ def shape_of(call: Callable[..., Any]) -> int:
     if len(positional) > 1 and (_is_context(positional[1]) or len(required) > 1):
         return OBJECT_CONTEXT
     return OBJECT
+
+
+def takes_value(call: Callable[..., Any]) -> bool:
+    """Whether the first parameter is annotated with something else than what functions are called with."""
+    try:
+        first = next(iter(inspect.signature(call).parameters.values()), None)
+    except (TypeError, ValueError):
+        return False
+    if first is None or first.annotation is first.empty:
+        return False
+    annotation = first.annotation
+    if not isinstance(annotation, str):
+        plain = isinstance(annotation, type) and not hasattr(annotation, "__origin__")
+        annotation = annotation.__name__ if plain else str(annotation)
+    return not _WHOLE.search(annotation)
 
 
 def _is_context(parameter: inspect.Parameter) -> bool:

@@ -132,7 +132,7 @@ impl Run {
         self.emit(cx, id, r#type.clone(), subject, ContentType::Json, data);
     }
 
-    fn emit(
+    pub(super) fn emit(
         &mut self,
         cx: &mut Cx<'_>,
         id: String,

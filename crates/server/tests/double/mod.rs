@@ -79,6 +79,7 @@ pub fn run(id: &str, status: Status) -> RunView {
         outputs: Vec::new(),
         error: None,
         functions: vec![FunctionView { function: "count".into(), tally, running: 1, queued: 1 }],
+        retrying: Vec::new(),
         workflow: None,
     }
 }
