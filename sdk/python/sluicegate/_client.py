@@ -14,7 +14,8 @@ from urllib.parse import quote, urlencode
 
 from ._app import App
 from ._bundle import load_bundle
-from ._values import encode, name_of
+from ._parts import PARTS
+from ._values import NPY, decode, encode, name_of
 from ._wire import JSON, TEXT
 
 #: How long one request waits on the server, in seconds, before it is asked again.
@@ -326,7 +327,9 @@ def _event_data(data: Any) -> dict[str, Any]:
 def from_wire(value: Any, content_type: str) -> Any:
     """A value in an answer, which has the content type."""
     is_wrapped = isinstance(value, dict) and set(value) == {"base64"}
-    return base64.b64decode(value["base64"]) if is_wrapped and not _is_json(content_type) else value
+    return (
+        _opened(base64.b64decode(value["base64"]), content_type) if is_wrapped and not _is_json(content_type) else value
+    )
 
 
 def to_bytes(value: Any) -> tuple[bytes, str]:
@@ -342,7 +345,12 @@ def from_bytes(data: bytes, content_type: str) -> Any:
     """The value that a body stands for."""
     if _is_json(content_type):
         return json.loads(data)
-    return data.decode() if content_type.startswith("text/") else data
+    return data.decode() if content_type.startswith("text/") else _opened(data, content_type)
+
+
+def _opened(data: bytes, content_type: str) -> Any:
+    """The array, or the structure that holds some, which bytes are; other bytes as they are."""
+    return decode(data, content_type) if content_type in (NPY, PARTS) else data
 
 
 def _is_json(content_type: str) -> bool:

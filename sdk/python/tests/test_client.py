@@ -15,7 +15,7 @@ import sdk_path  # noqa: F401  (makes the package importable)
 
 import sluicegate as sg
 from sluicegate import _bundle
-from sluicegate._values import decode
+from sluicegate._values import decode, encode
 
 FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "wordcount")
 
@@ -121,6 +121,12 @@ class Talking(unittest.TestCase):
         self.assertEqual(self.client.get("a", "b", "k"), "hé")
         self.answers(b"\x00", content_type="application/octet-stream")
         self.assertEqual(self.client.get("a", "b", "k"), b"\x00")
+        _, data, content_type = encode({"n": [b"\x00"]})
+        self.answers(bytes(data), content_type=content_type)
+        self.assertEqual(self.client.get("a", "b", "k"), {"n": [b"\x00"]})
+        told = {"x": {"base64": base64.b64encode(data).decode()}}
+        self.answers({"run": "r", "status": "succeeded", "outputs": told, "output_types": {"x": content_type}})
+        self.assertEqual(self.client.run("r").result(), {"n": [b"\x00"]})
 
     def test_events_are_structured_cloudevents(self) -> None:
         self.answers(b"", b"", b"")
