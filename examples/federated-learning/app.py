@@ -1,4 +1,4 @@
-"""Fifty clients learn to read digits together, without showing one another theirs; in each round a fifth of them is of no use."""
+"""Fifty clients learn to read digits together without showing any; in each round a fifth of them is of no use."""
 
 import random
 import time
