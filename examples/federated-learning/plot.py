@@ -3,7 +3,8 @@
 WIDTH, HEIGHT, MARGIN = 640, 360, 48
 GRID = 5  # percent
 
-_HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">
+_HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"
+ font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="white"/>
 <text x="{WIDTH / 2}" y="24" text-anchor="middle" font-size="15">Accuracy on images that nobody has trained with</text>
 <text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">round</text>"""

@@ -121,7 +121,7 @@ def decode_json(data: "bytes | memoryview") -> Any:
 
 
 def decode(data: "bytes | memoryview", content_type: str) -> Any:
-    """The value: JSON decoded, text as `str`, NumPy arrays as arrays, structures that hold such, anything else as it is."""
+    """The value: JSON decoded, text as `str`, arrays and what holds them as such, anything else as it is."""
     if content_type == "application/json" or content_type.endswith("+json"):
         return decode_json(data)
     if content_type.startswith("text/"):

@@ -8,8 +8,8 @@
             print(round.number, await ctx.call(evaluate, round.model))
         return round.model
 
-Invariant: a client's update counts at most once in a round, and only in the round that it was made for. Nothing here differs
-when the workflow runs again: chance follows from a seed, time and everything else from what the workflow is told.
+Invariant: a client's update counts at most once in a round, and only in the round that it was made for. Nothing here
+differs when the workflow runs again: chance follows from a seed, all else from what the workflow is told.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ async def rounds(
 
     :param model: what the first round begins with: JSON, bytes, NumPy arrays, or lists and dictionaries of these.
     :param clients: their names.
-    :param train: the function of the app that has a client train: it gets ``{"client", "round", "model"}`` and returns an
-        update; None says that the client declines.
+    :param train: the function of the app that has a client train: it gets ``{"client", "round", "model"}`` and returns
+        an update; None says that the client declines.
     :param aggregate: the function of the app that makes the next model: it gets ``{"round", "model", "updates"}``, the
         updates by client, at least one.
     :param count: how many rounds.
