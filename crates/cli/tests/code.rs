@@ -495,3 +495,51 @@ async def flow(ctx, input):
     assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
     assert_eq!(called.json()["outputs"]["flow"], 20);
 }
+
+#[test]
+fn a_crash_in_a_round_of_learning_changes_nothing() {
+    let code = "
+from sluicegate import federated
+
+@app.function()
+def train(task):
+    client, model = task.value['client'], task.value['model']
+    return None if client == 'outside' else {'sum': model['sum'] + len(client), 'noise': os.urandom(100_000)}
+
+@app.function()
+def add(given):
+    updates = given.value['updates'].values()
+    return {'sum': sum(update['sum'] for update in updates), 'rounds': given.value['model']['rounds'] + [b'\\xff']}
+
+@app.workflow
+async def flow(ctx, input):
+    seen = []
+    async for round in federated.rounds(
+        ctx, {'sum': 0, 'rounds': []}, ['a', 'bb', 'outside'], train, add, count=4, reports='update'
+    ):
+        seen.append([round.model['sum'], len(round.model['rounds']), sorted(round.accepted), round.duplicate, round.late])
+    return seen
+";
+    let folder = folder(code);
+    let mut server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    for round in 1..=4 {
+        // All calls of the round are done, its predecessors' too, and the last client has not reported.
+        until(&server, "r", "CommandDone", round * 4 - 1);
+        server.kill();
+        server = Server::start(&folder);
+        let report = |round| json!({"client": "outside", "round": round, "update": {"sum": 0}}).to_string();
+        let send = |data: &str| server.call(&folder, &["event", "update", "--data", data, "--run", "r"]);
+        send(&report(round - 1));
+        send(&report(round));
+    }
+    let run = ended(&server, "r");
+    let (all, late) = (json!(["a", "bb", "outside"]), json!(["outside"]));
+    let expected: Vec<Value> = [(3, 1), (9, 2), (21, 3), (45, 4)]
+        .iter()
+        .map(|(sum, rounds)| json!([sum, rounds, all, json!([]), late]))
+        .collect();
+    assert_eq!(run["outputs"]["flow"], json!(expected), "{run}");
+    assert_eq!(lines(&server, "r", "CallMade"), 16);
+    server.stop();
+}

@@ -1,4 +1,5 @@
-//! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib, a price list.
+//! The examples on real input, against oracles that have nothing to do with them: coreutils, sorting in memory, zlib, a price list,
+//! scikit-learn.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod tool;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use tool::{Folder, repository};
+use tool::{Folder, boto, called, repository};
 
 fn example(name: &str) -> String {
     repository().join("examples").join(name).to_str().unwrap().to_owned()
@@ -152,6 +153,23 @@ fn orders_come_to_the_right_end() {
         let found = run(&folder, &[&app, "--input", &order.to_string()]);
         assert_eq!(found["order"], fate(&order), "{order}");
     }
+}
+
+#[test]
+fn learning_together_comes_close_to_learning_from_all_data_at_once() {
+    let Some(python) = boto::python() else { return };
+    let folder = Folder::with(&[]);
+    let app = example("federated-learning");
+    let path = format!("{}:{}", python.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut run = folder.command(&["run", &app, "--out", "learnt", "--json"]);
+    let ran = called(run.env("PATH", &path).output().unwrap());
+    assert_eq!(ran.exit, 0, "{} {}", ran.stdout, ran.stderr);
+    let mut check = Command::new(python);
+    check.arg(format!("{app}/check.py")).arg("learnt").current_dir(folder.path());
+    let checked = check.env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let curve = std::fs::read_to_string(folder.path().join("learnt/accuracy.svg")).unwrap();
+    assert!(curve.starts_with("<svg "), "{curve}");
 }
 
 #[test]

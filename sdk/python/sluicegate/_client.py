@@ -14,6 +14,9 @@ from urllib.parse import quote, urlencode
 
 from ._app import App
 from ._bundle import load_bundle
+from ._parts import PARTS
+from ._values import NPY, decode, encode, name_of
+from ._wire import JSON, TEXT
 
 #: How long one request waits on the server, in seconds, before it is asked again.
 WAIT_SECONDS = 30.0
@@ -137,11 +140,8 @@ class Client:
         hears it."""
         event: dict[str, Any] = {"specversion": "1.0", "type": type, "source": source, "id": id or str(uuid.uuid4())}
         event.update({k: v for k, v in {"subject": subject, "sluicerun": run}.items() if v is not None})
-        if isinstance(data, (bytes, bytearray, memoryview)):
-            event["data_base64"] = base64.b64encode(data).decode("ascii")
-        elif data is not None:
-            event["datacontenttype"] = "text/plain" if isinstance(data, str) else "application/json"
-            event["data"] = data
+        if data is not None:
+            event.update(_event_data(data))
         headers = {"Content-Type": "application/cloudevents+json"}
         self._bytes("POST", "/events", json.dumps(event).encode(), headers)
         return str(event["id"])
@@ -316,10 +316,20 @@ def to_wire(value: Any) -> Any:
     return value
 
 
+def _event_data(data: Any) -> dict[str, Any]:
+    code, encoded, other = encode(data)
+    content_type = name_of(code, other or "")
+    if code in (JSON, TEXT):
+        return {"datacontenttype": content_type, "data": data if code == TEXT else json.loads(bytes(encoded))}
+    return {"datacontenttype": content_type, "data_base64": base64.b64encode(encoded).decode("ascii")}
+
+
 def from_wire(value: Any, content_type: str) -> Any:
     """A value in an answer, which has the content type."""
     is_wrapped = isinstance(value, dict) and set(value) == {"base64"}
-    return base64.b64decode(value["base64"]) if is_wrapped and not _is_json(content_type) else value
+    return (
+        _opened(base64.b64decode(value["base64"]), content_type) if is_wrapped and not _is_json(content_type) else value
+    )
 
 
 def to_bytes(value: Any) -> tuple[bytes, str]:
@@ -335,7 +345,12 @@ def from_bytes(data: bytes, content_type: str) -> Any:
     """The value that a body stands for."""
     if _is_json(content_type):
         return json.loads(data)
-    return data.decode() if content_type.startswith("text/") else data
+    return data.decode() if content_type.startswith("text/") else _opened(data, content_type)
+
+
+def _opened(data: bytes, content_type: str) -> Any:
+    """The array, or the structure that holds some, which bytes are; other bytes as they are."""
+    return decode(data, content_type) if content_type in (NPY, PARTS) else data
 
 
 def _is_json(content_type: str) -> bool:

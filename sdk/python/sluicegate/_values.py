@@ -7,6 +7,7 @@ import sys
 from json import encoder as _encoder
 from typing import Any, Callable
 
+from ._parts import PARTS, pack, unpack
 from ._wire import BYTES, CONTENT_TYPES, JSON, TEXT
 
 #: NumPy's own file format: dtype and shape travel with the data.
@@ -49,18 +50,31 @@ def encode(value: Any) -> "tuple[int, bytes | bytearray | memoryview, str | None
     if kind is str:
         return TEXT, value.encode(), None
     if kind is dict or kind is list:
-        return JSON, _json(value), None
+        return _encode_structure(value)
     return _encode_other(value)
 
 
-def _json(value: Any) -> bytes:
+def _encode_structure(value: Any) -> "tuple[int, bytes, str | None]":
     try:
-        return _encode_json(value).encode()
+        try:
+            return JSON, _encode_json(value).encode(), None
+        except TypeError:
+            data, content_type = pack(value, _part)
+            return (JSON, data, None) if content_type == "application/json" else (3, data, content_type)
     except (TypeError, ValueError, RecursionError) as error:
         raise Unserialisable(
             f"a {type(value).__name__} that holds something JSON cannot carry: {error}; "
             "return dict, list, str, int, float, bool, bytes or a NumPy array"
         ) from None
+
+
+def _part(value: Any) -> "tuple[Any, str]":
+    """What a structure holds beside its JSON: bytes, or an array."""
+    numpy = sys.modules.get("numpy")
+    if isinstance(value, (bytes, bytearray, memoryview)) or numpy is not None and isinstance(value, numpy.ndarray):
+        code, data, other = _encode_other(value)
+        return data, name_of(code, other or "")
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _encode_other(value: Any) -> "tuple[int, Any, str | None]":
@@ -72,10 +86,10 @@ def _encode_other(value: Any) -> "tuple[int, Any, str | None]":
     if isinstance(value, str):
         return TEXT, value.encode(), None
     if isinstance(value, (bool, int, float, dict, list, tuple)):
-        return JSON, _json(value), None
+        return _encode_structure(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
-        return JSON, _json(value.item()), None
+        return _encode_structure(value.item())
     if numpy is not None and isinstance(value, numpy.ndarray):
         return 3, _npy(numpy, value), NPY
     raise Unserialisable(
@@ -107,14 +121,20 @@ def decode_json(data: "bytes | memoryview") -> Any:
 
 
 def decode(data: "bytes | memoryview", content_type: str) -> Any:
-    """The value: JSON decoded, text as `str`, NumPy arrays as arrays, anything else as it is."""
+    """The value: JSON decoded, text as `str`, arrays and what holds them as such, anything else as it is."""
     if content_type == "application/json" or content_type.endswith("+json"):
         return decode_json(data)
     if content_type.startswith("text/"):
         return str(data, "utf-8")
     if content_type == NPY:
         return array(data)
+    if content_type == PARTS:
+        return unpack(data, _decode_part)
     return data
+
+
+def _decode_part(data: memoryview, content_type: str) -> Any:
+    return array(data) if content_type == NPY else bytes(data)
 
 
 def array(data: "bytes | memoryview") -> Any:

@@ -15,6 +15,7 @@ import sdk_path  # noqa: F401  (makes the package importable)
 
 import sluicegate as sg
 from sluicegate import _bundle
+from sluicegate._values import decode, encode
 
 FIXTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "wordcount")
 
@@ -120,12 +121,19 @@ class Talking(unittest.TestCase):
         self.assertEqual(self.client.get("a", "b", "k"), "hé")
         self.answers(b"\x00", content_type="application/octet-stream")
         self.assertEqual(self.client.get("a", "b", "k"), b"\x00")
+        _, data, content_type = encode({"n": [b"\x00"]})
+        self.answers(bytes(data), content_type=content_type)
+        self.assertEqual(self.client.get("a", "b", "k"), {"n": [b"\x00"]})
+        told = {"x": {"base64": base64.b64encode(data).decode()}}
+        self.answers({"run": "r", "status": "succeeded", "outputs": told, "output_types": {"x": content_type}})
+        self.assertEqual(self.client.run("r").result(), {"n": [b"\x00"]})
 
     def test_events_are_structured_cloudevents(self) -> None:
-        self.answers(b"", b"")
+        self.answers(b"", b"", b"")
         self.assertEqual(self.client.emit("t", {"n": 1}, subject="s", id="1", run="r"), "1")
         self.client.emit("t", b"\x00", source="/s")
-        first, second = [body for _, _, body in self.asked()]
+        self.client.emit("t", {"n": b"\x00"})
+        first, second, third = [body for _, _, body in self.asked()]
         self.assertEqual(
             first,
             {
@@ -134,6 +142,7 @@ class Talking(unittest.TestCase):
             },
         )  # fmt: skip
         self.assertEqual((second["data_base64"], second["source"]), ("AA==", "/s"))
+        self.assertEqual(decode(base64.b64decode(third["data_base64"]), third["datacontenttype"]), {"n": b"\x00"})
 
     def test_runs_are_listed_page_by_page(self) -> None:
         self.answers({"runs": [{"run": "1"}, {"run": "2"}], "next": "c"}, {"runs": [{"run": "3"}], "next": None})

@@ -15,6 +15,7 @@ from sluicegate._call import CallEnded
 from sluicegate._failure import pack_failure, stack_of
 from sluicegate._load import CONTEXT, NOTHING, OBJECT, OBJECT_CONTEXT, Function, shape_of
 from sluicegate._object import Object
+from sluicegate._parts import PART_ALIGNMENT, PARTS
 from sluicegate._stream import OpenObject, OutputNotRepeatable, StreamWriter
 from sluicegate._values import Unserialisable, decode, encode, name_of
 from sluicegate._wire import (
@@ -65,6 +66,20 @@ class Values(unittest.TestCase):
             with self.assertRaises(Unserialisable) as caught:
                 encode(value)
             self.assertIn(expected, str(caught.exception))
+
+    def test_structures_may_hold_bytes(self):
+        value = {"a": [b"x", {"b": b""}], "c": 'ü "$part":', "d": bytes(100_000), "e": {"$port": 1}}
+        code, data, other = encode(value)
+        self.assertEqual(name_of(code, other), PARTS)
+        self.assertEqual(decode(memoryview(data), PARTS), value)
+        self.assertEqual(decode(encode((b"x",))[1], PARTS), [b"x"])
+        with self.assertRaisesRegex(Unserialisable, "the key '.part' is taken"):
+            encode({"a": b"x", "$part": 0})
+        self.assertEqual(encode({"$part": 0})[1], b'{"$part":0}')
+
+    def test_parts_begin_where_arrays_can_be_read(self):
+        data = bytes(encode([b"first", b"second" * 50])[1])
+        self.assertEqual((data.index(b"first") % PART_ALIGNMENT, data.index(b"second") % PART_ALIGNMENT), (0, 0))
 
     def test_a_cycle_is_unserialisable(self):
         value: list = []
