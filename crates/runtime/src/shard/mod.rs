@@ -99,6 +99,7 @@ pub struct Shard<P: Ports> {
     flights: Flights,
     saves: saves::Saves,
     streams: streams::Streams,
+    wanted: turns::Wanted,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,

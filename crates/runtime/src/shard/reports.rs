@@ -29,7 +29,8 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Takes in a report, unless it has to wait. Nearly none has, and those are not even moved.
-    pub(super) fn report(&mut self, mut report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
+        let Some(mut report) = self.gather(report) else { return };
         self.bring_in(&mut report);
         if !self.streams.concern() && !self.saves.concern(&report) {
             self.take_in_report(report);

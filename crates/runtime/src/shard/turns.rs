@@ -1,14 +1,67 @@
-//! Turns of workflows whose worker has to be told everything: the journal is read from the run's history.
+//! Turns of workflows that are code.
+//!
+//! What a turn wants is put one after the other, and is kept here until the turn has ended: all of it is in the record of
+//! the end, or none is, so an attempt that begins again after a crash does not want anything twice. A worker that has to be
+//! told everything gets the journal, which is read from the run's history.
 
 use super::Shard;
-use crate::ports::{Call, Ports, Sandboxes};
+use crate::ports::{Call, Objects, Ports, Report, Sandboxes};
+use rustc_hash::FxHashMap;
 use sluice_engine::run::lines_of;
 use sluice_engine::{HistoryKind, Run};
 use sluice_flow::Line;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Problem, RunKey};
+use sluice_types::{
+    Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Payload, Problem, Puts, RunKey,
+};
+
+/// What turns want that have not ended.
+pub(super) type Wanted = FxHashMap<(InvocationId, Attempt), Puts>;
 
 impl<P: Ports> Shard<P> {
+    /// Keeps what a turn wants until its end, which brings it along. Any other report is given back as it is.
+    pub(super) fn gather(&mut self, report: Report) -> Option<Report> {
+        match report {
+            Report::Put { invocation, attempt, put } if self.takes_turn(invocation, attempt) => {
+                self.wanted.entry((invocation, attempt)).or_default().push(Box::new(put));
+                None
+            }
+            Report::Completed { invocation, attempt, outcome } if !self.wanted.is_empty() => {
+                let outcome = self.bring_along(invocation, attempt, outcome);
+                Some(Report::Completed { invocation, attempt, outcome })
+            }
+            report => Some(report),
+        }
+    }
+
+    fn takes_turn(&self, invocation: InvocationId, attempt: Attempt) -> bool {
+        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        run.is_some_and(|run| run.takes_turn(invocation.seq, attempt))
+    }
+
+    fn bring_along(&mut self, invocation: InvocationId, attempt: Attempt, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Succeeded { puts, value, emits } => {
+                let mut wanted = self.wanted.remove(&(invocation, attempt)).unwrap_or_default();
+                wanted.extend(puts);
+                Outcome::Succeeded { puts: wanted, value, emits }
+            }
+            outcome => {
+                self.forget_wanted(invocation, attempt);
+                outcome
+            }
+        }
+    }
+
+    /// An attempt at a turn is over, and not because it has succeeded.
+    pub(super) fn forget_wanted(&mut self, invocation: InvocationId, attempt: Attempt) {
+        for put in self.wanted.remove(&(invocation, attempt)).into_iter().flatten() {
+            if let Payload::Stored { id, .. } = put.payload {
+                self.objects.release(id);
+            }
+        }
+    }
+
     /// Whether an attempt ended only because its worker does not have the workflow.
     pub(super) fn is_cold(outcome: &Outcome) -> bool {
         matches!(outcome, Outcome::Failed(Failure { kind: FailureKind::Cold, .. }))
