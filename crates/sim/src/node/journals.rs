@@ -12,7 +12,7 @@ use crate::code::plan::{NOWHERE, Plan};
 use bytes::Bytes;
 use sluice_engine::{HistoryKind, InputKind, Run, Status};
 use sluice_flow::{Line, News, Want};
-use sluice_types::{Attempt, Code, InvocationId, Outcome, RunKey};
+use sluice_types::{Code, InvocationId, Outcome, RunKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
@@ -60,10 +60,9 @@ impl Journal {
     }
 }
 
-/// Puts of turns under way, and what a journal must be after the record at hand.
+/// What journals must be after the record at hand.
 #[derive(Default)]
 pub(super) struct Clerk {
-    put: BTreeMap<(InvocationId, Attempt), Vec<String>>,
     expected: Vec<(RunKey, Journal)>,
 }
 
@@ -72,9 +71,6 @@ impl Clerk {
     pub fn before<'a>(&mut self, kind: &InputKind, run: impl Fn(RunKey) -> Option<&'a Run>) {
         let journal = |key: RunKey| run(key).filter(|run| run.told().is_some()).map(Journal::of);
         match kind {
-            InputKind::Output { invocation, attempt, put } => {
-                self.put.entry((*invocation, *attempt)).or_default().push(put.key.to_string());
-            }
             InputKind::Events { events, runs, .. } => {
                 for key in runs {
                     let Some(mut journal) = journal(*key) else { continue };
@@ -93,14 +89,10 @@ impl Clerk {
                 self.expected.push((*key, journal));
             }
             InputKind::Completed { invocation, attempt, outcome: Outcome::Succeeded { puts, .. } } => {
-                let put = self.put.remove(&(*invocation, *attempt)).unwrap_or_default();
-                let pending = run(invocation.run).filter(|run| run.is_turn(invocation.seq));
-                let pending = pending.and_then(|run| run.pending().find(|(seq, _)| *seq == invocation.seq));
                 let Some(mut journal) = journal(invocation.run) else { return };
-                if pending.is_some_and(|(_, pending)| pending.attempt == *attempt) {
-                    journal
-                        .commands
-                        .extend(put.into_iter().chain(puts.iter().map(|put| put.key.to_string())));
+                let is_turn = |run: &Run| run.takes_turn(invocation.seq, *attempt);
+                if run(invocation.run).is_some_and(is_turn) {
+                    journal.commands.extend(puts.iter().map(|put| put.key.to_string()));
                     let ends = ["return", "fail", "stopped"];
                     journal.is_over |=
                         journal.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
