@@ -127,7 +127,7 @@ impl Archive {
         if let InputKind::Forget { run } = input.kind {
             self.forget(lsn, run, input.now_ms, scene)?;
         }
-        self.clerk.before(&input.kind, |run| self.truth.run(run));
+        self.clerk.before(&input.kind, |run| self.truth.run(run), scene);
         self.truth.apply(lsn, input, &mut Vec::new());
         self.clerk.after(|run| self.truth.run(run), scene)
     }

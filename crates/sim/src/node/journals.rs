@@ -68,19 +68,23 @@ pub(super) struct Clerk {
 
 impl Clerk {
     /// Before a record is applied.
-    pub fn before<'a>(&mut self, kind: &InputKind, run: impl Fn(RunKey) -> Option<&'a Run>) {
+    pub fn before<'a>(&mut self, kind: &InputKind, run: impl Fn(RunKey) -> Option<&'a Run>, scene: &Scene) {
         let journal = |key: RunKey| run(key).filter(|run| run.told().is_some()).map(Journal::of);
         match kind {
             InputKind::Events { events, runs, .. } => {
                 for key in runs {
-                    let Some(mut journal) = journal(*key) else { continue };
-                    let id = run(*key).map(|run| run.id().clone());
+                    let Some(of) = run(*key) else { continue };
                     let heard =
-                        events.iter().filter(|event| event.head.run.is_some() && event.head.run == id);
+                        events.iter().filter(|event| event.head.run.as_ref().is_some_and(|id| id == of.id()));
                     let heard = heard
                         .map(|event| (event.head.r#type.to_string(), Bytes::copy_from_slice(event.data)));
-                    journal.signals.extend(heard.filter(|_| !journal.is_over));
-                    self.expected.push((*key, journal));
+                    if of.is_delegated() {
+                        let turns = &mut scene.workers.borrow_mut().turns;
+                        heard.for_each(|signal| turns.note_logged(*key, signal));
+                    } else if let Some(mut journal) = journal(*key) {
+                        journal.signals.extend(heard.filter(|_| !journal.is_over));
+                        self.expected.push((*key, journal));
+                    }
                 }
             }
             InputKind::Cancel { run: key, .. } => {

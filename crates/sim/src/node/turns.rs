@@ -7,6 +7,7 @@ use crate::behaviour::{Call, Reaction};
 use crate::code::context::Line;
 use crate::code::instance::{Instance, wanted};
 use crate::code::plan::Plan;
+use bytes::Bytes;
 use sluice_types::{AppKey, FailureKind, Function, InvocationId, RunKey, Runtime};
 use std::collections::BTreeMap;
 
@@ -18,7 +19,12 @@ type Worker = (AppKey, String);
 pub(super) struct Turns {
     instances: BTreeMap<(Worker, RunKey), (u64, Instance)>,
     told: BTreeMap<RunKey, Told>,
+    /// Signals to express runs that are in the log, in its order.
+    logged: BTreeMap<RunKey, Vec<Signal>>,
 }
+
+/// Name and data.
+type Signal = (String, Bytes);
 
 /// What the code of a run was told and has wanted, in turns that have ended, and in the one that has not.
 #[derive(Debug, Default)]
@@ -91,7 +97,8 @@ pub(super) fn turn(
     if scene.fault("workflow forgotten", 100) {
         turns.instances.remove(&(worker.clone(), id.run));
     }
-    if let Err(message) = turns.note_told(id.run, &head, lines) {
+    let told = turns.note_told(id.run, &head, lines).and_then(|()| turns.compare_signals(id.run));
+    if let Err(message) = told {
         scene.complain(Checker::SameState, format!("{}, turn {}: {message}", call.run, head.number));
     }
     let seat = (worker, id.run);
@@ -189,6 +196,26 @@ impl Turns {
                 told.open = Some(OpenTurn { number: head.number, entries: now, commands: Vec::new() });
                 Ok(())
             }
+        }
+    }
+
+    /// A signal to an express run is in the log.
+    pub fn note_logged(&mut self, run: RunKey, signal: Signal) {
+        self.logged.entry(run).or_default().push(signal);
+    }
+
+    /// An express run, which may have begun again, is told every signal in the order of the log.
+    fn compare_signals(&self, run: RunKey) -> Result<(), String> {
+        let (Some(told), Some(logged)) = (self.told.get(&run), self.logged.get(&run)) else { return Ok(()) };
+        let open = told.open.iter().flat_map(|open| &open.entries);
+        let signals = told.entries.iter().chain(open).filter_map(|(key, data)| {
+            let (_, news) = key.split_once(' ')?;
+            Some((news.strip_prefix("signal ")?.to_owned(), data.clone()))
+        });
+        let signals: Vec<Signal> = signals.collect();
+        match logged.starts_with(&signals) || signals.starts_with(logged) {
+            true => Ok(()),
+            false => Err(format!("it is told the signals {signals:?}, the log has {logged:?}")),
         }
     }
 
