@@ -24,8 +24,8 @@ fn clean_seeds_pass() {
     for condition in conditions.into_iter().chain(["event", "cron", "all", "any"]) {
         assert!(summary.coverage.conditions.contains_key(condition), "no {condition} fired");
     }
-    let of_code =
-        ["warm turns", "cold turns", "divergences noticed", "code with one end", "lines of journals"];
+    let of_code = ["warm turns", "cold turns", "divergences noticed", "code with one end", "code: stopped"];
+    let of_code = of_code.into_iter().chain(["code: call", "code: signal", "code: cancel", "code: record"]);
     for check in ["runs forgotten in time", "objects of forgotten runs"].into_iter().chain(of_code) {
         assert!(summary.coverage.checks.get(check).is_some_and(|count| *count > 0), "no {check}");
     }

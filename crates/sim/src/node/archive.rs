@@ -1,7 +1,7 @@
 //! Every record that was ever durable, and an engine that does nothing but apply them: the truth that the shard is
 //! compared with. It never crashes, never loads, never evicts.
 
-use super::journals::Clerk;
+use super::journals::{Clerk, as_journalled};
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
@@ -141,6 +141,7 @@ impl Archive {
             return Err(lost(format!("record {lsn} forgets {} {kept_ms} ms after its end", run.id())));
         }
         scene.cover(|coverage| coverage.check("runs forgotten in time", 1));
+        as_journalled(run, scene)?;
         self.let_go.extend(run.slots().iter().filter(|slot| !slot.released).filter_map(|slot| {
             match slot.object.payload {
                 Payload::Stored { id, .. } => Some(id),

@@ -163,7 +163,7 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
     for entry in run.history() {
         let read = match entry.kind {
             HistoryKind::Code(line) => {
-                scene.cover(|coverage| coverage.check("lines of journals", 1));
+                scene.cover(|coverage| coverage.check(name(&line), 1));
                 reader.line(*line, entry.at_ms)
             }
             HistoryKind::InvocationCreated { invocation, .. } => reader.created(invocation),
@@ -175,6 +175,27 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
     }
     reader.conclude(run).map_err(wrong)?;
     reader.compare_calls(run, &scene.workers.borrow()).map_err(wrong)
+}
+
+fn name(line: &Line) -> &'static str {
+    match line {
+        Line::Entry(entry) => match entry.news {
+            News::Started => "code: start",
+            News::Done(_) => "code: done",
+            News::Failed(_) => "code: failed",
+            News::Signal(_) => "code: signal",
+            News::Cancelled => "code: cancelled",
+        },
+        Line::Command { want, .. } => match want {
+            Want::Call(_) => "code: call",
+            Want::Sleep(_) => "code: sleep",
+            Want::Cancel(_) => "code: cancel",
+            Want::Record(_) => "code: record",
+            Want::Return => "code: return",
+            Want::Fail => "code: fail",
+            Want::Stopped => "code: stopped",
+        },
+    }
 }
 
 impl Reader {
