@@ -1,12 +1,11 @@
 //! Random plans.
 
-use super::plan::{ERRORS, NOWHERE, Plan};
+use super::plan::{ERRORS, NOWHERE, Plan, TELLER, TOLD};
 use crate::rng::Rng;
 
 /// How deep plans nest.
 const DEPTH_MAX: u32 = 3;
-/// Signals that somebody sends in the end, and that nobody may ever send.
-const SENT: &str = "told";
+/// A signal that nobody may ever send.
 const UNSENT: &str = "unheard";
 
 /// Makes a plan.
@@ -20,9 +19,9 @@ fn step(rng: &mut Rng, depth: u32) -> Plan {
     match rng.below(24) {
         0 | 1 => Plan::Record,
         2..=4 => Plan::Sleep(*rng.pick(&[0, 5, 50, 400, 2_000])),
-        5 => Plan::Signal(SENT.to_owned()),
+        5 => Plan::Signal(TOLD.to_owned()),
         6 | 7 => {
-            let name = *rng.pick(&[SENT, UNSENT]);
+            let name = *rng.pick(&[TOLD, UNSENT]);
             Plan::SignalWithin(name.to_owned(), *rng.pick(&[20, 200, 1_500]))
         }
         8..=10 if nests => Plan::Gather(several(rng, depth)),
@@ -45,7 +44,7 @@ fn several(rng: &mut Rng, depth: u32) -> Vec<Plan> {
 }
 
 fn call(rng: &mut Rng) -> Plan {
-    let function = (*rng.pick(&["task-0", "task-1", "task-1"])).to_owned();
+    let function = (*rng.pick(&["task-0", "task-1", "task-1", TELLER])).to_owned();
     Plan::Call { function, adds: rng.below(4) as i64, error: None }
 }
 

@@ -44,10 +44,28 @@ pub enum Plan {
 pub const LATE: i64 = 50;
 /// Error names of plans and their functions.
 pub const ERRORS: [&str; 3] = ["Red", "Green", "Blue"];
+/// A function that emits an event of type [`TOLD`] and no data.
+pub const TELLER: &str = "task-2";
+/// A signal that somebody sends in the end.
+pub const TOLD: &str = "told";
 /// A function that no app has, and what calling it fails with.
 pub const NOWHERE: &str = "nowhere";
 /// See [`NOWHERE`].
 pub const UNKNOWN_FUNCTION: &str = "UnknownFunction";
+
+impl Plan {
+    /// Whether a function of that name may be called.
+    pub fn calls(&self, name: &str) -> bool {
+        match self {
+            Self::Call { function, .. } => function == name,
+            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => {
+                plans.iter().any(|plan| plan.calls(name))
+            }
+            Self::Try(one, other) | Self::Finally(one, other) => one.calls(name) || other.calls(name),
+            _ => false,
+        }
+    }
+}
 
 /// What several numbers come to, in their order.
 pub fn together(numbers: impl IntoIterator<Item = i64>) -> i64 {

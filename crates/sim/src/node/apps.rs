@@ -1,7 +1,7 @@
 //! The apps of a simulation: random programs, each of a kind that some checker knows more about.
 
 use crate::code::generate::plan as code;
-use crate::code::plan::Plan as Code;
+use crate::code::plan::{Plan as Code, TELLER};
 use crate::generate::{Plan, Taste, plan};
 use crate::recipe::Recipe;
 use crate::rng::Rng;
@@ -120,6 +120,8 @@ fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
         .function("task-0", &[])
         .retries(retry.clone())
         .function("task-1", &[])
+        .retries(retry.clone())
+        .function(TELLER, &[])
         .retries(retry.clone());
     let codes: BTreeMap<_, _> = CODES.iter().map(|name| (*name, code(rng))).collect();
     let mut plan = Plan { program: recipe.build(), inputs: Vec::new(), timed: true };

@@ -8,11 +8,13 @@ use super::verdict::{Checker, Violation};
 use crate::behaviour::inline;
 use crate::code::context::digest;
 use crate::code::model::{End, Facts, ends};
-use crate::code::plan::{NOWHERE, Plan};
+use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
 use bytes::Bytes;
+use sluice_engine::run::{Pending, PendingState};
 use sluice_engine::{HistoryKind, InputKind, Run, Status};
 use sluice_flow::{Line, News, Want};
-use sluice_types::{Code, InvocationId, Outcome, RunKey};
+use sluice_types::invocation::Emission;
+use sluice_types::{Code, InvocationId, Outcome, Put, RunKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
@@ -60,6 +62,21 @@ impl Journal {
     }
 }
 
+impl Journal {
+    /// A turn has ended with these commands.
+    fn want(&mut self, puts: &[Box<Put>]) {
+        self.commands.extend(puts.iter().map(|put| put.key.to_string()));
+        let ends = ["return", "fail", "stopped"];
+        self.is_over |= self.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
+    }
+
+    /// A function that the code called has emitted these events: they are signals, too.
+    fn hear(&mut self, emits: &[Emission]) {
+        let signal = |emission: &Emission| (emission.r#type.to_string(), emission.data.clone());
+        self.signals.extend(emits.iter().map(signal).filter(|_| !self.is_over));
+    }
+}
+
 /// What journals must be after the record at hand.
 #[derive(Default)]
 pub(super) struct Clerk {
@@ -92,14 +109,20 @@ impl Clerk {
                 journal.is_cancelled |= !journal.is_over;
                 self.expected.push((*key, journal));
             }
-            InputKind::Completed { invocation, attempt, outcome: Outcome::Succeeded { puts, .. } } => {
-                let Some(mut journal) = journal(invocation.run) else { return };
-                let is_turn = |run: &Run| run.takes_turn(invocation.seq, *attempt);
-                if run(invocation.run).is_some_and(is_turn) {
-                    journal.commands.extend(puts.iter().map(|put| put.key.to_string()));
-                    let ends = ["return", "fail", "stopped"];
-                    journal.is_over |=
-                        journal.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
+            InputKind::Completed { invocation, attempt, outcome: Outcome::Succeeded { puts, emits, .. } } => {
+                let Some((of, mut journal)) = run(invocation.run).zip(journal(invocation.run)) else {
+                    return;
+                };
+                let is_meant = |(seq, pending): (u32, &Pending)| {
+                    seq == invocation.seq
+                        && pending.attempt == *attempt
+                        && pending.state == PendingState::Running
+                };
+                if of.pending().any(is_meant) {
+                    match of.is_turn(invocation.seq) {
+                        true => journal.want(puts),
+                        false => journal.hear(emits),
+                    }
                 }
                 self.expected.push((invocation.run, journal));
             }
@@ -323,8 +346,12 @@ pub(super) fn as_thought(
     for (name, number) in clients.iter().flat_map(|client| client.signals_to(run.id())) {
         facts.signals.entry(name.to_owned()).or_default().insert(number);
     }
+    let code = &codes[workflow];
+    if code.calls(TELLER) {
+        facts.signals.entry(TOLD.to_owned()).or_default().insert(0);
+    }
     let n = input["n"].as_i64().unwrap_or_default();
-    let Some(ends) = ends(&codes[workflow], n, &facts) else {
+    let Some(ends) = ends(code, n, &facts) else {
         scene.cover(|coverage| coverage.check("code with too many ends", 1));
         return Ok(());
     };
