@@ -298,13 +298,13 @@ impl Reader {
     }
 
     fn conclude(&self, run: &Run) -> Result<(), String> {
-        let fits = match (run.status(), &self.end) {
-            (Status::Running, None) => true,
-            (Status::Succeeded, Some(Want::Return)) => true,
-            (Status::Failed, Some(Want::Fail)) => true,
-            (Status::Cancelled, Some(Want::Stopped)) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (run.status(), &self.end),
+            (Status::Running, None)
+                | (Status::Succeeded, Some(Want::Return))
+                | (Status::Failed, Some(Want::Fail))
+                | (Status::Cancelled, Some(Want::Stopped))
+        );
         let is_quiet = run.status() == Status::Running || run.pending().next().is_none();
         match fits && is_quiet && self.unmade.is_empty() && self.untold.is_empty() {
             true => Ok(()),
