@@ -5,6 +5,7 @@
 //! which objects end up in which batch, window or first.
 
 use crate::behaviour::{Call, Reaction};
+use crate::code::plan::{TELLER, TOLD};
 use crate::recipe::{Conditions, Recipe};
 use crate::rng::Rng;
 use sluice_types::{Condition, FailureKind, Program, RetryPolicy};
@@ -75,6 +76,7 @@ pub fn react(call: &Call) -> Reaction {
     let puts_into = format!("of-{}", call.function);
     let kind = call.function.split('-').next().unwrap_or_default();
     match kind {
+        "task" if call.function == TELLER => crate::states::tasks::react(call).emit(TOLD),
         "task" => crate::states::tasks::react(call),
         "fan" => Reaction::value(format!("{}.", call.text()))
             .put_in(&puts_into, &format!("{}/{}x", call.key(), call.function), "x", "left")

@@ -5,6 +5,7 @@
 //! and nothing of the product depends on it.
 
 pub mod behaviour;
+pub mod code;
 pub mod eval;
 pub mod generate;
 pub mod ledger;

@@ -24,7 +24,9 @@ fn clean_seeds_pass() {
     for condition in conditions.into_iter().chain(["event", "cron", "all", "any"]) {
         assert!(summary.coverage.conditions.contains_key(condition), "no {condition} fired");
     }
-    for check in ["runs forgotten in time", "objects of forgotten runs"] {
+    let of_code = ["warm turns", "cold turns", "divergences noticed", "code with one end", "code: stopped"];
+    let of_code = of_code.into_iter().chain(["code: call", "code: signal", "code: cancel", "code: record"]);
+    for check in ["runs forgotten in time", "objects of forgotten runs"].into_iter().chain(of_code) {
         assert!(summary.coverage.checks.get(check).is_some_and(|count| *count > 0), "no {check}");
     }
 }
@@ -60,4 +62,8 @@ every_mutant_is_found! {
     a_forgotten_run_is_found: ForgottenRun,
     a_repeated_errand_is_found: RepeatedErrand,
     a_misdirected_report_is_found: MisdirectedReport,
+    a_forgotten_command_is_found: ForgottenCommand,
+    untold_news_are_found: UntoldNews,
+    a_repeated_command_is_found: RepeatedCommand,
+    a_misdirected_return_is_found: MisdirectedReturn,
 }

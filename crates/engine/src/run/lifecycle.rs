@@ -78,8 +78,9 @@ impl Run {
             if let Origin::Firing { trigger, number, arguments, group, ordinal } = start.origin {
                 self.launch(cx, trigger, number, arguments, group, ordinal);
             }
-            self.events(cx, &start.events.into());
+            // Its code hears what came before.
             self.start_workflow(cx);
+            self.events(cx, &start.events.into());
         }
         if start.seal {
             self.seal(cx);

@@ -2,7 +2,7 @@
 //! the other.
 
 use super::Shard;
-use super::turns::code_of;
+use super::questions::code_of;
 use crate::api::{CheckReport, DeployRequest, Unreplayable};
 use crate::bundles::Bundles;
 use crate::handle::Answer;

@@ -15,6 +15,7 @@ impl<P: Ports> Shard<P> {
             Effect::Stop { invocation, attempt } => {
                 self.flights.landed(invocation, attempt);
                 self.sandboxes.stop(invocation, attempt);
+                self.forget_wanted(invocation, attempt);
                 self.release_readers();
             }
             Effect::Release(id) => self.objects.release(id),

@@ -26,6 +26,7 @@ mod flights;
 mod loading;
 mod named;
 mod queries;
+mod questions;
 mod recovery;
 mod reports;
 mod retention;
@@ -103,9 +104,10 @@ pub struct Shard<P: Ports> {
     flights: Flights,
     saves: saves::Saves,
     updates: updates::Updates,
-    questions: turns::Questions,
+    questions: questions::Questions,
     check: Option<check::Check>,
     streams: streams::Streams,
+    wanted: turns::Wanted,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,

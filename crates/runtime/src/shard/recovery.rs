@@ -73,6 +73,7 @@ impl<P: Ports> Shard<P> {
             answers: Default::default(),
             flights: Default::default(),
             saves: Default::default(),
+            wanted: Default::default(),
             streams: Default::default(),
             reports: Vec::new(),
             effects: Vec::new(),

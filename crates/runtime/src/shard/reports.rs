@@ -29,7 +29,8 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Takes in a report, unless it has to wait. Nearly none has, and those are not even moved.
-    pub(super) fn report(&mut self, mut report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
+        let Some(mut report) = self.gather(report) else { return };
         self.bring_in(&mut report);
         if !self.streams.concern() && !self.saves.concern(&report) {
             self.take_in_report(report);
@@ -38,21 +39,25 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// What a workflow's task returns goes with the record, so that the workflow can look at it.
+    /// What a workflow's task returns goes with the record, so that the workflow can look at it; so does what code says
+    /// that it has failed with.
     fn bring_in(&mut self, report: &mut Report) {
         let Report::Completed { invocation, outcome, .. } = report else { return };
-        let Outcome::Succeeded { value: Some(value), .. } = outcome else { return };
-        let Payload::Stored { id, len, .. } = value.payload else { return };
-        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
-        if len > limits::WORKFLOW_VALUE_BYTES_MAX
-            || !run.is_some_and(|run| run.answers_to_states(invocation.seq))
-        {
-            return;
-        }
-        // What cannot be read stays as it is, and the workflow says that it cannot be handed over.
-        if let Ok(bytes) = self.objects.read(&value.payload) {
-            value.payload = Payload::Inline(bytes::Bytes::copy_from_slice(&bytes));
-            self.objects.release(id);
+        let Outcome::Succeeded { value, puts, .. } = outcome else { return };
+        let error = puts.iter_mut().rfind(|put| put.key.ends_with(" fail")).map(|put| &mut put.payload);
+        for payload in value.iter_mut().map(|value| &mut value.payload).chain(error) {
+            let Payload::Stored { id, len, .. } = *payload else { continue };
+            let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+            let looks =
+                run.is_some_and(|run| run.answers_to_states(invocation.seq) || run.is_turn(invocation.seq));
+            if len > limits::WORKFLOW_VALUE_BYTES_MAX || !looks {
+                continue;
+            }
+            // What cannot be read stays as it is, and the workflow says that it cannot be handed over.
+            if let Ok(bytes) = self.objects.read(payload) {
+                *payload = Payload::Inline(bytes::Bytes::copy_from_slice(&bytes));
+                self.objects.release(id);
+            }
         }
     }
 

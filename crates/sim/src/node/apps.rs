@@ -1,5 +1,7 @@
 //! The apps of a simulation: random programs, each of a kind that some checker knows more about.
 
+use crate::code::generate::plan as code;
+use crate::code::plan::{Plan as Code, TELLER};
 use crate::generate::{Plan, Taste, plan};
 use crate::recipe::Recipe;
 use crate::rng::Rng;
@@ -7,7 +9,8 @@ use crate::states::definition::definition;
 use crate::states::generate::machine;
 use crate::states::model::Machines;
 use sluice_types::{
-    Action, Bucket, Condition, Durability, Function, Program, Runtime, Scope, Steps, Trigger, Workflow,
+    Action, Bucket, Condition, Durability, Function, FunctionIx, Program, RetryPolicy, Runtime, Scope, Steps,
+    Trigger, Visibility, Workflow,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -26,12 +29,16 @@ pub(super) struct SimApp {
     pub modelled: bool,
     /// Its workflows and those that they call, if its runs are workflows.
     pub machines: Option<Rc<Machines>>,
+    /// Its workflows that are code, by name.
+    pub codes: BTreeMap<&'static str, Code>,
 }
 
 /// An app of workflows, one that is express, and the names in each of those that clients start.
 const DURABLE_APP: &str = "workflows";
 const EXPRESS_APP: &str = "express-workflows";
 const OUTER: [&str; 3] = ["outer-0", "outer-1", "outer-2"];
+/// As `OUTER`, of the apps whose workflows are code.
+const CODES: [&str; 3] = ["code-a", "code-b", "code-c"];
 /// The workflow that these call.
 const INNER: &str = "inner";
 /// The activity of their tasks.
@@ -40,8 +47,9 @@ pub(super) const ACTIVITY: &str = "work";
 pub(super) const CALLED_APP: &str = DURABLE_APP;
 pub(super) const ECHO: &str = "echo";
 
-/// Seven apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
-/// express, for the model too; one express with app-scoped triggers; two of workflows, one of them express.
+/// Nine apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
+/// express, for the model too; one express with app-scoped triggers; two of state machines and two of workflows as code,
+/// one of each express.
 pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     let rng = &mut Rng::new(seed);
     let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0, streaming: 400 };
@@ -55,6 +63,7 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
                 plan: named(plan(rng, taste), number),
                 modelled,
                 machines: None,
+                codes: BTreeMap::new(),
             })
             .collect();
     change(&mut apps[2].plan, |program| {
@@ -67,6 +76,9 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
         change(&mut express.plan, |program| program.durability = Durability::Express);
     }
     apps.extend(workflows(rng));
+    apps.extend(
+        [("code", Durability::Durable), ("express-code", Durability::Express)].map(|app| code_app(rng, app)),
+    );
     apps
 }
 
@@ -85,7 +97,8 @@ fn workflows(rng: &mut Rng) -> [SimApp; 2] {
     names.map(|name| {
         let program = Recipe::new(name).function("task-0", &[]).function("task-1", &[]).build();
         let plan = Plan { program, inputs: Vec::new(), timed: true };
-        let mut app = SimApp { plan, modelled: false, machines: Some(machines.clone()) };
+        let codes = BTreeMap::new();
+        let mut app = SimApp { plan, modelled: false, machines: Some(machines.clone()), codes };
         change(&mut app.plan, |program| {
             program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
             let of_app = machines.iter().filter(|((app, _), _)| *app == name);
@@ -100,6 +113,37 @@ fn workflows(rng: &mut Rng) -> [SimApp; 2] {
     })
 }
 
+/// An app whose workflows are random plans. The module of each is its plan.
+fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
+    let retry = RetryPolicy { attempts: 3, initial_ms: 20, max_ms: 200, ..RetryPolicy::default() };
+    let recipe = Recipe::new(name)
+        .function("task-0", &[])
+        .retries(retry.clone())
+        .function("task-1", &[])
+        .retries(retry.clone())
+        .function(TELLER, &[])
+        .retries(retry.clone());
+    let codes: BTreeMap<_, _> = CODES.iter().map(|name| (*name, code(rng))).collect();
+    let mut plan = Plan { program: recipe.build(), inputs: Vec::new(), timed: true };
+    change(&mut plan, |program| {
+        program.durability = durability;
+        for (name, code) in &codes {
+            let module = serde_json::to_string(code).expect("a plan is plain data");
+            let runtime = Runtime::Workflow { module, name: (*name).to_owned() };
+            let function = Function {
+                visibility: Visibility::Commit,
+                retry: retry.clone(),
+                ..Function::new(name, runtime)
+            };
+            let steps = Steps::Code { function: FunctionIx(program.functions.len() as u16) };
+            program.functions.push(function);
+            program.workflows.push(Workflow { name: (*name).into(), steps });
+        }
+        program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
+    });
+    SimApp { plan, modelled: false, machines: None, codes }
+}
+
 const ECHO_DEFINITION: &str =
     r#"{"StartAt": "Rest", "States": {"Rest": {"Type": "Wait", "Seconds": 1, "End": true}}}"#;
 
@@ -111,7 +155,11 @@ fn workflow(name: &str, definition: &str) -> Workflow {
 impl SimApp {
     /// The workflows that clients start.
     pub fn startable(&self) -> &'static [&'static str] {
-        if self.machines.is_some() { &OUTER } else { &[] }
+        match (&self.machines, self.codes.is_empty()) {
+            (Some(_), _) => &OUTER,
+            (None, false) => &CODES,
+            (None, true) => &[],
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every record that was ever durable, and an engine that does nothing but apply them: the truth that the shard is
 //! compared with. It never crashes, never loads, never evicts.
 
+use super::journals::{Clerk, as_journalled};
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
@@ -30,6 +31,7 @@ pub(super) struct Archive {
     /// Fingerprints of the records from lsn 1 on.
     records: Vec<u128>,
     causes: BTreeSet<Cause>,
+    clerk: Clerk,
     /// Ids of the runs that were forgotten.
     forgotten: BTreeSet<String>,
     last_ms: u64,
@@ -47,6 +49,7 @@ impl Archive {
             let_go: Vec::new(),
             records: Vec::new(),
             causes: BTreeSet::new(),
+            clerk: Clerk::default(),
             forgotten: BTreeSet::new(),
             last_ms: 0,
         }
@@ -124,8 +127,9 @@ impl Archive {
         if let InputKind::Forget { run } = input.kind {
             self.forget(lsn, run, input.now_ms, scene)?;
         }
+        self.clerk.before(&input.kind, |run| self.truth.run(run), scene);
         self.truth.apply(lsn, input, &mut Vec::new());
-        Ok(())
+        self.clerk.after(|run| self.truth.run(run), scene)
     }
 
     /// A run is about to be forgotten, and not too early. Its id may be used again. One that was redriven is left alone.
@@ -137,6 +141,7 @@ impl Archive {
             return Err(lost(format!("record {lsn} forgets {} {kept_ms} ms after its end", run.id())));
         }
         scene.cover(|coverage| coverage.check("runs forgotten in time", 1));
+        as_journalled(run, scene)?;
         self.let_go.extend(run.slots().iter().filter(|slot| !slot.released).filter_map(|slot| {
             match slot.object.payload {
                 Payload::Stored { id, .. } => Some(id),

@@ -35,6 +35,8 @@ pub(super) enum Deed {
     Wait,
     /// Read one of the inputs.
     Read(usize),
+    /// Send the run a signal of that name, with this number.
+    Signal(&'static str, usize),
     /// Send the event named like the client.
     Event(&'static str),
     /// Put one of the inputs to the app itself.
@@ -72,6 +74,8 @@ pub(super) struct Told {
     pub sealed: bool,
     pub cancelled: bool,
     pub event: bool,
+    /// Ids of the signals that were taken.
+    pub signals: Vec<String>,
     /// That there is no such run, when ended runs are forgotten.
     pub unknown: bool,
     /// Status and outputs, by key.
@@ -143,6 +147,21 @@ impl Client {
         Self { workflow: Some((workflow, input)), ..client }
     }
 
+    /// Starts a workflow that is code: sends it signals, perhaps stops it, and waits.
+    pub fn of_code(scene: &Scene, number: u64, program: &Program, workflow: &'static str) -> Self {
+        let mut deeds = vec![Deed::Start(0)];
+        let signals = scene.below(4);
+        deeds.extend(
+            (0..signals).map(|at| Deed::Signal(if scene.chance(800) { "told" } else { "unheard" }, at)),
+        );
+        if scene.chance(120) {
+            deeds.insert(1 + scene.below(deeds.len()), Deed::Cancel);
+        }
+        deeds.push(Deed::Wait);
+        let client = Self::new(format!("run-{number}-of-clients"), &program.app, Vec::new(), deeds);
+        Self { workflow: Some((workflow, serde_json::json!({"n": scene.below(8)}))), ..client }
+    }
+
     /// Sends one event, to one run or to everybody.
     pub fn of_event(number: u64, r#type: &'static str, addressee: Option<String>) -> Self {
         let client =
@@ -182,6 +201,15 @@ impl Client {
 
     pub fn asked_to_redrive(&self) -> bool {
         self.plan.iter().any(|deed| matches!(deed, Deed::Redrive))
+    }
+
+    /// The signals that it may have sent to a run: names and numbers.
+    pub fn signals_to<'a>(&'a self, run: &'a str) -> impl Iterator<Item = (&'static str, i64)> + 'a {
+        self.plan.iter().filter_map(move |deed| match deed {
+            Deed::Signal(name, number) if self.id == run => Some((*name, *number as i64)),
+            Deed::Event(name) if self.addressee.as_deref() == Some(run) => Some((*name, 0)),
+            _ => None,
+        })
     }
 
     /// The next request, when it is time for it.
@@ -258,6 +286,17 @@ impl Client {
                     DeployRequest { program, definition, files: BTreeMap::new(), reset_triggers: Vec::new() };
                 let (ticket, answer) = desk.ask(None);
                 (ticket, Command::Deploy(Box::new(request), answer))
+            }
+            Deed::Signal(name, number) => {
+                let id = signal_id(&self.id, number);
+                let event = Event {
+                    id: id.as_str().into(),
+                    data: format!("news {number}").into(),
+                    run: Some(self.id.as_str().into()),
+                    ..self.event(name, scene.now_ms())
+                };
+                let (ticket, answer) = desk.ask_either(vec![id.clone().into(), known(&id)]);
+                (ticket, Command::Events(vec![event].into(), answer))
             }
             Deed::Event(r#type) => {
                 let (ticket, answer) = desk.ask_either(vec![self.id.clone().into(), known(&self.id)]);
@@ -337,6 +376,7 @@ impl Client {
             (Deed::Cancel | Deed::Stop, _) => told.cancelled = true,
             (Deed::Redrive, _) => {}
             (Deed::Event(_), _) => told.event = true,
+            (Deed::Signal(_, number), _) => told.signals.push(signal_id(&self.id, *number)),
             (Deed::Wait, Heard::View(view)) => {
                 let outputs =
                     view.outputs.into_iter().map(|object| (object.key.to_string(), object.bytes)).collect();
@@ -350,6 +390,10 @@ impl Client {
         }
         Ok(())
     }
+}
+
+fn signal_id(run: &str, number: usize) -> String {
+    format!("signal-{number}-for-{run}")
 }
 
 /// How the store notes an event that was taken, once the record with the event itself is gone: XXH3-128 of the id, seeded

@@ -4,6 +4,7 @@ use super::apps::SimApp;
 use super::archive::Archive;
 use super::clients::Client;
 use super::examination::{bytes, outputs};
+use super::journals;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use super::workflows::{as_recorded, as_thought};
@@ -27,6 +28,7 @@ pub(super) fn judge(
         run.check();
         counts(run, scene)?;
         as_recorded(run, scene)?;
+        journals::as_journalled(run, scene)?;
     }
     let is_kept = |client: &&Client| client.is_run() && !archive.has_forgotten(&client.id);
     for client in clients.iter().filter(is_kept) {
@@ -36,6 +38,9 @@ pub(super) fn judge(
             apps.iter().find(|app| app.plan.program.app == run.program().app).expect("it is one of these");
         if let Some(machines) = &app.machines {
             as_thought(run, client, machines, scene)?;
+        }
+        if !app.codes.is_empty() {
+            journals::as_thought(run, client, clients, &app.codes, scene)?;
         }
         if app.modelled && !client.asked_to_cancel() {
             as_predicted(run, client, scene)?;

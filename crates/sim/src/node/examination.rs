@@ -110,7 +110,8 @@ pub(super) fn nothing_lost(
         scene.cover(|coverage| coverage.check("accepted facts found", facts));
         let lost =
             |what: &str| Err(Violation::new(Checker::NothingLost, format!("{}: {what} is lost", client.id)));
-        if told.event && !archive.has_event(SOURCE, &client.id) {
+        let own = told.event.then_some(&client.id);
+        if !told.signals.iter().chain(own).all(|id| archive.has_event(SOURCE, id)) {
             return lost("the event");
         }
         if !client.is_run() {
@@ -143,7 +144,9 @@ pub(super) fn nothing_lost(
         if told.sealed && !run.is_sealed() {
             return lost("the seal");
         }
-        if told.cancelled && run.status() == Status::Running {
+        // Code may take its time about it.
+        let is_told = || archive.truth.run(run.key()).is_some_and(super::journals::is_cancelled);
+        if told.cancelled && run.status() == Status::Running && !is_told() {
             return lost("the cancellation");
         }
         if let Some((status, outputs)) = &told.ended

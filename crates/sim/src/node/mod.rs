@@ -15,12 +15,14 @@ mod disk;
 mod ending;
 mod examination;
 mod faults;
+mod journals;
 mod mutant;
 mod objects;
 mod outside;
 mod sandboxes;
 mod scene;
 mod simulation;
+mod turns;
 mod verdict;
 mod workflows;
 

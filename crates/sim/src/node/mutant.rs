@@ -30,11 +30,19 @@ pub enum Mutant {
     RepeatedErrand,
     /// A report that is made twice counts as one of a later task of its run as well.
     MisdirectedReport,
+    /// A worker that lost a workflow is not told of a command that the code has wanted.
+    ForgottenCommand,
+    /// A workflow is not told of a signal.
+    UntoldNews,
+    /// A command that is put twice in a turn counts twice.
+    RepeatedCommand,
+    /// What a call returns is told of another one of its workflow.
+    MisdirectedReturn,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::AckBeforeSync,
         Self::LostTimer,
         Self::DoubledFiring,
@@ -47,6 +55,10 @@ impl Mutant {
         Self::ForgottenRun,
         Self::RepeatedErrand,
         Self::MisdirectedReport,
+        Self::ForgottenCommand,
+        Self::UntoldNews,
+        Self::RepeatedCommand,
+        Self::MisdirectedReturn,
     ];
 
     /// Its name on the command line.
@@ -64,6 +76,10 @@ impl Mutant {
             Self::ForgottenRun => "forgotten-run",
             Self::RepeatedErrand => "repeated-errand",
             Self::MisdirectedReport => "misdirected-report",
+            Self::ForgottenCommand => "forgotten-command",
+            Self::UntoldNews => "untold-news",
+            Self::RepeatedCommand => "repeated-command",
+            Self::MisdirectedReturn => "misdirected-return",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::mutant::Mutant;
 use super::scene::Scene;
+use super::turns::{Turns, turn};
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
 use crate::generate::react_with_outputs;
@@ -26,6 +27,7 @@ struct Flight {
     attempt: Attempt,
     program: Arc<Program>,
     reaction: Reaction,
+    is_turn: bool,
     arguments: Vec<ObjectId>,
     /// Early puts that were reported.
     reported: usize,
@@ -54,6 +56,8 @@ pub(super) struct Workers {
     pub calls: BTreeMap<InvocationId, Call>,
     /// Invocations of which that may change with a crash.
     provisional: BTreeSet<InvocationId>,
+    /// Workers of workflows that are code.
+    pub turns: Turns,
     /// Attempts that have ended, truly.
     pub ended: BTreeSet<(InvocationId, Attempt)>,
 }
@@ -65,11 +69,17 @@ impl Workers {
         self.flights.values().map(|flight| flight.due_ms).chain(late).min()
     }
 
+    /// Whether what an invocation was called with may have changed with a crash.
+    pub fn is_provisional(&self, id: InvocationId) -> bool {
+        self.provisional.contains(&id)
+    }
+
     /// The node is gone. Some attempts of durable runs go on, and report again what may not have been heard.
     pub fn crash(&mut self, mut survives: impl FnMut() -> bool) {
         self.asked.clear();
         self.reading.clear();
         self.late.clear();
+        self.turns.crash();
         self.flights.retain(|_, flight| !flight.provisional && survives());
         self.flights.values_mut().for_each(|flight| {
             (flight.abandoned, flight.reported, flight.opened) = (true, 0, false);
@@ -81,7 +91,8 @@ impl Workers {
 pub(super) struct SimSandboxes(pub Rc<Scene>);
 
 fn is_pure(program: &Program, function: FunctionIx) -> bool {
-    program.functions[function.index()].name.ends_with(['0', '3'])
+    let function = &program.functions[function.index()];
+    function.takes_turns() || function.name.ends_with(['0', '3'])
 }
 
 impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
@@ -117,12 +128,22 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         }
         let pure = is_pure(&program, invocation.function);
         let provisional = pure || program.durability == Durability::Express;
-        let Ok(seen) = self.seen(&program, &call, objects) else { return };
+        let Ok(mut seen) = self.seen(&program, &call, objects) else { return };
+        self.mistell(&mut seen);
         self.note(id, attempt, &seen, provisional);
-        let reaction = self.disturbed(&program, invocation.function, attempt, react_with_outputs(&seen));
+        let function = &program.functions[invocation.function.index()];
+        let is_turn = function.takes_turns();
+        let reaction = match is_turn {
+            true => turn(&self.0, call.app, function, id, &seen),
+            false => react_with_outputs(&seen),
+        };
+        let reaction = self.disturbed(&program, invocation.function, attempt, reaction);
+        if let Some(kind) = reaction.fails.filter(|_| is_turn) {
+            self.0.workers.borrow_mut().turns.fail(call.app, function, id.run, kind);
+        }
         let hangs = reaction.fails == Some(FailureKind::TimedOut);
         let delay_ms = match hangs {
-            true => program.functions[invocation.function.index()].timeout_ms,
+            true => function.timeout_ms,
             false => self.0.below(40) as u64,
         };
         let due_ms = self.0.now_ms() + delay_ms;
@@ -131,11 +152,12 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             Payload::Inline(_) | Payload::Open { .. } => None,
         };
         let arguments = invocation.arguments.objects().iter().filter_map(stored).collect();
-        let flight = Flight {
+        let mut flight = Flight {
             id,
             attempt,
             program,
             reaction,
+            is_turn,
             arguments,
             reported: 0,
             opened: false,
@@ -143,6 +165,9 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             abandoned: false,
             provisional,
         };
+        if self.0.mutant == Some(Mutant::MisdirectedReturn) {
+            self.misdirect(&mut flight);
+        }
         if pure && !hangs && self.0.chance(500) {
             return self.fly_through(flight, reports);
         }
@@ -244,6 +269,34 @@ impl SimSandboxes {
         })
     }
 
+    /// What mutants do to what a workflow is told.
+    fn mistell(&self, call: &mut Call) {
+        let at = match self.0.mutant {
+            Some(Mutant::ForgottenCommand) => call.objects.iter().rposition(|(key, _)| key.starts_with("= ")),
+            Some(Mutant::UntoldNews) => call.objects.iter().rposition(|(key, _)| key.contains(" signal ")),
+            _ => None,
+        };
+        if let Some(at) = at
+            && self.0.fault("workflow told wrongly", 100)
+        {
+            call.objects.remove(at);
+        }
+    }
+
+    /// What a mutant does to calls of one workflow that are under way.
+    fn misdirect(&self, flight: &mut Flight) {
+        let is_call = |flight: &Flight| {
+            !flight.is_turn && flight.program.functions.iter().any(|function| function.takes_turns())
+        };
+        let workers = &mut *self.0.workers.borrow_mut();
+        let mut others = workers.flights.values_mut();
+        if let Some(other) =
+            others.find(|other| other.id.run == flight.id.run && is_call(other) && is_call(flight))
+        {
+            std::mem::swap(&mut other.reaction, &mut flight.reaction);
+        }
+    }
+
     fn note(&self, id: InvocationId, attempt: Attempt, seen: &Call, provisional: bool) {
         self.0.tell(|| format!("  call {id} {attempt}: {} [{}]", seen.function, seen.keys()));
         let workers = &mut *self.0.workers.borrow_mut();
@@ -309,7 +362,9 @@ impl SimSandboxes {
                 return Some(flight);
             }
             flight.reported += 1;
-            let times = if self.0.fault("put reported twice", 50) { 2 } else { 1 };
+            // What is put is compared with what was put before; a command is another one each time.
+            let repeats = !flight.is_turn || self.0.mutant == Some(Mutant::RepeatedCommand);
+            let times = if repeats && self.0.fault("put reported twice", 50) { 2 } else { 1 };
             self.0.tell(|| format!("  {invocation} {attempt} reports {}", put.1));
             let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
             reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
@@ -324,7 +379,8 @@ impl SimSandboxes {
             _ => attempt,
         };
         reports.push(Report::Completed { invocation, attempt: label, outcome });
-        if flight.abandoned || !self.0.fault("completion reported twice", 80) {
+        let is_cold = flight.reaction.fails == Some(FailureKind::Cold);
+        if flight.abandoned || is_cold || !self.0.fault("completion reported twice", 80) {
             return None;
         }
         flight.abandoned = true;
@@ -410,7 +466,7 @@ impl SimSandboxes {
     }
 
     fn payload(&self, bytes: bytes::Bytes) -> Payload {
-        match self.0.chance(400) {
+        match !bytes.is_empty() && self.0.chance(400) {
             true => self.0.vault.borrow_mut().store(bytes),
             false => Payload::Inline(bytes),
         }

@@ -165,7 +165,9 @@ impl Simulation {
             _ if !self.apps[at].startable().is_empty() => {
                 let app = self.apps[at].plan.program.clone();
                 let workflow = *self.apps[at].startable().get(scene.below(3)).expect("there are three");
-                self.join(|number| Client::of_workflow(&scene, number, &app, workflow));
+                let make =
+                    if self.apps[at].machines.is_some() { Client::of_workflow } else { Client::of_code };
+                self.join(|number| make(&scene, number, &app, workflow));
             }
             _ => {
                 let plan = self.apps[at].plan.clone();

@@ -422,6 +422,7 @@ impl Run {
             }
             Standing::Failed(error) => {
                 let problem = self.raised(cx, error.as_ref());
+                error.iter().for_each(|error| discard(&error.payload, cx.effects));
                 self.end(cx, Status::Failed, Some(problem));
             }
             Standing::Stopped => {

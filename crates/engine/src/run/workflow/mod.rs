@@ -282,6 +282,11 @@ impl Run {
         self.code().map(|code| code.execution().told())
     }
 
+    /// Whether an attempt is under way that is one at a turn of code.
+    pub fn takes_turn(&self, seq: u32, attempt: sluice_types::Attempt) -> bool {
+        self.is_turn(seq) && self.pending.get(seq).is_some_and(|pending| pending.is_current(attempt))
+    }
+
     /// Whether a pending invocation is a turn of code.
     pub fn is_turn(&self, seq: u32) -> bool {
         self.pending.get(seq).is_some_and(|pending| pending.part == Some(Part::Turn))

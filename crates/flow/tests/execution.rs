@@ -1,0 +1,274 @@
+//! An execution against a naive one: flat lists of all that was ever told and wanted, searched from the start each time.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use sluice_flow::{Command, Entry, Event, Execution, Line, News, Output, Request, Status, Want, journal};
+use sluice_types::{ContentType, Payload, ReturnValue};
+use std::sync::Arc;
+
+/// What may happen next. Numbers pick among the commands so far.
+#[derive(Clone, Debug)]
+enum Step {
+    Turned(Vec<Wish>),
+    Done(usize),
+    Failed(usize),
+    /// So many milliseconds pass, and what is due then happens.
+    Time(u64),
+    Signal(bool),
+    Cancel,
+    /// It is written down and read again.
+    Saved,
+}
+
+#[derive(Clone, Debug)]
+enum Wish {
+    Call,
+    Sleep(u64),
+    Cancel(usize),
+    Record,
+    Return,
+    Fail,
+    Stopped,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    prop_oneof![
+        4 => Just(Wish::Call),
+        4 => (0..40_u64).prop_map(Wish::Sleep),
+        3 => (0..12_usize).prop_map(Wish::Cancel),
+        2 => Just(Wish::Record),
+        1 => prop_oneof![9 => Just(Wish::Record), 1 => Just(Wish::Return), 1 => Just(Wish::Fail), 1 => Just(Wish::Stopped)],
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(wish(), 0..4).prop_map(Step::Turned),
+        3 => (0..12_usize).prop_map(Step::Done),
+        1 => (0..12_usize).prop_map(Step::Failed),
+        3 => (0..30_u64).prop_map(Step::Time),
+        2 => any::<bool>().prop_map(Step::Signal),
+        1 => Just(Step::Cancel),
+        1 => Just(Step::Saved),
+    ]
+}
+
+fn value(text: &str) -> ReturnValue {
+    let payload = Payload::Inline(Bytes::copy_from_slice(text.as_bytes()));
+    ReturnValue { content_type: ContentType::Text, payload }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Call,
+    Timer(u64),
+    Settled,
+}
+
+/// All that was ever told and wanted.
+struct Naive {
+    entries: Vec<Entry>,
+    fates: Vec<Fate>,
+    /// Entries told in turns that have ended, and in the one that is out.
+    seen: usize,
+    out: Option<usize>,
+    status: Status,
+    requests: Vec<Request>,
+    lines: Vec<Line>,
+}
+
+impl Naive {
+    fn start() -> Self {
+        let mut naive = Self {
+            entries: Vec::new(),
+            fates: Vec::new(),
+            seen: 0,
+            out: None,
+            status: Status::Running,
+            requests: Vec::new(),
+            lines: Vec::new(),
+        };
+        naive.tell(News::Started, Some(value("input")), 0);
+        naive.give_turn();
+        naive
+    }
+
+    fn tell(&mut self, news: News, value: Option<ReturnValue>, at_ms: u64) {
+        let entry = Entry { at_ms, news, value };
+        self.entries.push(entry.clone());
+        self.lines.push(Line::Entry(entry));
+    }
+
+    fn give_turn(&mut self) {
+        if self.status == Status::Running && self.out.is_none() && self.seen < self.entries.len() {
+            self.out = Some(self.entries.len());
+            self.requests.push(Request::Turn(self.entries[self.seen..].to_vec()));
+        }
+    }
+
+    fn apply(&mut self, event: Event, now_ms: u64) {
+        if self.status != Status::Running {
+            return;
+        }
+        match event {
+            Event::Turned(commands) => {
+                self.seen = self.out.take().expect("a turn is out");
+                commands.into_iter().for_each(|command| self.want(command, now_ms));
+            }
+            Event::Done { command, value } => self.settle(command, News::Done(command), value, now_ms),
+            Event::Failed { command, error } => {
+                self.settle(command, News::Failed(command), Some(error), now_ms)
+            }
+            Event::Timer => {
+                let mut due: Vec<(u64, u64)> =
+                    self.timers().filter(|(due_ms, _)| *due_ms <= now_ms).collect();
+                due.sort_unstable();
+                due.into_iter().for_each(|(_, number)| self.settle(number, News::Done(number), None, now_ms));
+            }
+            Event::Signal { name, value } => self.tell(News::Signal(name), value, now_ms),
+            Event::Cancel { reason } => {
+                if !self.entries.iter().any(|entry| entry.news == News::Cancelled) {
+                    self.tell(News::Cancelled, Some(reason), now_ms);
+                }
+            }
+        }
+        self.give_turn();
+    }
+
+    fn settle(&mut self, number: u64, news: News, value: Option<ReturnValue>, now_ms: u64) {
+        if let Some(fate) = self.fates.get_mut(number as usize)
+            && std::mem::replace(fate, Fate::Settled) != Fate::Settled
+        {
+            self.tell(news, value, now_ms);
+        }
+    }
+
+    fn want(&mut self, command: Command, now_ms: u64) {
+        if self.status != Status::Running {
+            return;
+        }
+        let number = self.fates.len() as u64;
+        let Command { want, value, digest } = command;
+        let kept = if matches!(want, Want::Record(_)) { value.clone() } else { None };
+        self.lines.push(Line::Command { number, want: want.clone(), digest, value: kept });
+        self.fates.push(match want {
+            Want::Call(_) => Fate::Call,
+            Want::Sleep(ms) => Fate::Timer(now_ms + ms),
+            _ => Fate::Settled,
+        });
+        match want {
+            Want::Call(function) => self.requests.push(Request::Call { command: number, function, value }),
+            Want::Cancel(of) => self.take_back(of),
+            Want::Return => self.end(Status::Returned(value)),
+            Want::Fail => self.end(Status::Failed(value)),
+            Want::Stopped => self.end(Status::Stopped),
+            Want::Sleep(_) | Want::Record(_) => {}
+        }
+    }
+
+    fn take_back(&mut self, number: u64) {
+        let Some(fate) = self.fates.get_mut(number as usize) else { return };
+        if std::mem::replace(fate, Fate::Settled) == Fate::Call {
+            self.requests.push(Request::Cancel(number));
+        }
+    }
+
+    fn end(&mut self, status: Status) {
+        (0..self.fates.len() as u64).for_each(|number| self.take_back(number));
+        self.status = status;
+    }
+
+    fn timers(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.fates.iter().zip(0..).filter_map(|(fate, number)| match fate {
+            Fate::Timer(due_ms) => Some((*due_ms, number)),
+            _ => None,
+        })
+    }
+
+    fn calls(&self) -> Vec<u64> {
+        self.fates
+            .iter()
+            .zip(0..)
+            .filter(|(fate, _)| **fate == Fate::Call)
+            .map(|(_, number)| number)
+            .collect()
+    }
+}
+
+fn commands(wishes: Vec<Wish>) -> Vec<Command> {
+    let with = |want: Want, value: Option<ReturnValue>| Command { want, value, digest: "00000000".into() };
+    let command = |wish| match wish {
+        Wish::Call => with(Want::Call("work".into()), Some(value("argument"))),
+        Wish::Sleep(ms) => with(Want::Sleep(ms), None),
+        Wish::Cancel(of) => with(Want::Cancel(of as u64), None),
+        Wish::Record => with(Want::Record("it".into()), Some(value("recorded"))),
+        Wish::Return => with(Want::Return, Some(value("output"))),
+        Wish::Fail => with(Want::Fail, Some(value("error"))),
+        Wish::Stopped => with(Want::Stopped, None),
+    };
+    wishes.into_iter().map(command).collect()
+}
+
+/// The journal up to the entries that were told: what the worker needs to be where it was.
+fn told(lines: &[Line], told: u64) -> Vec<String> {
+    let mut entries = 0;
+    let keys = lines.iter().filter_map(|line| match line {
+        Line::Entry(entry) => {
+            entries += 1;
+            (entries <= told).then(|| format!("{} {}", entry.at_ms, entry.news))
+        }
+        Line::Command { want, digest, .. } => Some(format!("= {digest} {want}")),
+    });
+    keys.collect()
+}
+
+fn compare(execution: &Execution, naive: &Naive) {
+    assert_eq!(execution.status(), &naive.status);
+    assert_eq!(execution.calls().collect::<Vec<_>>(), naive.calls());
+    assert_eq!(execution.next_deadline(), naive.timers().min().map(|(due_ms, _)| due_ms));
+    if naive.status == Status::Running {
+        assert_eq!(execution.is_in_turn(), naive.out.is_some());
+        assert_eq!(execution.told(), naive.out.unwrap_or(naive.seen) as u64);
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_execution_does_what_a_naive_one_does(steps in prop::collection::vec(step(), 0..60)) {
+        let (mut out, mut now_ms) = (Output::default(), 0);
+        let mut execution = Execution::start(Some(value("input")), now_ms, &mut out);
+        let mut naive = Naive::start();
+        let mut lines = Vec::new();
+        for step in steps {
+            let event = match step {
+                // Turns end that are out, and calls end, also those that nobody waits for.
+                Step::Turned(_) if naive.out.is_none() => continue,
+                Step::Done(of) | Step::Failed(of) if matches!(naive.fates.get(of), Some(Fate::Timer(_))) => continue,
+                Step::Turned(wishes) => Event::Turned(commands(wishes)),
+                Step::Done(command) => Event::Done { command: command as u64, value: Some(value("result")) },
+                Step::Failed(command) => Event::Failed { command: command as u64, error: value("error") },
+                Step::Time(ms) => {
+                    now_ms += ms;
+                    Event::Timer
+                }
+                Step::Signal(loud) => Event::Signal { name: Arc::from("news"), value: loud.then(|| value("data")) },
+                Step::Cancel => Event::Cancel { reason: value("why") },
+                Step::Saved => {
+                    let bytes = postcard::to_stdvec(&execution).expect("it is plain data");
+                    execution = postcard::from_bytes(&bytes).expect("it was just written");
+                    continue;
+                }
+            };
+            execution.apply(event.clone(), now_ms, &mut out);
+            naive.apply(event, now_ms);
+            prop_assert_eq!(std::mem::take(&mut out.requests), std::mem::take(&mut naive.requests));
+            lines.append(&mut out.journal);
+            prop_assert_eq!(&lines, &naive.lines);
+            compare(&execution, &naive);
+            let journal = journal(lines.clone(), execution.told(), 7, 9);
+            let keys: Vec<String> = journal[1..].iter().map(|object| object.key.to_string()).collect();
+            prop_assert_eq!(&*journal[0].key, "turn - 7 9");
+            prop_assert_eq!(keys, told(&naive.lines, execution.told()));
+        }
+    }
+}

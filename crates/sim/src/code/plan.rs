@@ -1,0 +1,73 @@
+//! The code of a workflow as the simulator thinks of it. It works on one number.
+
+use serde::{Deserialize, Serialize};
+
+/// What to do with the number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Plan {
+    /// It grows.
+    Add(i64),
+    /// One after the other.
+    Sequence(Vec<Plan>),
+    /// A function gets it and gives another.
+    Call {
+        /// The function; that the app has it is not certain.
+        function: String,
+        /// What that adds.
+        adds: i64,
+        /// What it fails with instead, in every attempt.
+        error: Option<String>,
+    },
+    /// All at once, and what they come to in one number. The first that fails takes the others back.
+    Gather(Vec<Plan>),
+    /// All at once until one has ended, which takes the others back.
+    Race(Vec<Plan>),
+    /// Milliseconds pass.
+    Sleep(u64),
+    /// The oldest signal of that name is added.
+    Signal(String),
+    /// As `Signal`, but for so many milliseconds at most; then [`LATE`] is added.
+    SignalWithin(String, u64),
+    /// Chance adds 0 or 1, and is remembered.
+    Record,
+    /// If the first fails, the second begins with what the first began with.
+    Try(Box<Plan>, Box<Plan>),
+    /// After the first, whatever it came to, the second.
+    Finally(Box<Plan>, Box<Plan>),
+    /// The code raises this.
+    Fail(String),
+    /// The workflow ends with the number.
+    Return,
+}
+
+/// What is added when no signal came in time.
+pub const LATE: i64 = 50;
+/// Error names of plans and their functions.
+pub const ERRORS: [&str; 3] = ["Red", "Green", "Blue"];
+/// A function that emits an event of type [`TOLD`] and no data.
+pub const TELLER: &str = "task-2";
+/// A signal that somebody sends in the end.
+pub const TOLD: &str = "told";
+/// A function that no app has, and what calling it fails with.
+pub const NOWHERE: &str = "nowhere";
+/// See [`NOWHERE`].
+pub const UNKNOWN_FUNCTION: &str = "UnknownFunction";
+
+impl Plan {
+    /// Whether a function of that name may be called.
+    pub fn calls(&self, name: &str) -> bool {
+        match self {
+            Self::Call { function, .. } => function == name,
+            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => {
+                plans.iter().any(|plan| plan.calls(name))
+            }
+            Self::Try(one, other) | Self::Finally(one, other) => one.calls(name) || other.calls(name),
+            _ => false,
+        }
+    }
+}
+
+/// What several numbers come to, in their order.
+pub fn together(numbers: impl IntoIterator<Item = i64>) -> i64 {
+    numbers.into_iter().fold(1, |sum, number| (sum * 31 + number) % 9973)
+}

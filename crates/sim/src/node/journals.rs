@@ -1,0 +1,398 @@
+//! Journals of workflows that are code: each record adds to them what it must, and as a whole they are in order. And what
+//! the workflows came to, against the naive interpreter.
+
+use super::clients::Client;
+use super::sandboxes::Workers;
+use super::scene::Scene;
+use super::verdict::{Checker, Violation};
+use crate::behaviour::inline;
+use crate::code::context::digest;
+use crate::code::model::{End, Facts, ends};
+use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
+use bytes::Bytes;
+use sluice_engine::run::{Pending, PendingState};
+use sluice_engine::{HistoryKind, InputKind, Run, Status};
+use sluice_flow::{Line, News, Want};
+use sluice_types::invocation::Emission;
+use sluice_types::{Code, InvocationId, Outcome, Put, RunKey};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
+    run.history().filter_map(|entry| match entry.kind {
+        HistoryKind::Code(line) => Some(*line),
+        _ => None,
+    })
+}
+
+/// Whether the code of a run was told that it is to end.
+pub(super) fn is_cancelled(run: &Run) -> bool {
+    lines(run).any(|line| matches!(line, Line::Entry(entry) if entry.news == News::Cancelled))
+}
+
+/// What a record may change in a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Journal {
+    commands: Vec<String>,
+    /// Names and data.
+    signals: Vec<(String, Bytes)>,
+    is_cancelled: bool,
+    is_over: bool,
+}
+
+impl Journal {
+    fn of(run: &Run) -> Self {
+        let mut journal = Self { is_over: run.status() != Status::Running, ..Self::default() };
+        for line in lines(run) {
+            match line {
+                Line::Command { want, digest, .. } => {
+                    journal.is_over |= matches!(want, Want::Return | Want::Fail | Want::Stopped);
+                    journal.commands.push(format!("{digest} {want}"));
+                }
+                Line::Entry(entry) => match entry.news {
+                    News::Signal(name) => {
+                        let data = entry.value.and_then(|value| inline(&value.payload).cloned());
+                        journal.signals.push((name.to_string(), data.unwrap_or_default()));
+                    }
+                    News::Cancelled => journal.is_cancelled = true,
+                    _ => {}
+                },
+            }
+        }
+        journal
+    }
+}
+
+impl Journal {
+    /// A turn has ended with these commands.
+    fn want(&mut self, puts: &[Box<Put>]) {
+        self.commands.extend(puts.iter().map(|put| put.key.to_string()));
+        let ends = ["return", "fail", "stopped"];
+        self.is_over |= self.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
+    }
+
+    /// A function that the code called has emitted these events: they are signals, too.
+    fn hear(&mut self, emits: &[Emission]) {
+        let signal = |emission: &Emission| (emission.r#type.to_string(), emission.data.clone());
+        self.signals.extend(emits.iter().map(signal).filter(|_| !self.is_over));
+    }
+}
+
+/// What journals must be after the record at hand.
+#[derive(Default)]
+pub(super) struct Clerk {
+    expected: Vec<(RunKey, Journal)>,
+}
+
+impl Clerk {
+    /// Before a record is applied.
+    pub fn before<'a>(&mut self, kind: &InputKind, run: impl Fn(RunKey) -> Option<&'a Run>, scene: &Scene) {
+        let journal = |key: RunKey| run(key).filter(|run| run.told().is_some()).map(Journal::of);
+        match kind {
+            InputKind::Events { events, runs, .. } => {
+                for key in runs {
+                    let Some(of) = run(*key) else { continue };
+                    let heard =
+                        events.iter().filter(|event| event.head.run.as_ref().is_some_and(|id| id == of.id()));
+                    let heard = heard
+                        .map(|event| (event.head.r#type.to_string(), Bytes::copy_from_slice(event.data)));
+                    if of.is_delegated() {
+                        let turns = &mut scene.workers.borrow_mut().turns;
+                        heard.for_each(|signal| turns.note_logged(*key, signal));
+                    } else if let Some(mut journal) = journal(*key) {
+                        journal.signals.extend(heard.filter(|_| !journal.is_over));
+                        self.expected.push((*key, journal));
+                    }
+                }
+            }
+            InputKind::Cancel { run: key, .. } => {
+                let Some(mut journal) = journal(*key) else { return };
+                journal.is_cancelled |= !journal.is_over;
+                self.expected.push((*key, journal));
+            }
+            InputKind::Completed { invocation, attempt, outcome: Outcome::Succeeded { puts, emits, .. } } => {
+                let Some((of, mut journal)) = run(invocation.run).zip(journal(invocation.run)) else {
+                    return;
+                };
+                let is_meant = |(seq, pending): (u32, &Pending)| {
+                    seq == invocation.seq
+                        && pending.attempt == *attempt
+                        && pending.state == PendingState::Running
+                };
+                if of.pending().any(is_meant) {
+                    match of.is_turn(invocation.seq) {
+                        true => journal.want(puts),
+                        false => journal.hear(emits),
+                    }
+                }
+                self.expected.push((invocation.run, journal));
+            }
+            _ => {}
+        }
+    }
+
+    /// After it was applied.
+    pub fn after<'a>(
+        &mut self,
+        run: impl Fn(RunKey) -> Option<&'a Run>,
+        scene: &Scene,
+    ) -> Result<(), Violation> {
+        for (key, expected) in self.expected.drain(..) {
+            let Some(run) = run(key) else { continue };
+            scene.cover(|coverage| coverage.check("records that add to journals", 1));
+            let journal = Journal::of(run);
+            if journal != expected {
+                let message =
+                    format!("{}: its journal has {journal:?}, and should have {expected:?}", run.id());
+                return Err(Violation::new(Checker::NothingLost, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A reader of a journal, line by line.
+#[derive(Default)]
+struct Reader {
+    commands: u64,
+    /// What is not done: a function, or when a timer is due.
+    waiting: BTreeMap<u64, Waiting>,
+    /// Calls that no invocation was created for yet.
+    unmade: VecDeque<(u64, String)>,
+    /// Commands of the invocations, and digests of their arguments.
+    made: BTreeMap<u32, (u64, String)>,
+    /// Calls that ended, and that the code was not told of yet.
+    untold: BTreeSet<u64>,
+    digests: BTreeMap<u64, String>,
+    is_started: bool,
+    is_cancelled: bool,
+    end: Option<Want>,
+    last_ms: u64,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    Call(String),
+    Timer(u64),
+}
+
+/// The journal of a run is in order: commands have numbers without a gap, each that waits is done at most once and not too
+/// early, a call is made for each, and nothing goes on after the end.
+pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
+    if run.told().is_none() {
+        return Ok(());
+    }
+    let mut reader = Reader::default();
+    let wrong = |message: String| Violation::new(Checker::NothingTwice, format!("{}: {message}", run.id()));
+    for entry in run.history() {
+        let read = match entry.kind {
+            HistoryKind::Code(line) => {
+                scene.cover(|coverage| coverage.check(name(&line), 1));
+                reader.line(*line, entry.at_ms)
+            }
+            HistoryKind::InvocationCreated { invocation, .. } => reader.created(invocation),
+            HistoryKind::InvocationSucceeded { invocation, .. } => reader.ended(invocation),
+            HistoryKind::AttemptFailed { invocation, retry_ms: None, .. } => reader.ended(invocation),
+            _ => Ok(()),
+        };
+        read.map_err(wrong)?;
+    }
+    reader.conclude(run).map_err(wrong)?;
+    reader.compare_calls(run, &scene.workers.borrow()).map_err(wrong)
+}
+
+fn name(line: &Line) -> &'static str {
+    match line {
+        Line::Entry(entry) => match entry.news {
+            News::Started => "code: start",
+            News::Done(_) => "code: done",
+            News::Failed(_) => "code: failed",
+            News::Signal(_) => "code: signal",
+            News::Cancelled => "code: cancelled",
+            News::Update { .. } => "code: update",
+        },
+        Line::Command { want, .. } => match want {
+            Want::Call(_) => "code: call",
+            Want::Sleep(_) => "code: sleep",
+            Want::Cancel(_) => "code: cancel",
+            Want::Record(_) => "code: record",
+            Want::Return => "code: return",
+            Want::Fail => "code: fail",
+            Want::Stopped => "code: stopped",
+            Want::Child(_)
+            | Want::Put { .. }
+            | Want::Emit(_)
+            | Want::Patch(_)
+            | Want::Answer(_)
+            | Want::Refuse(_) => "code: what no plan wants",
+        },
+    }
+}
+
+impl Reader {
+    fn line(&mut self, line: Line, at_ms: u64) -> Result<(), String> {
+        if let Some(end) = &self.end {
+            return Err(format!("{line:?} comes after {end:?}"));
+        }
+        match line {
+            Line::Entry(entry) => {
+                if entry.at_ms < self.last_ms || (entry.news == News::Started) == self.is_started {
+                    return Err(format!("{entry:?} comes after {} ms", self.last_ms));
+                }
+                (self.last_ms, self.is_started) = (entry.at_ms, true);
+                self.entry(entry.news)
+            }
+            Line::Command { number, want, digest, .. } => {
+                if number != self.commands {
+                    return Err(format!("command {number} follows {} others", self.commands));
+                }
+                self.commands += 1;
+                self.digests.insert(number, digest.to_string());
+                self.command(number, want, at_ms)
+            }
+        }
+    }
+
+    fn entry(&mut self, news: News) -> Result<(), String> {
+        let (number, failed) = match news {
+            News::Done(number) => (number, false),
+            News::Failed(number) => (number, true),
+            News::Cancelled if std::mem::replace(&mut self.is_cancelled, true) => {
+                return Err("it is cancelled twice".to_owned());
+            }
+            News::Started | News::Signal(_) | News::Cancelled => return Ok(()),
+            News::Update { .. } => return Err("nobody asks for updates".to_owned()),
+        };
+        match self.waiting.remove(&number) {
+            Some(Waiting::Timer(due_ms)) if !failed && self.last_ms >= due_ms => Ok(()),
+            Some(Waiting::Call(name)) if name == NOWHERE && failed => Ok(()),
+            Some(Waiting::Call(_)) if self.untold.remove(&number) => Ok(()),
+            waiting => Err(format!("at {} ms {news:?}, which is {waiting:?}", self.last_ms)),
+        }
+    }
+
+    fn command(&mut self, number: u64, want: Want, at_ms: u64) -> Result<(), String> {
+        match want {
+            Want::Call(function) => {
+                let function = function.to_string();
+                if function != NOWHERE {
+                    self.unmade.push_back((number, function.clone()));
+                }
+                self.waiting.insert(number, Waiting::Call(function));
+            }
+            Want::Sleep(ms) => drop(self.waiting.insert(number, Waiting::Timer(at_ms + ms))),
+            Want::Cancel(of) if of >= number => return Err(format!("command {number} takes back {of}")),
+            Want::Cancel(of) => {
+                self.waiting.remove(&of);
+            }
+            Want::Record(_) => {}
+            Want::Return | Want::Fail | Want::Stopped => self.end = Some(want),
+            Want::Child(_)
+            | Want::Put { .. }
+            | Want::Emit(_)
+            | Want::Patch(_)
+            | Want::Answer(_)
+            | Want::Refuse(_) => return Err(format!("no plan wants {want:?}")),
+        }
+        Ok(())
+    }
+
+    fn created(&mut self, invocation: u32) -> Result<(), String> {
+        let (number, function) =
+            self.unmade.pop_front().ok_or_else(|| format!("nobody wants invocation {invocation}"))?;
+        self.made.insert(invocation, (number, function));
+        Ok(())
+    }
+
+    fn ended(&mut self, invocation: u32) -> Result<(), String> {
+        let Some((number, _)) = self.made.get(&invocation) else { return Ok(()) };
+        match self.waiting.contains_key(number) && self.end.is_none() && self.untold.insert(*number) {
+            true => Ok(()),
+            false => Err(format!("invocation {invocation} ends, for which command {number} does not wait")),
+        }
+    }
+
+    fn conclude(&self, run: &Run) -> Result<(), String> {
+        let fits = matches!(
+            (run.status(), &self.end),
+            (Status::Running, None)
+                | (Status::Succeeded, Some(Want::Return))
+                | (Status::Failed, Some(Want::Fail))
+                | (Status::Cancelled, Some(Want::Stopped))
+        );
+        let is_quiet = run.status() == Status::Running || run.pending().next().is_none();
+        match fits && is_quiet && self.unmade.is_empty() && self.untold.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "it is {:?}, its code came to {:?}; not made: {:?}, not told: {:?}, pending: {}",
+                run.status(),
+                self.end,
+                self.unmade,
+                self.untold,
+                run.pending().count()
+            )),
+        }
+    }
+
+    /// Calls came to their functions with what the code gave, and the code was told what they returned.
+    fn compare_calls(&self, run: &Run, workers: &Workers) -> Result<(), String> {
+        for (invocation, (number, function)) in &self.made {
+            let id = InvocationId { run: run.key(), seq: *invocation };
+            let Some(call) = workers.calls.get(&id).filter(|_| !workers.is_provisional(id)) else { continue };
+            let (key, bytes) = call.objects.first().ok_or_else(|| format!("{id} is called with nothing"))?;
+            if *key != format!("{function}-{number}") || self.digests[number] != digest(bytes) {
+                return Err(format!("{id} gets {key:?}, digest {}, for command {number}", digest(bytes)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A workflow that is code ended as it may.
+pub(super) fn as_thought(
+    run: &Run,
+    client: &Client,
+    clients: &[Client],
+    codes: &BTreeMap<&'static str, Plan>,
+    scene: &Scene,
+) -> Result<(), Violation> {
+    let Some((workflow, input)) = &client.workflow else { return Ok(()) };
+    let mut facts = Facts { is_cancelled: client.asked_to_cancel(), ..Facts::default() };
+    for (name, number) in clients.iter().flat_map(|client| client.signals_to(run.id())) {
+        facts.signals.entry(name.to_owned()).or_default().insert(number);
+    }
+    let code = &codes[workflow];
+    if code.calls(TELLER) {
+        facts.signals.entry(TOLD.to_owned()).or_default().insert(0);
+    }
+    let n = input["n"].as_i64().unwrap_or_default();
+    let Some(ends) = ends(code, n, &facts) else {
+        scene.cover(|coverage| coverage.check("code with too many ends", 1));
+        return Ok(());
+    };
+    let count = if ends.len() == 1 { "code with one end" } else { "code with several ends" };
+    scene.cover(|coverage| coverage.check(count, 1));
+    let end = end(run, scene);
+    if end.as_ref().is_some_and(|end| ends.contains(end)) {
+        return Ok(());
+    }
+    let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
+    let message =
+        format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
+    Err(Violation::new(Checker::Model, message))
+}
+
+fn end(run: &Run, scene: &Scene) -> Option<End> {
+    match run.status() {
+        Status::Succeeded => {
+            let outputs = super::examination::outputs(scene, run);
+            let (_, bytes) = outputs.first_key_value()?;
+            Some(End::Returned(std::str::from_utf8(bytes).ok()?.parse().ok()?))
+        }
+        Status::Failed => {
+            let problem = run.error().filter(|problem| problem.code == Code::WORKFLOW_FAILED)?;
+            Some(End::Raised(problem.cause.as_ref()?.r#type.clone()))
+        }
+        Status::Cancelled => Some(End::Stopped),
+        Status::Running => None,
+    }
+}
