@@ -126,6 +126,7 @@ impl Naive {
                 due.into_iter().for_each(|(_, number)| self.settle(number, News::Done(number), None, now_ms));
             }
             Event::Signal { name, value } => self.tell(News::Signal(name), value, now_ms),
+            Event::Update { .. } => unreachable!("the script asks for no updates"),
             Event::Cancel { reason } => {
                 if !self.entries.iter().any(|entry| entry.news == News::Cancelled) {
                     self.tell(News::Cancelled, Some(reason), now_ms);
@@ -163,6 +164,7 @@ impl Naive {
             Want::Fail => self.end(Status::Failed(value)),
             Want::Stopped => self.end(Status::Stopped),
             Want::Sleep(_) | Want::Record(_) => {}
+            _ => unreachable!("the script wants nothing else"),
         }
     }
 
@@ -265,7 +267,7 @@ proptest! {
             lines.append(&mut out.journal);
             prop_assert_eq!(&lines, &naive.lines);
             compare(&execution, &naive);
-            let journal = journal(lines.clone(), execution.told(), 7, 9);
+            let journal = journal(lines.clone(), execution.told(), Some(7), 9);
             let keys: Vec<String> = journal[1..].iter().map(|object| object.key.to_string()).collect();
             prop_assert_eq!(&*journal[0].key, "turn - 7 9");
             prop_assert_eq!(keys, told(&naive.lines, execution.told()));
