@@ -45,7 +45,7 @@ impl<P: Ports> Shard<P> {
         let Payload::Stored { id, len, .. } = value.payload else { return };
         let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
         if len > limits::WORKFLOW_VALUE_BYTES_MAX
-            || !run.is_some_and(|run| run.answers_to_states(invocation.seq))
+            || !run.is_some_and(|run| run.answers_to_steps(invocation.seq))
         {
             return;
         }
