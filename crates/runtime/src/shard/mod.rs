@@ -31,6 +31,7 @@ mod retention;
 mod saves;
 mod starts;
 mod streams;
+mod tasks;
 mod turns;
 mod views;
 mod workflows;
