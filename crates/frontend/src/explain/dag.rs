@@ -77,7 +77,10 @@ fn does(program: &Program, dag: &Dag, task: &Task, next: &[Arc<str>]) -> String 
     let does = match task.kind {
         TaskKind::Call => format!("{call} with {with}"),
         TaskKind::Branch => {
-            format!("{call} with {with}, then skip those of {} that it does not name", next.join(", "))
+            format!(
+                "{call} with {with}, which goes on to those of {} that it names; the others are skipped",
+                next.join(", ")
+            )
         }
         TaskKind::Map { over } => {
             format!("{call} with each element of the result of {}", dag.tasks[over.index()].name)

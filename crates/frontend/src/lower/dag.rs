@@ -242,15 +242,15 @@ fn cycle(dag: &Lowered) -> Option<Vec<TaskIx>> {
     let mut way: Vec<usize> = Vec::new();
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
     let mut at = (0..waits.len()).find(|at| waits[*at] > 0)?;
-    while place.insert(at, way.len()).is_none() {
+    while !place.contains_key(&at) {
+        place.insert(at, way.len());
         way.push(at);
         let left = |before: &&TaskIx| waits[before.index()] > 0;
         at = dag.tasks[at].after.iter().find(left).expect("it waits for something").index();
     }
-    let cycle = &way[place[&at].min(way.len())..];
-    let start = cycle.iter().position(|at| cycle.iter().min() == Some(at)).unwrap_or(0);
-    let upstream = cycle[start..].iter().chain(&cycle[..start]);
-    let mut tasks: Vec<TaskIx> = upstream.map(|at| TaskIx(*at as u32)).collect();
-    tasks[1..].reverse();
-    Some(tasks)
+    let mut cycle = way.split_off(place[&at]);
+    cycle.reverse();
+    let first = cycle.iter().enumerate().min_by_key(|(_, at)| **at).map_or(0, |(place, _)| place);
+    cycle.rotate_left(first);
+    Some(cycle.into_iter().map(|at| TaskIx(at as u32)).collect())
 }

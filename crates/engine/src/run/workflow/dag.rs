@@ -44,6 +44,8 @@ struct Results {
     values: Vec<(u32, u32)>,
     /// Slots of the elements of its list, if others are called for each.
     elements: Vec<u32>,
+    /// Whether the values are passed on as a list, even if there is one.
+    is_list: bool,
 }
 
 impl Results {
@@ -154,13 +156,9 @@ impl Run {
             |task: &TaskIx| results(task).into_iter().flat_map(|of| of.values.iter().map(|(_, at)| *at));
         match declared.after[..] {
             [] => Items::One(dag.input),
-            [one] if !plan.task(one).is_mapped() => match values(&one).next() {
-                Some(at) => Items::One(at),
-                None => {
-                    let key = plan.task(one).name.clone();
-                    Items::Value(Box::new(object(Program::INPUT, key, json(&Value::default()))))
-                }
-            },
+            [one] if !results(&one).map_or(plan.task(one).is_mapped(), |of| of.is_list) => {
+                values(&one).next().map_or_else(|| nothing(plan, one), Items::One)
+            }
             _ => Items::List(declared.after.iter().flat_map(values).collect()),
         }
     }
@@ -211,9 +209,24 @@ impl Run {
             Answer::Again | Answer::Unusable(_) => {
                 value.iter().for_each(|value| discard(&value.payload, cx.effects));
             }
+            Answer::Follow(_) => {
+                value.iter().for_each(|value| discard(&value.payload, cx.effects));
+                self.hand_on(&plan, task);
+            }
             _ => self.keep_result(cx, &plan, task, element, value, elements),
         }
         self.step_dag(cx, Event::Done { task, answer });
+    }
+
+    /// Those that follow a branch get what it was called with.
+    fn hand_on(&mut self, plan: &Plan, branch: TaskIx) {
+        let items = self.task_items(plan, branch, 0);
+        let mut values = Vec::new();
+        items.each(&mut |at| values.push((values.len() as u32, at)));
+        values.iter().for_each(|(_, at)| self.objects.hold(*at, 1));
+        let is_list = matches!(items, Items::List(_));
+        let results = Results { values, elements: Vec::new(), is_list };
+        self.dag_mut().expect("it has called").results.insert(branch, results);
     }
 
     /// A result stays for the tasks that wait for it, or becomes an output of the run.
@@ -243,6 +256,7 @@ impl Run {
             })
             .collect();
         let results = self.dag_mut().expect("it has called").results.entry(task).or_default();
+        results.is_list = declared.is_mapped();
         results.values.push((element, at));
         results.elements.extend(split);
     }
@@ -362,4 +376,10 @@ impl Run {
     pub fn dag_execution(&self) -> Option<&Execution> {
         self.dag().map(Dag::execution)
     }
+}
+
+/// What stands for the result of a task that has none.
+fn nothing(plan: &Plan, task: TaskIx) -> Items {
+    let key = plan.task(task).name.clone();
+    Items::Value(Box::new(object(Program::INPUT, key, json(&Value::default()))))
 }
