@@ -65,7 +65,7 @@ pub const GLOB_BYTES_MAX: usize = 1024;
 /// Deepest alternatives within alternatives in a key glob.
 pub const GLOB_NESTING_MAX: usize = 16;
 /// Most values (scalars, lists, maps) in the definition of one app, aliases expanded.
-pub const DEFINITION_NODES_MAX: usize = 500_000;
+pub const DEFINITION_NODES_MAX: usize = 2_000_000;
 /// Deepest nesting of values in the definition of an app.
 pub const DEFINITION_NESTING_MAX: usize = 64;
 /// Longest duration that a definition may name, in milliseconds (366 days).
