@@ -112,7 +112,7 @@ def total(parts):
     let folder = Folder::with(&[("sluice.yaml", manifest), ("tasks.py", code)]);
     let called = folder.call(&["run", ".", "--json", "--input", "1"]);
     assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
-    let expected = json!({"total": {"double/0": 2, "double/1": 4, "double/2": 6, "name": "1"}});
+    let expected = json!({"total": {"double/0": 2, "double/1": 4, "double/2": 6, "name": 1}});
     assert_eq!(called.json()["outputs"], expected);
     let explained = folder.call(&["explain", "."]).stdout;
     for line in [
