@@ -17,6 +17,9 @@ pub struct Deploy {
     /// App-scoped triggers whose collected objects may be dropped.
     #[serde(default)]
     pub reset_triggers: Vec<String>,
+    /// Whether to deploy only if the code of its workflows can go on with the runs that are under way.
+    #[serde(default)]
+    pub check: bool,
 }
 
 /// Answer to a deploy, and an entry of the list of apps.

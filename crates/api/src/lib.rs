@@ -12,5 +12,8 @@ pub mod value;
 pub use app::{App, AppList, Deploy, Deployed};
 pub use error::{Cause, Error, ErrorBody};
 pub use history::{History, HistoryEvent, LogLine, Logs};
-pub use run::{EventsAccepted, FunctionCounts, Run, RunList, RunState, Start, StartEvent, Status};
+pub use run::{
+    EventsAccepted, FunctionCounts, Question, Reply, ReplyStatus, Retrying, Run, RunList, RunState, Start,
+    StartEvent, Status,
+};
 pub use value::{Value, ValueError};

@@ -1,6 +1,6 @@
 //! Runs: starting, watching and listing them.
 
-use crate::error::Error;
+use crate::error::{Cause, Error};
 use crate::value::Value;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -109,6 +109,46 @@ pub struct StartEvent {
     pub data: Option<Value>,
 }
 
+/// Body of `POST /v1/runs/{id}/queries/{name}` and `…/updates/{name}`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Names an update: the same again asks nothing new. Made by the server when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What comes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub value: Option<Value>,
+}
+
+/// What the workflow of a run answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// Id of the update; absent of a query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<String>,
+    /// Whether there is an answer.
+    pub status: ReplyStatus,
+    /// The answer, encoded as [`Value`] says.
+    pub result: Option<Box<RawValue>>,
+    /// Its content type.
+    pub result_type: Option<String>,
+    /// What the workflow raised.
+    pub error: Option<Cause>,
+}
+
+/// Whether there is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplyStatus {
+    /// Not yet.
+    Pending,
+    /// Yes.
+    Done,
+    /// The workflow raised, or ended before.
+    Failed,
+}
+
 /// A run in short: answer to a start, seal, cancel or retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {
@@ -152,6 +192,24 @@ pub struct Run {
     /// Its functions, in the order of the program.
     #[serde(default)]
     pub functions: Vec<FunctionCounts>,
+    /// Calls of functions and turns of workflows that failed and are tried again, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrying: Vec<Retrying>,
+}
+
+/// A call of a function, or a turn of a workflow, that failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retrying {
+    /// The function or the workflow.
+    pub function: String,
+    /// Its number in the run.
+    pub invocation: u32,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// When the next one is due: RFC 3339, UTC; `null` when it is under way.
+    pub next_attempt_at: Option<String>,
+    /// Why the last one failed.
+    pub error: Cause,
 }
 
 /// Invocations of one function of a run, counted.

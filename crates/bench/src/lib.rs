@@ -7,6 +7,7 @@
 
 mod asl;
 mod chain;
+mod code;
 mod error;
 mod events;
 mod figure;
@@ -21,6 +22,7 @@ mod steps;
 mod worker;
 
 pub use asl::Workflow;
+pub use code::Code;
 pub use error::Error;
 pub use figure::{Figure, Value};
 pub use worker::{WORKER_ARGUMENT, serve as serve_worker};
@@ -96,6 +98,8 @@ pub enum Bench {
     },
     /// State machines in the Amazon States Language.
     Asl(Workflow),
+    /// Workflows written as code.
+    Workflow(Code),
 }
 
 /// Where benchmarks find what they need.
@@ -123,6 +127,7 @@ impl Bench {
             Self::Payload { .. } => "payload",
             Self::Sleepers { .. } => "sleepers",
             Self::Asl(_) => "asl",
+            Self::Workflow(_) => "workflow",
         }
     }
 
@@ -144,6 +149,7 @@ impl Bench {
             Self::Payload { bytes } => payload::measure(place, bytes),
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
             Self::Asl(workflow) => workflow.measure(place),
+            Self::Workflow(code) => code.measure(place),
         }
     }
 }

@@ -66,6 +66,18 @@ impl Stage {
         Ok(self.wait(self.handle.stats())?)
     }
 
+    /// Waits until no attempt is queued or running.
+    pub fn until_idle(&self, patience: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        while self.stats()?.attempts_running > 0 {
+            if begun.elapsed() > patience {
+                return Err(Error::Unexpected("there is still something to do".to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
     /// Runs an app once; how long it took from asking to the answer that it has succeeded.
     pub fn run(&self, app: &str, objects: Vec<NewObject>) -> Result<(Duration, RunView), Error> {
         let begun = Instant::now();
@@ -82,9 +94,28 @@ fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
     Ok(Node::start(config)?)
 }
 
+/// Starts all of these at once.
+pub(crate) async fn start_all(node: &NodeHandle, requests: Vec<StartRequest>) -> Result<(), Error> {
+    let starts: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let node = node.clone();
+            tokio::spawn(async move { node.start(request).await })
+        })
+        .collect();
+    for start in starts {
+        start.await.map_err(|error| Error::Unexpected(error.to_string()))??;
+    }
+    Ok(())
+}
+
 /// Runs an app once, to its success.
 pub(crate) async fn run(node: &NodeHandle, app: &str, objects: Vec<NewObject>) -> Result<RunView, Error> {
-    let request = StartRequest { app: app.into(), objects, seal: true, ..StartRequest::default() };
+    succeeded(node, StartRequest { app: app.into(), objects, seal: true, ..StartRequest::default() }).await
+}
+
+/// Starts a run and waits for its success.
+pub(crate) async fn succeeded(node: &NodeHandle, request: StartRequest) -> Result<RunView, Error> {
     let started = node.start(request).await?;
     let view = node.wait(&started.run, PATIENCE).await?;
     match (view.status, view.error) {

@@ -20,7 +20,7 @@ pub fn print(run: &Run) -> Outcome<()> {
     Ok(())
 }
 
-fn readable(content_type: &str, shown: &RawValue) -> String {
+pub fn readable(content_type: &str, shown: &RawValue) -> String {
     if value::is_json(content_type) {
         return show::indented(shown);
     }

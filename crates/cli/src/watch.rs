@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::exit::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use sluice_api::{FunctionCounts, Run};
+use sluice_api::{FunctionCounts, Retrying, Run};
 use sluice_types::Code;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -90,7 +90,8 @@ impl Progress {
                 }
             }
             Self::Lines { started, told, last } => {
-                let line = line(run);
+                let retries = run.retrying.iter().map(|retrying| format!("\n       {}", retry(retrying)));
+                let line = line(run) + &retries.collect::<String>();
                 if told.elapsed() >= LINE_PERIOD && line != *last {
                     eprintln!("{:>4}s  {line}", started.elapsed().as_secs());
                     (*told, *last) = (Instant::now(), line);
@@ -136,6 +137,16 @@ fn line(run: &Run) -> String {
     };
     let begun = run.functions.iter().filter(|counts| counts.started > 0);
     begun.map(function).collect::<Vec<_>>().join(" · ")
+}
+
+/// What failed and is tried again, for people.
+pub fn retry(retrying: &Retrying) -> String {
+    let Retrying { function, attempts, next_attempt_at, error, .. } = retrying;
+    let when = match next_attempt_at {
+        Some(at) => format!("attempt {} at {at}", attempts + 1),
+        None => format!("attempt {} is under way", attempts + 1),
+    };
+    format!("{function} failed: {}: {}; {when}", error.r#type, error.message)
 }
 
 /// The last line for people: how it ended, and what it took.

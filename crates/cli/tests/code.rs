@@ -127,6 +127,47 @@ return [first, late]
 }
 
 #[test]
+fn workflows_run_workflows() {
+    let code = "
+@app.workflow
+async def inner(ctx, input):
+    if input == 0:
+        raise ValueError('too deep')
+    return {'got': await ctx.call(double, input), 'run': ctx.run}
+
+@app.workflow
+async def text(ctx, input):
+    return input
+
+@app.workflow
+async def flow(ctx, input):
+    good = await ctx.gather(*(ctx.call_workflow(inner, n) for n in (1, 2)))
+    try:
+        await ctx.call_workflow(inner, 0)
+    except sg.CallFailed as error:
+        bad = [error.type, error.message]
+    late = await ctx.first(ctx.call_workflow('waits'), ctx.sleep(0.1))
+    try:
+        await ctx.call_workflow('nothing')
+    except sg.CallFailed as error:
+        unknown = error.message
+    return [good, bad, late, await ctx.call_workflow(text, 'ü'), unknown, ctx.run]
+
+@app.workflow
+async def waits(ctx, input):
+    await ctx.wait_event('never')
+";
+    let folder = folder(code);
+    let called = folder.call(&["run", "app.py", "--json", "--start", "flow"]);
+    assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
+    let output = &called.json()["outputs"]["flow"];
+    let run = output[5].as_str().unwrap();
+    let good = json!([{"got": 2, "run": format!("{run}.0")}, {"got": 4, "run": format!("{run}.1")}]);
+    let unknown = "the app has no workflow \"nothing\"";
+    assert_eq!(*output, json!([good, ["ValueError", "too deep"], null, "ü", unknown, run]));
+}
+
+#[test]
 fn time_and_chance_are_the_runs_own() {
     let body = "
 before = ctx.now()
@@ -235,6 +276,60 @@ except TimeoutError as error:
 }
 
 #[test]
+fn workflows_answer_while_they_run_and_afterwards() {
+    let body = "
+items = []
+
+def status(part=None):
+    return {'count': len(items)} if part is None else items[part]
+
+async def add(item):
+    if item == 'bad':
+        raise ValueError('no such thing')
+    items.append(await ctx.call(double, item))
+    return len(items)
+
+ctx.on_query('status', status)
+ctx.on_update('add', add)
+await ctx.wait_event('done')
+return items
+";
+    let folder = folder(&workflow(body));
+    let mut server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    let ask = |server: &Server, what: &str, body: Value| {
+        let path = format!("/v1/runs/r/{what}");
+        server.ask("POST", &path, body.to_string().as_bytes())
+    };
+    let update = ask(&server, "updates/add?wait=60s", json!({"id": "u1", "value": "a"})).json(200);
+    assert_eq!((&update["status"], &update["result"]), (&json!("done"), &json!(1)), "{update}");
+    // The same again is the same update.
+    assert_eq!(ask(&server, "updates/add?wait=60s", json!({"id": "u1", "value": "a"})).json(200), update);
+    let refused = ask(&server, "updates/add?wait=60s", json!({"value": "bad"})).json(200);
+    assert_eq!(
+        (&refused["status"], &refused["error"]["message"]),
+        (&json!("failed"), &json!("no such thing"))
+    );
+    for _ in 0..2 {
+        assert_eq!(ask(&server, "queries/status", json!({})).json(200)["result"], json!({"count": 1}));
+        assert_eq!(ask(&server, "queries/status", json!({"value": 0})).json(200)["result"], "aa");
+        // The answer is the same when nothing is warm.
+        server.kill();
+        server = Server::start(&folder);
+    }
+    let unknown = ask(&server, "queries/nothing", json!({})).json(404)["error"]["message"].to_string();
+    assert!(unknown.contains("it has status"), "{unknown}");
+    let told = server.call(&folder, &["runs", "update", "r", "add", "--data", "\"b\"", "--id", "u2"]);
+    assert_eq!(told.json()["result"], 2);
+    server.call(&folder, &["runs", "signal", "r", "done"]);
+    assert_eq!(ended(&server, "r")["outputs"]["flow"], json!(["aa", "bb"]));
+    assert_eq!(server.call(&folder, &["runs", "query", "r", "status"]).json()["result"], json!({"count": 2}));
+    let late = ask(&server, "updates/add", json!({})).json(409)["error"]["message"].to_string();
+    assert!(late.contains("no workflow under way"), "{late}");
+    server.stop();
+}
+
+#[test]
 fn a_cancelled_workflow_cleans_up() {
     let code = "
 @app.function()
@@ -277,7 +372,48 @@ return 'done'
     let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200).to_string();
     let told = "command 1: expected `call double`, the code wants `call double` with another value";
     assert!(history.contains(told), "{history}");
-    assert_eq!(server.ask("GET", "/v1/runs/r", b"").json(200)["status"], "running");
+    // Whoever waits is told what fails, how often it did, and when it is tried again.
+    let run = server.ask("GET", "/v1/runs/r?wait=1s", b"").json(200);
+    let retrying = &run["retrying"][0];
+    assert_eq!((&run["status"], &retrying["function"]), (&json!("running"), &json!("flow")), "{run}");
+    assert_eq!(
+        (&retrying["error"]["type"], &retrying["error"]["message"]),
+        (&json!("Diverged"), &json!(told))
+    );
+    assert!(retrying["attempts"].as_u64() >= Some(1) && retrying["next_attempt_at"].is_string(), "{run}");
+    assert!(retrying["error"]["stack"].as_str().unwrap().contains("line"), "{run}");
+    server.stop();
+}
+
+#[test]
+fn runs_keep_their_version_and_a_deploy_can_be_checked() {
+    let version = |change: &str, output: &str| {
+        let body = format!("{change}\nawait ctx.wait_event('go')\nreturn '{output}'");
+        format!("{HEAD}{}", workflow(&body))
+    };
+    let folder = Folder::with(&[("app.py", &version("await ctx.call(double, 1)", "first"))]);
+    let server = Server::start(&folder);
+    start(&server, &folder, "r", &json!(null));
+    until(&server, "r", "CommandDone", 1);
+    // Code that does something else is refused, and nothing is deployed.
+    folder.write("app.py", &version("await ctx.call(fail, 1)", "second"));
+    let refused = server.try_call(&folder, &["deploy", "app.py", "--check"]);
+    let error = refused.error(2);
+    let told = "run r of workflow \"flow\" could not go on: command 1: expected `call double`, the code wants `call fail`";
+    assert_eq!((&error["code"], &error["message"]), (&json!("SLU0118"), &json!(told)));
+    assert!(error["cause"]["stack"].as_str().unwrap().contains("await ctx.call(fail, 1)"), "{error}");
+    // Behind a patch it may do what it likes.
+    let patched = "if ctx.patched('new'):\n    await ctx.sleep(0)\nelse:\n    await ctx.call(double, 1)";
+    folder.write("app.py", &version(patched, "second"));
+    assert_eq!(server.call(&folder, &["deploy", "app.py", "--check"]).json()["version"], 2);
+    start(&server, &folder, "s", &json!(null));
+    for run in ["r", "s"] {
+        server.call(&folder, &["runs", "signal", run, "go"]);
+    }
+    // The run that was under way ends on the code that it was started with.
+    assert_eq!(ended(&server, "r")["outputs"]["flow"], "first");
+    assert_eq!(ended(&server, "s")["outputs"]["flow"], "second");
+    assert_eq!((lines(&server, "r", "ChangeTaken"), lines(&server, "s", "ChangeTaken")), (0, 1));
     server.stop();
 }
 

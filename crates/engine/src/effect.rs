@@ -99,6 +99,13 @@ pub enum Effect {
         /// The run that was called.
         child: RunKey,
     },
+    /// An update of the code of a run's workflow has its answer; tell whoever waits for it.
+    Answered {
+        /// The run.
+        run: RunKey,
+        /// The update.
+        update: Arc<str>,
+    },
     /// A run is gone; drop everything kept about it.
     Forgotten(RunKey),
 }

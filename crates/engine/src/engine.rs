@@ -135,6 +135,9 @@ impl Engine {
             InputKind::Workflow { run, event, incarnation, acknowledges } => {
                 crate::inputs::workflow(self, lsn, now_ms, run, *event, incarnation, acknowledges, effects);
             }
+            InputKind::Code { run, event, incarnation } => {
+                crate::inputs::code(self, lsn, now_ms, run, *event, incarnation, effects);
+            }
             InputKind::Called { from, child } => {
                 self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, child));
             }
@@ -153,6 +156,7 @@ impl Engine {
             InputKind::Put { run, .. }
             | InputKind::Seal { run }
             | InputKind::Reincarnate { run }
+            | InputKind::Code { run, .. }
             | InputKind::Quarantine { run, .. }
             | InputKind::Forget { run } => vec![*run],
             InputKind::Output { invocation, .. }

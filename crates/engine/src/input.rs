@@ -179,6 +179,15 @@ pub enum InputKind {
         /// The outbox entry that this acknowledges, of this run or of the run that was the work of the task.
         acknowledges: Option<OutboxId>,
     },
+    /// Somebody tells the code of a run's workflow something.
+    Code {
+        /// The run.
+        run: RunKey,
+        /// What.
+        event: Box<sluice_flow::Event>,
+        /// Which life of an express run it is about; 0 for all others.
+        incarnation: u32,
+    },
     /// A call that left an express run has become a run of its own.
     Called {
         /// The outbox entry that this acknowledges.

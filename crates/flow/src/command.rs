@@ -21,12 +21,20 @@ pub struct Command {
 pub enum Want {
     /// The result of a function of the app, called with the value.
     Call(Arc<str>),
+    /// The output of a workflow of the app, run by itself with the value as its input.
+    Child(Arc<str>),
     /// To be told when this many milliseconds have passed.
     Sleep(u64),
     /// That a command that is not done be forgotten, and be stopped if that is cheap.
     Cancel(u64),
     /// That the value be remembered: running again, the code must not compute it a second time.
     Record(Arc<str>),
+    /// That it be remembered that the code took the new way at a change of this name.
+    Patch(Arc<str>),
+    /// That whoever asked for this update be told the value.
+    Answer(Arc<str>),
+    /// That whoever asked for this update be told the error.
+    Refuse(Arc<str>),
     /// The end: the value is the workflow's output.
     Return,
     /// The end: the code raised what the value tells.
@@ -39,9 +47,13 @@ impl fmt::Display for Want {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(function) => write!(f, "call {function}"),
+            Self::Child(workflow) => write!(f, "workflow {workflow}"),
             Self::Sleep(ms) => write!(f, "sleep {ms}"),
             Self::Cancel(command) => write!(f, "cancel {command}"),
             Self::Record(name) => write!(f, "record {name}"),
+            Self::Patch(name) => write!(f, "patch {name}"),
+            Self::Answer(update) => write!(f, "answer {update}"),
+            Self::Refuse(update) => write!(f, "refuse {update}"),
             Self::Return => f.write_str("return"),
             Self::Fail => f.write_str("fail"),
             Self::Stopped => f.write_str("stopped"),
@@ -61,7 +73,9 @@ impl Command {
         let want = want(command).ok_or_else(|| Malformed(format!("{key:?} is no command of a workflow")))?;
         let empty = payload.is_empty() && content_type == ContentType::Bytes;
         let value = (!empty).then_some(ReturnValue { content_type, payload });
-        if value.is_some() && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Stopped) {
+        if value.is_some()
+            && matches!(want, Want::Sleep(_) | Want::Cancel(_) | Want::Patch(_) | Want::Stopped)
+        {
             return Err(Malformed(format!("{key:?} comes with a value")));
         }
         Ok(Self { want, value, digest: digest.into() })
@@ -82,9 +96,13 @@ fn want(key: &str) -> Option<Want> {
     let (verb, object) = key.split_once(' ').unwrap_or((key, ""));
     Some(match (verb, object) {
         ("call", name) if !name.is_empty() => Want::Call(name.into()),
+        ("workflow", name) if !name.is_empty() => Want::Child(name.into()),
         ("sleep", ms) => Want::Sleep(ms.parse().ok().filter(|ms| *ms <= limits::WORKFLOW_SLEEP_MS_MAX)?),
         ("cancel", command) => Want::Cancel(command.parse().ok()?),
         ("record", name) => Want::Record(name.into()),
+        ("patch", name) if !name.is_empty() => Want::Patch(name.into()),
+        ("answer", update) if !update.is_empty() => Want::Answer(update.into()),
+        ("refuse", update) if !update.is_empty() => Want::Refuse(update.into()),
         ("return", "") => Want::Return,
         ("fail", "") => Want::Fail,
         ("stopped", "") => Want::Stopped,

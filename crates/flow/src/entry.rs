@@ -29,6 +29,13 @@ pub enum News {
     Signal(Arc<str>),
     /// Somebody wants the workflow to end.
     Cancelled,
+    /// Somebody asks the code to do something and waits for its answer.
+    Update {
+        /// Names it in the answer.
+        id: Arc<str>,
+        /// What is asked for.
+        name: Arc<str>,
+    },
 }
 
 impl fmt::Display for News {
@@ -39,6 +46,7 @@ impl fmt::Display for News {
             Self::Failed(command) => write!(f, "failed {command}"),
             Self::Signal(name) => write!(f, "signal {name}"),
             Self::Cancelled => f.write_str("cancel"),
+            Self::Update { id, name } => write!(f, "update {id} {name}"),
         }
     }
 }
@@ -56,10 +64,14 @@ impl Entry {
 }
 
 /// What comes before the entries of a turn: the turn that the worker must have seen last, if it is to go on from there;
-/// this one's number; and what the code's chance follows from.
-pub fn head(after: Option<u32>, turn: u32, seed: u64) -> Object {
+/// this one's number, none for a question that changes nothing; and what the code's chance follows from.
+pub fn head(after: Option<u32>, turn: Option<u32>, seed: u64) -> Object {
     let after = after.map_or_else(|| "-".to_owned(), |after| after.to_string());
     let (content_type, payload) = (ContentType::Bytes, Payload::Inline(Default::default()));
-    let key = format!("turn {after} {turn} {seed}").into();
+    let key = match turn {
+        Some(turn) => format!("turn {after} {turn} {seed}"),
+        None => format!("query {after} - {seed}"),
+    };
+    let key = key.into();
     Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
 }

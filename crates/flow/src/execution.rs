@@ -7,6 +7,7 @@
 
 use crate::command::{Command, Want};
 use crate::entry::{Entry, News};
+use crate::update::{Answer, Updates};
 use serde::{Deserialize, Serialize};
 use sluice_types::ReturnValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub struct Execution {
     waiting: BTreeMap<u64, Waiting>,
     timers: BTreeSet<(u64, u64)>,
     is_cancelled: bool,
+    updates: Updates,
 }
 
 /// What a command that is not done waits for.
@@ -77,6 +79,15 @@ pub enum Event {
         /// What comes with it.
         value: Option<ReturnValue>,
     },
+    /// Somebody asks for something and waits for the answer. The same `id` again changes nothing.
+    Update {
+        /// Names it.
+        id: Arc<str>,
+        /// What is asked for.
+        name: Arc<str>,
+        /// What comes with it.
+        value: Option<ReturnValue>,
+    },
     /// Somebody wants the workflow to end.
     Cancel {
         /// Why, as JSON text.
@@ -107,8 +118,19 @@ pub enum Request {
         /// What it is called with.
         value: Option<ReturnValue>,
     },
+    /// Run a workflow of the app, and tell how it ended.
+    Child {
+        /// Names it in events.
+        command: u64,
+        /// The workflow.
+        workflow: Arc<str>,
+        /// Its input.
+        value: Option<ReturnValue>,
+    },
     /// The end of a call no longer matters; stop it if that is cheap.
     Cancel(u64),
+    /// An update has its answer.
+    Answered(Arc<str>),
 }
 
 /// A line of the journal.
@@ -141,6 +163,7 @@ impl Execution {
             waiting: BTreeMap::new(),
             timers: BTreeSet::new(),
             is_cancelled: false,
+            updates: Updates::default(),
         };
         execution.tell(News::Started, input, now_ms, out);
         execution.take_turn(out);
@@ -160,6 +183,11 @@ impl Execution {
             }
             Event::Timer => self.fire(now_ms, out),
             Event::Signal { name, value } => self.tell(News::Signal(name), value, now_ms, out),
+            Event::Update { id, name, value } => {
+                if self.updates.ask(&id) {
+                    self.tell(News::Update { id, name }, value, now_ms, out);
+                }
+            }
             Event::Cancel { reason } => {
                 if !std::mem::replace(&mut self.is_cancelled, true) {
                     self.tell(News::Cancelled, Some(reason), now_ms, out);
@@ -187,6 +215,12 @@ impl Execution {
     /// Entries that were told in all turns, that which is out included.
     pub fn told(&self) -> u64 {
         self.seen + u64::from(self.told)
+    }
+
+    /// The answer to an update: `None` if there is no such update, or it is forgotten; `Some(None)` as long as there is no
+    /// answer.
+    pub fn update(&self, id: &str) -> Option<Option<&Answer>> {
+        self.updates.find(id)
     }
 
     /// Whether a turn is out.
@@ -241,13 +275,19 @@ impl Execution {
                 self.waiting.insert(number, Waiting::Call);
                 out.requests.push(Request::Call { command: number, function, value });
             }
+            Want::Child(workflow) => {
+                self.waiting.insert(number, Waiting::Call);
+                out.requests.push(Request::Child { command: number, workflow, value });
+            }
             Want::Sleep(ms) => {
                 let due_ms = now_ms.saturating_add(ms);
                 self.waiting.insert(number, Waiting::Timer { due_ms });
                 self.timers.insert((due_ms, number));
             }
             Want::Cancel(of) => self.forget(of, out),
-            Want::Record(_) => {}
+            Want::Record(_) | Want::Patch(_) => {}
+            Want::Answer(update) => self.answer(update, Answer::Done(value), out),
+            Want::Refuse(update) => self.answer(update, Answer::Refused(value), out),
             Want::Return => self.end(Status::Returned(value), out),
             Want::Fail => self.end(Status::Failed(value), out),
             Want::Stopped => self.end(Status::Stopped, out),
@@ -263,7 +303,16 @@ impl Execution {
         }
     }
 
+    fn answer(&mut self, update: Arc<str>, answer: Answer, out: &mut Output) {
+        if self.updates.answer(&update, answer) {
+            out.requests.push(Request::Answered(update));
+        }
+    }
+
     fn end(&mut self, status: Status, out: &mut Output) {
+        for update in self.updates.open() {
+            self.answer(update, Answer::Ended, out);
+        }
         while let Some((&command, _)) = self.waiting.first_key_value() {
             self.forget(command, out);
         }

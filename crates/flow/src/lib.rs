@@ -12,8 +12,10 @@ pub mod dag;
 mod entry;
 mod execution;
 mod journal;
+mod update;
 
 pub use command::{Command, Malformed, Want};
 pub use entry::{Entry, News, head};
 pub use execution::{Event, Execution, Line, Output, Request, Status};
-pub use journal::journal;
+pub use journal::{checked, journal};
+pub use update::Answer;

@@ -152,6 +152,8 @@ impl Sandboxes<MapObjects> for Calls {
         Ok(())
     }
 
+    fn forget_app(&mut self, _: AppKey, _: Version) {}
+
     fn is_pure(&self, _: &Program, _: FunctionIx) -> bool {
         false
     }

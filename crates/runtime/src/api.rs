@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{ChildId, HistoryEvent, HistoryKind, MapRun, Settings};
 use sluice_engine::{Status, Tally};
-use sluice_types::{ContentType, Event, Problem, Program, RunKey, Version};
+use sluice_types::{ContentType, Event, Failure, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -234,10 +234,72 @@ pub struct RunView {
     pub outputs: Vec<ObjectView>,
     /// Why it failed or was cancelled.
     pub error: Option<Problem>,
-    /// Its functions, in the program's order.
+    /// Its functions, in the program's order; those whose calls are turns of workflows are left out.
     pub functions: Vec<FunctionView>,
+    /// Calls and turns that failed and are tried again, the first [`RETRYING_MAX`] of them.
+    pub retrying: Vec<RetryView>,
     /// Its workflow, if it was started with one.
     pub workflow: Option<WorkflowView>,
+}
+
+/// Most calls that a view of a run tells of as failed and tried again.
+pub const RETRYING_MAX: usize = 20;
+
+/// A call, or a turn of a workflow, that failed and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryView {
+    /// The function or the workflow.
+    pub function: Arc<str>,
+    /// Its number in the run.
+    pub invocation: u32,
+    /// Attempts that failed.
+    pub attempts: u32,
+    /// When the next one is due, in milliseconds since the Unix epoch; `None` when it is under way.
+    pub next_ms: Option<u64>,
+    /// Why the last one failed.
+    pub failure: Failure,
+}
+
+/// What comes with a question to the code of a workflow, or its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeValue {
+    /// How to read the bytes.
+    pub content_type: ContentType,
+    /// The bytes; none for nothing.
+    pub bytes: Bytes,
+}
+
+/// What became of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateReply {
+    /// This.
+    Done(Option<CodeValue>),
+    /// The code raised what the value tells, as JSON.
+    Refused(Option<CodeValue>),
+    /// The workflow ended before.
+    Ended,
+}
+
+/// What came out when the code of a new version was told what runs were told that are under way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Runs that were checked.
+    pub checked: usize,
+    /// Those with which it could not go on.
+    pub found: Vec<Unreplayable>,
+}
+
+/// A run with which new code could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreplayable {
+    /// Its id.
+    pub run: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// The first difference.
+    pub message: String,
+    /// Where in the code.
+    pub stack: String,
 }
 
 /// Which runs to list, newest first.

@@ -3,9 +3,9 @@
 //! Every call becomes a [`Command`] on the shard's queue; the answer comes once what it tells is durable.
 
 use crate::api::{
-    ActivityTask, AppView, DeployRequest, DocumentView, DocumentsRequest, EventsReply, HistoryPage,
-    HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats, ObjectView, PutReply, RunView,
-    StartRequest, Started,
+    ActivityTask, AppView, CheckReport, CodeValue, DeployRequest, DocumentView, DocumentsRequest,
+    EventsReply, HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats,
+    ObjectView, PutReply, RunView, StartRequest, Started, UpdateReply,
 };
 use crate::callees::TaskRef;
 use bytes::Bytes;
@@ -40,6 +40,7 @@ pub enum TokenEvent {
 #[allow(missing_docs, reason = "each is the method of its name on `NodeHandle`")]
 pub enum Command {
     Deploy(Box<DeployRequest>, Answer<AppView>),
+    Check(Box<DeployRequest>, Answer<CheckReport>),
     Apps(Answer<Vec<AppView>>),
     App(String, Answer<(AppView, Arc<Program>, Bytes)>),
     Program {
@@ -104,6 +105,26 @@ pub enum Command {
         event: Event,
         answer: Answer<()>,
     },
+    /// Asks the code of a workflow something that changes nothing.
+    AskCode {
+        run: String,
+        name: String,
+        value: CodeValue,
+        answer: Answer<Option<CodeValue>>,
+    },
+    /// Asks the code of a workflow to do something.
+    Update {
+        run: String,
+        id: String,
+        name: String,
+        value: CodeValue,
+        answer: Answer<()>,
+    },
+    AwaitUpdate {
+        run: String,
+        id: String,
+        answer: Answer<UpdateReply>,
+    },
     WorkflowHistory(HistoryRequest, Answer<HistoryPage>),
     AskForTask {
         activity: String,
@@ -124,6 +145,7 @@ impl Command {
         }
         match self {
             Self::Deploy(_, answer) => no(answer, problem),
+            Self::Check(_, answer) => no(answer, problem),
             Self::Apps(answer) => no(answer, problem),
             Self::App(_, answer) => no(answer, problem),
             Self::Program { answer, .. } => no(answer, problem),
@@ -140,6 +162,9 @@ impl Command {
             Self::Report { answer, .. }
             | Self::ReportByToken { answer, .. }
             | Self::ChangeWorkflow { answer, .. } => no(answer, problem),
+            Self::AskCode { answer, .. } => no(answer, problem),
+            Self::Update { answer, .. } => no(answer, problem),
+            Self::AwaitUpdate { answer, .. } => no(answer, problem),
             Self::WorkflowHistory(_, answer) => no(answer, problem),
             Self::AskForTask { answer, .. } => no(answer, problem),
             Self::Documents(_, answer) => no(answer, problem),
@@ -178,6 +203,11 @@ impl NodeHandle {
     /// Deploys a new version of an app; the same program and files again change nothing.
     pub async fn deploy(&self, request: DeployRequest) -> Result<AppView, Problem> {
         self.ask(|answer| Command::Deploy(Box::new(request), answer)).await
+    }
+
+    /// Whether the workflows of a version that is not deployed could go on with the runs that are under way.
+    pub async fn check(&self, request: DeployRequest) -> Result<CheckReport, Problem> {
+        self.ask(|answer| Command::Check(Box::new(request), answer)).await
     }
 
     /// The newest version of every app.
@@ -323,6 +353,35 @@ impl NodeHandle {
     pub async fn update_map_run(&self, run: &str, event: Event) -> Result<(), Problem> {
         let run = run.to_owned();
         self.ask(|answer| Command::ChangeWorkflow { run, event, answer }).await
+    }
+
+    /// Asks the code of a run's workflow something that changes nothing.
+    pub async fn ask_code(
+        &self,
+        run: &str,
+        name: &str,
+        value: CodeValue,
+    ) -> Result<Option<CodeValue>, Problem> {
+        let (run, name) = (run.to_owned(), name.to_owned());
+        self.ask(|answer| Command::AskCode { run, name, value, answer }).await
+    }
+
+    /// Asks the code of a run's workflow to do something. The same `id` again asks nothing new. Answers once it is durable.
+    pub async fn update(&self, run: &str, id: &str, name: &str, value: CodeValue) -> Result<(), Problem> {
+        let (run, id, name) = (run.to_owned(), id.to_owned(), name.to_owned());
+        self.ask(|answer| Command::Update { run, id, name, value, answer }).await
+    }
+
+    /// The answer to an update; `None` when patience is over before there is one.
+    pub async fn update_reply(
+        &self,
+        run: &str,
+        id: &str,
+        patience: Duration,
+    ) -> Result<Option<UpdateReply>, Problem> {
+        let (run, id) = (run.to_owned(), id.to_owned());
+        let reply = self.ask(|answer| Command::AwaitUpdate { run, id, answer });
+        tokio::time::timeout(patience, reply).await.ok().transpose()
     }
 
     /// What the workflow of a run did.

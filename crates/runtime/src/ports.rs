@@ -126,6 +126,8 @@ pub trait Sandboxes<O> {
         program: &Arc<Program>,
         bundle: &Path,
     ) -> Result<(), Problem>;
+    /// Forgets an app version, and stops what runs of it.
+    fn forget_app(&mut self, app: AppKey, version: Version);
     /// Whether a function can only put and get, or say what it wants, so that it may run before its cause is durable.
     fn is_pure(&self, program: &Program, function: sluice_types::FunctionIx) -> bool;
     /// Takes an attempt; it may end at once, and then its reports are appended.

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
-use sluice_runtime::api::DeployRequest;
-use sluice_types::Code;
+use sluice_runtime::api::{DeployRequest, Unreplayable};
 use sluice_types::calendar::rfc3339;
+use sluice_types::problem::Cause;
+use sluice_types::{Code, Problem};
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(
@@ -20,7 +21,7 @@ pub async fn deploy(
     Path(app): Path<String>,
     Body(body): Body,
 ) -> Answer<Json<api::Deployed>> {
-    let api::Deploy { definition, files, reset_triggers } = json(&body)?;
+    let api::Deploy { definition, files, reset_triggers, check } = json(&body)?;
     let program = lowering::lower(&definition)?;
     if *program.app != *app {
         let message = format!("the path names app `{app}`, the definition app `{}`", program.app);
@@ -33,7 +34,32 @@ pub async fn deploy(
     let files = files.into_iter().map(|(path, value)| (path, Bytes::from(value.bytes))).collect();
     let definition = Bytes::from(definition.get().to_owned());
     let request = DeployRequest { program: program.into(), definition, files, reset_triggers };
+    if check {
+        replays(&front, request.clone()).await?;
+    }
     Ok(Json(views::deployed(front.node.deploy(request).await?, true)))
+}
+
+/// Most runs that a refusal names.
+const NAMED_MAX: usize = 20;
+
+/// Refuses what could not go on with the runs that are under way.
+async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
+    let report = front.node.check(request).await?;
+    if report.found.is_empty() {
+        return Ok(());
+    }
+    let (count, checked) = (report.found.len(), report.checked);
+    let problems = report.found.into_iter().take(NAMED_MAX).map(|found| {
+        let Unreplayable { run, workflow, message, stack } = found;
+        let message = format!("run {run} of workflow {workflow:?} could not go on: {message}");
+        let fix = "keep what was done before behind ctx.patched(...); or deploy without --check, and these runs end on \
+                   the version that they were started with";
+        let cause = Cause { r#type: "Diverged".to_owned(), message: message.clone(), stack };
+        let place = format!("{count} of {checked} runs under way");
+        Problem { cause: Some(cause), ..Problem::new(Code::WORKFLOW_DIVERGED, message, fix).at(place) }
+    });
+    Err(Failure::all(problems.collect()))
 }
 
 /// A path of a bundle stays inside the bundle, wherever it is unpacked.

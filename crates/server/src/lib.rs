@@ -10,6 +10,7 @@
 
 pub mod cloudevents;
 pub mod limits;
+mod questions;
 pub mod routes;
 pub mod status;
 

@@ -20,7 +20,9 @@ fn refused(findings: Vec<Diagnostic>) -> Failure {
 /// The files that functions name must be in the bundle.
 pub fn check_files(program: &Program, files: &BTreeMap<String, Value>) -> Answer<()> {
     for function in &program.functions {
-        let (Runtime::Python { module: file, .. } | Runtime::Wasm { module: file, .. }) = &function.runtime
+        let (Runtime::Python { module: file, .. }
+        | Runtime::Workflow { module: file, .. }
+        | Runtime::Wasm { module: file, .. }) = &function.runtime
         else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::front::Front;
-use crate::{apps, events, health, metrics, objects, runs, stream};
+use crate::{apps, events, health, metrics, objects, questions, runs, stream};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -47,6 +47,8 @@ pub fn table() -> Vec<Route> {
         route(POST, "/v1/runs/{id}/seal", runs::seal),
         route(POST, "/v1/runs/{id}/cancel", runs::cancel),
         route(POST, "/v1/runs/{id}/retry", runs::retry),
+        route(POST, "/v1/runs/{id}/queries/{name}", questions::query),
+        route(POST, "/v1/runs/{id}/updates/{name}", questions::update),
         route(GET, "/v1/runs/{id}/history", runs::history),
         route(GET, "/v1/runs/{id}/logs", runs::logs),
         route(GET, "/v1/runs/{id}/events", stream::run),

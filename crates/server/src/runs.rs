@@ -25,7 +25,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    fn patience(&self) -> Answer<Option<Duration>> {
+    pub(crate) fn patience(&self) -> Answer<Option<Duration>> {
         self.wait.as_deref().map(|text| duration("wait", text, limits::WAIT_MAX)).transpose()
     }
 }
@@ -79,7 +79,7 @@ fn new_object(bucket: String, key: String, value: api::Value) -> NewObject {
     NewObject { bucket, key, content_type, bytes: value.bytes.into() }
 }
 
-fn check_id(id: &str) -> Answer<()> {
+pub(crate) fn check_id(id: &str) -> Answer<()> {
     let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
     if (1..=shared::RUN_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_legal) {
         return Ok(());

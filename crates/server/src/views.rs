@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_engine::Status;
-use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RunView};
+use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RetryView, RunView};
 use sluice_types::Problem;
 use sluice_types::calendar::rfc3339 as time;
 use std::collections::BTreeMap;
@@ -82,6 +82,22 @@ pub fn run(view: &RunView) -> api::Run {
         sealed: view.sealed,
         incarnation: view.incarnation,
         functions: view.functions.iter().map(function).collect(),
+        retrying: view.retrying.iter().map(retry).collect(),
+    }
+}
+
+fn retry(view: &RetryView) -> api::Retrying {
+    let failure = &view.failure;
+    api::Retrying {
+        function: view.function.to_string(),
+        invocation: view.invocation,
+        attempts: view.attempts,
+        next_attempt_at: view.next_ms.map(time),
+        error: api::Cause {
+            r#type: failure.r#type.clone(),
+            message: failure.message.clone(),
+            stack: failure.stack.clone(),
+        },
     }
 }
 

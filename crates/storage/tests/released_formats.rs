@@ -31,8 +31,8 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 #[test]
-fn v2() {
-    let copy = copy("v2");
+fn v3() {
+    let copy = copy("v3");
     let dir = DataDir::open(copy.path()).unwrap();
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default()).unwrap();
     assert_eq!(store.checkpoint_lsn().unwrap(), Lsn(8));

@@ -17,7 +17,7 @@ from ._dag import Dag, Task, chain
 from ._function import Function
 
 if TYPE_CHECKING:
-    from ._client import ApiError, Client, Run, RunFailed
+    from ._client import ApiError, Client, Run, RunFailed, UpdateFailed
     from ._context import Context
     from ._event import Event
     from ._object import Object
@@ -41,6 +41,7 @@ __all__ = [
     "Task",
     "TestApp",
     "TestRun",
+    "UpdateFailed",
     "WorkflowContext",
     "all",
     "any",
@@ -51,7 +52,7 @@ __all__ = [
 
 # Loaded at first use: declaring an app, which every start of a worker does, needs none of it.
 _LAZY = {
-    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed"), "._client"),
+    **dict.fromkeys(("ApiError", "Client", "Run", "RunFailed", "UpdateFailed"), "._client"),
     "Context": "._context",
     "Event": "._event",
     "Object": "._object",

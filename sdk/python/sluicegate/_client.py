@@ -50,6 +50,20 @@ class RunFailed(Exception):
         super().__init__(f"{self.code}: {self.message}" + (f" ({self.fix})" if self.fix else ""))
 
 
+class UpdateFailed(Exception):
+    """A workflow could not do what it was asked for.
+
+    :ivar type: the exception's type, or ``WorkflowEnded``.
+    :ivar message: the exception's message.
+    :ivar stack: its traceback.
+    """
+
+    def __init__(self, name: str, error: dict[str, Any]) -> None:
+        self.type, self.message = error.get("type", ""), error.get("message", "")
+        self.stack: str = error.get("stack", "")
+        super().__init__(f"{name} failed: {self.type}: {self.message}")
+
+
 class Client:
     """A connection to a server.
 
@@ -244,6 +258,37 @@ class Run:
     def cancel(self) -> None:
         """Cancels it: functions are told to stop, and nothing further starts."""
         self._client._json("POST", f"/v1/runs/{_part(self.id)}/cancel", {})
+
+    def signal(self, name: str, value: Any = None) -> None:
+        """Sends the run an event: a workflow gets it by ``ctx.wait_event(name)``."""
+        self._client.emit(name, value, run=self.id)
+
+    def query(self, name: str, value: Any = None) -> Any:
+        """Asks the run's workflow something; see :meth:`WorkflowContext.on_query`."""
+        path = f"/v1/runs/{_part(self.id)}/queries/{_part(name)}"
+        told = self._client._json("POST", path, {} if value is None else {"value": to_wire(value)})
+        return from_wire(told["result"], told["result_type"] or "")
+
+    def update(self, name: str, value: Any = None, *, id: str | None = None, timeout: float | None = None) -> Any:
+        """Asks the run's workflow to do something and waits for what it returns; see :meth:`WorkflowContext.on_update`.
+
+        :param id: names the update: the same again does nothing, and gives the same answer.
+        :raises UpdateFailed: when the workflow raised, or ended before.
+        :raises TimeoutError: when there is no answer in time.
+        """
+        id = id or str(uuid.uuid4())
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, deadline - time.monotonic())
+            if left <= 0:
+                raise TimeoutError(f"no answer to {name!r} within {timeout} s")
+            body = {"id": id} if value is None else {"id": id, "value": to_wire(value)}
+            path = f"/v1/runs/{_part(self.id)}/updates/{_part(name)}"
+            told = self._client._json("POST", path, body, _query(wait=_wait(left)), left)
+            if told.get("error") is not None:
+                raise UpdateFailed(name, told["error"])
+            if told["status"] != "pending":
+                return from_wire(told["result"], told["result_type"] or "")
 
     def seal(self) -> None:
         """Says that no further objects will be put."""

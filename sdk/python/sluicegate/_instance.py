@@ -9,18 +9,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from io import StringIO
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 from zlib import crc32
 
-from ._failure import stack_of
+from ._failure import Reported, stack_of
 from ._loop import Loop
 from ._values import decode, encode
 from ._workflow import CallFailed, WorkflowContext
 from ._wire import BYTES, JSON
 
+if TYPE_CHECKING:
+    from ._turns import Names
+
+
+
+#: What comes before a command without a value.
+NO_DIGEST = "00000000 "
 
 
 class Diverged(Exception):
@@ -49,8 +56,8 @@ class Instance:
     :param seed: what its chance follows from.
     """
 
-    def __init__(self, call: Callable[..., Any], run: str, name_of: Callable[[Any], str], seed: int) -> None:
-        self.call, self.run, self.name_of = call, run, name_of
+    def __init__(self, call: Callable[..., Any], run: str, names: Names, seed: int) -> None:
+        self.call, self.run, self.names = call, run, names
         self.loop = Loop(self)
         self.random = random.Random(seed)
         self.now_ms = 0
@@ -64,6 +71,12 @@ class Instance:
         self._waiting: dict[int, Future] = {}
         self._signals: dict[str, deque[Any]] = {}
         self._listeners: dict[str, deque[asyncio.Future[Any]]] = {}
+        self._changes: dict[str, bool] = {}
+        #: What answers questions and what performs updates, by name; updates that came before there was a handler.
+        self.queries: dict[str, Callable[..., Any]] = {}
+        self.updates: dict[str, Callable[..., Any]] = {}
+        self._early: dict[str, list[tuple[str, Any]]] = {}
+        self._is_asked = False
         self._main: asyncio.Task[Any] | None = None
         self._diverged: Diverged | None = None
         #: Whether it has ended; whether this worker no longer runs it.
@@ -72,29 +85,30 @@ class Instance:
 
     def go_on(self, lines: list[tuple[str, Any]]) -> None:
         """A turn: tells what has happened, one after the other, each until nothing more follows from it."""
-        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
-        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
-        old = wanted[-1] if wanted else 0
-        # What it has printed in turns that have ended was shown then.
-        with redirect_stdout(StringIO()) if old else nullcontext():
-            self._enter(line for line in lines[:old] if not line[0].startswith("= "))
-        self._enter(lines[old + 1 :] if old else lines)
-        if self.expected:
-            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
-
-    def _enter(self, entries: Iterable[tuple[str, Any]]) -> None:
-        for key, value in entries:
+        for key, value in lines:
             if self.is_over:
                 return
             at_ms, _, news = key.partition(" ")
             self.now_ms = int(at_ms)
             self._tell(news, value)
             self.loop.run_ready()
+            main = self._main
+            if main is not None and main.done() and self._diverged is None:
+                self._finish(main)
             if self._diverged is not None:
                 raise self._diverged
-            self._finish()
-            if self._diverged is not None:
-                raise self._diverged
+
+    def begin(self, lines: list[tuple[str, Any]]) -> None:
+        """The first turn of an instance: the journal, which may hold what was wanted before."""
+        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
+        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
+        old = wanted[-1] if wanted else 0
+        # What it has printed in turns that have ended was shown then.
+        with redirect_stdout(StringIO()) if old else nullcontext():
+            self.go_on([line for line in lines[:old] if not line[0].startswith("= ")])
+        self.go_on(lines[old + 1 :] if old else lines)
+        if self.expected:
+            raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
 
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")
@@ -106,6 +120,9 @@ class Instance:
             self._settle(int(rest), lambda future: future.set_exception(CallFailed.of(value)))
         elif verb == "signal":
             self._signal(rest, value)
+        elif verb == "update":
+            id, _, name = rest.partition(" ")
+            self._update(id, name, value)
         elif verb == "cancel":
             self._is_cancelled = True
             if self._main is not None:
@@ -125,10 +142,7 @@ class Instance:
                 return
         self._signals.setdefault(name, deque()).append(value)
 
-    def _finish(self) -> None:
-        main = self._main
-        if main is None or not main.done():
-            return
+    def _finish(self, main: asyncio.Task[Any]) -> None:
         self.is_over = True
         if main.cancelled():
             if self._is_cancelled:
@@ -148,10 +162,16 @@ class Instance:
 
     def _want(self, key: str, value: Any = None) -> int:
         """Adds a command and gives its number; one that was wanted before is only compared."""
+        if self._is_asked:
+            raise RuntimeError("a question changes nothing: its handler only reads")
         if self.is_gone or self._diverged is not None:
             raise asyncio.CancelledError("this worker no longer runs the workflow")
-        code, data, other = (BYTES, b"", None) if value is None else encode(value)
-        key = f"{crc32(data):08x} {key}"
+        if value is None:
+            code, data, other = BYTES, b"", None
+            key = NO_DIGEST + key
+        else:
+            code, data, other = encode(value)
+            key = f"{crc32(data):08x} {key}"
         number = self._number
         if self.expected:
             expected = self.expected.popleft()[0]
@@ -191,6 +211,53 @@ class Instance:
         self._want(f"record {name}", value)
         return value
 
+    def takes_change(self, name: str) -> bool:
+        """Whether the code goes the new way at a change: unless it went past it before the change was made."""
+        taken = self._changes.get(name)
+        if taken is None:
+            command = f"{NO_DIGEST}patch {name}"
+            taken = not self.expected or self.expected[0][0] == command
+            if taken:
+                self._want(f"patch {name}")
+            self._changes[name] = taken
+        return taken
+
+    def answer(self, name: str, value: Any) -> Any:
+        """The answer to a question. It changes nothing."""
+        handler = self.queries.get(name)
+        if handler is None:
+            known = ", ".join(self.queries) or "none"
+            raise Reported("UnknownQuery", f"the workflow has no query {name!r}; it has {known}")
+        self._is_asked = True
+        try:
+            return handler() if value is None else handler(value)
+        finally:
+            self._is_asked = False
+
+    def _update(self, id: str, name: str, value: Any) -> None:
+        handler = self.updates.get(name)
+        if handler is None:
+            self._early.setdefault(name, []).append((id, value))
+            return
+        self.loop.create_task(self._perform(id, handler, value))
+
+    async def _perform(self, id: str, handler: Callable[..., Any], value: Any) -> None:
+        try:
+            result = handler() if value is None else handler(value)
+            if asyncio.iscoroutine(result):
+                result = await result
+            self._want(f"answer {id}", result)
+        except Exception as error:
+            if self._diverged is None:
+                told = {"type": type(error).__name__, "message": str(error), "stack": stack_of(error)}
+                self._want(f"refuse {id}", told)
+
+    def on_update(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has updates of that name handled, those too that came before."""
+        self.updates[name] = handler
+        for id, value in self._early.pop(name, ()):
+            self._update(id, name, value)
+
     def next_signal(self, name: str) -> asyncio.Future[Any]:
         """The oldest signal of that name which nobody has taken."""
         future = self.loop.create_future()
@@ -214,9 +281,10 @@ class Instance:
 
 def value_of(record: Any) -> Any:
     """What comes with a record, with bytes of its own: it is looked at long after the call."""
-    if not record.size:
-        return None
-    code = record._fields()[2]
+    fields = record._fields()
+    if not fields[11]:
+        return None if fields[2] == BYTES else record.value
+    code = fields[2]
     return decode(bytes(record.data), record.content_type) if code not in (BYTES, JSON) else record.value
 
 

@@ -11,7 +11,7 @@ from ._client import ENDED, RunFailed
 from ._load import Function
 from ._rehearsal import Rehearsal
 from ._stage import Stage, wire
-from ._turns import Turns
+from ._turns import Names, Turns
 from ._values import decode, encode, name_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TestApp:
             name: self._load(name) for name, found in app.functions.items() if found.call
         }
         for name, workflow in app.workflows.items():
-            self._functions[name] = Turns(name, workflow.call, app._name_of)  # type: ignore[arg-type]
+            self._functions[name] = Turns(name, workflow.call, Names([app]))  # type: ignore[arg-type]
         self._faults: dict[str, list[Fault]] = {}
         self._calls: dict[str, list[tuple[Any, int]]] = {}
         self._errors: dict[str, BaseException] = {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from types import ModuleType
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 from ._failure import Reported, stack_of
 from ._instance import Diverged, Instance, value_of
-from ._load import TURN, apps_of
+from ._load import TURN
 from ._wire import COLD, COUNTED_NS_MAX, DIVERGED
 
 #: Most workflows of one definition that a worker keeps under way; those that had no turn for longest are told everything
@@ -25,10 +26,10 @@ class Turns:
     shape = TURN
     puts: "dict[str, int]" = {}
 
-    def __init__(self, name: str, call: Callable[..., Any], name_of: "Callable[[Any], str]") -> None:
+    def __init__(self, name: str, call: Callable[..., Any], names: "Names") -> None:
         self.name, self.call = name, call
         self.ending_ns = COUNTED_NS_MAX
-        self._name_of = name_of
+        self._names = names
         self._instances: "OrderedDict[str, Instance]" = OrderedDict()
 
     def turn(self, run: str, records: "list[Any]") -> "list[tuple[str, int, str | None, Any]]":
@@ -36,13 +37,17 @@ class Turns:
         _, after, number, seed = records[0].key.split()
         instance = self._instances.get(run)
         if after == NO_TURN:
-            instance = Instance(self.call, run, self._name_of, int(seed))
+            instance = Instance(self.call, run, self._names, int(seed))
         elif instance is None or instance.turn != int(after):
             raise Reported("Cold", "this worker does not run the workflow", "", COLD)
         self._instances[run] = instance
         self._instances.move_to_end(run)
         try:
-            instance.go_on([(record.key, value_of(record)) for record in records[1:]])
+            lines = [(record.key, value_of(record)) for record in records[1:]]
+            if after == NO_TURN:
+                instance.begin(lines)
+            else:
+                instance.go_on(lines)
         except BaseException as error:
             self._drop(run)
             if isinstance(error, Diverged):
@@ -56,22 +61,59 @@ class Turns:
             self._drop(next(iter(self._instances)))
         return commands
 
+    def query(self, run: str, records: "list[Any]") -> Any:
+        """Answers a question: by the instance that is kept, or, told the journal, by one for this question alone."""
+        _, after, _, seed = records[0].key.split()
+        kept = self._instances.get(run)
+        if after != NO_TURN:
+            if kept is None or kept.turn != int(after):
+                raise Reported("Cold", "this worker does not run the workflow", "", COLD)
+            return kept.answer(records[-1].key, value_of(records[-1]))
+        instance = self._replayed(run, int(seed), records[1:-1])
+        try:
+            return instance.answer(records[-1].key, value_of(records[-1]))
+        finally:
+            instance.drop()
+
+    def check(self, run: str, records: "list[Any]") -> None:
+        """Whether the code wants what the journal holds."""
+        self._replayed(run, int(records[0].key.split()[3]), records[1:]).drop()
+
+    def _replayed(self, run: str, seed: int, records: "list[Any]") -> Instance:
+        """An instance that was told a journal, in silence."""
+        instance = Instance(self.call, run, self._names, seed)
+        try:
+            with redirect_stdout(StringIO()):
+                instance.begin([(record.key, value_of(record)) for record in records])
+        except Diverged as error:
+            instance.drop()
+            raise Reported("Diverged", str(error), stack_of(error), DIVERGED) from None
+        return instance
+
     def _drop(self, run: str) -> None:
         self._instances.pop(run).drop()
 
 
-def namer(module: ModuleType) -> "Callable[[Any], str]":
-    """What finds the name of a function among the apps that a module declares."""
-    apps = apps_of(module)
+class Names:
+    """Finds the names of functions and workflows among those that apps declare."""
 
-    def name_of(function: Any) -> str:
-        for app in apps:
-            for declared in app.functions.values():
-                if declared is function or declared.call is function or declared.name == function:
+    def __init__(self, apps: "list[Any]") -> None:
+        self._apps = apps
+
+    def function(self, wanted: Any) -> str:
+        """The name of a function, given itself or by its name."""
+        return self._find("function", [app.functions for app in self._apps], wanted)
+
+    def workflow(self, wanted: Any) -> str:
+        """The name of a workflow, given itself or by its name."""
+        return self._find("workflow", [app.workflows for app in self._apps], wanted)
+
+    def _find(self, kind: str, tables: "list[dict[str, Any]]", wanted: Any) -> str:
+        if isinstance(wanted, str):
+            return wanted
+        for table in tables:
+            for declared in table.values():
+                if declared is wanted or declared.call is wanted:
                     return str(declared.name)
-        if isinstance(function, str):
-            return function
-        name = getattr(function, "__name__", repr(function))
-        raise ValueError(f"{name!r} is no function of the app; declare it with @app.function()")
-
-    return name_of
+        name = getattr(wanted, "__name__", repr(wanted))
+        raise ValueError(f"{name!r} is no {kind} of the app; declare it with @app.{kind}")

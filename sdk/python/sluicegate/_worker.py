@@ -152,14 +152,21 @@ class Worker:
         if self._put_ns > 0 or self.words[HURRY]:
             self._learn(function)
 
-    def _turn(self, function: Any, frame: Any, context: Context) -> None:
-        """A call that is a turn of a workflow: what it wants is put, all with the end of the call."""
+    def _turn(self, function: Any, frame: Any, context: Context) -> Any:
+        """A call that is a turn of a workflow: what it wants is put, all with the end of the call. Or a question to it,
+        whose answer is what the call returns."""
         records = _listed(frame, CALL.unpack_from(frame)[5], context, KIND_LIST)
+        what = records[0].key.partition(" ")[0]
+        if what == "query":
+            return function.query(context.run, records)
+        if what == "check":
+            return function.check(context.run, records)
         for key, code, other, data in function.turn(context.run, records):
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
             else:
                 self.send(PUT, 0, pack(OUTPUT, key, code, other, data, place=self.place(data)))
+        return None
 
     def _return(self, context: Context, result: Any) -> None:
         result = _run_on(context, result)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import json
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Union
+
+from ._values import Encoded
+from ._wire import JSON
 
 if TYPE_CHECKING:
     from ._instance import Instance
@@ -57,7 +61,15 @@ class WorkflowContext:
         The call is made at once; awaiting it waits for its end. Raises :class:`CallFailed` when the function is out of
         attempts. Cancelling what is awaited stops the function.
         """
-        return self._instance.wait_for(f"call {self._instance.name_of(function)}", value)
+        return self._instance.wait_for(f"call {self._instance.names.function(function)}", value)
+
+    def call_workflow(self, workflow: Any, input: Any = None) -> Awaitable[Any]:
+        """Runs a workflow of the app, a run of its own, and gives its output.
+
+        It starts at once; awaiting it waits for its end. Raises :class:`CallFailed` when it failed or was cancelled.
+        Cancelling what is awaited cancels the run. Its input and its output are JSON or text.
+        """
+        return self._instance.wait_for(f"workflow {self._instance.names.workflow(workflow)}", as_json(input))
 
     async def map(self, function: Any, values: Iterable[Any], concurrency: int | None = None) -> list[Any]:
         """Calls a function with each value, and gives the results in the order of the values.
@@ -119,6 +131,23 @@ class WorkflowContext:
         signal.cancel()
         raise TimeoutError(f"no event {name!r} within {timeout} s")
 
+    def on_query(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has questions of that name answered: ``handler()``, or ``handler(value)`` if a value comes with the question.
+
+        Anybody may ask at any time, also when the run has ended: ``Run.query``, ``sluice runs query``. The handler only
+        reads what the workflow knows.
+        """
+        self._instance.queries[name] = handler
+
+    def on_update(self, name: str, handler: Callable[..., Any]) -> None:
+        """Has updates of that name performed: ``handler()``, or ``handler(value)``, which may be ``async`` and do all that a
+        workflow does.
+
+        Whoever asks (``Run.update``, ``sluice runs update``) gets what it returns, or raises. An update is performed
+        once, whatever crashes; one that comes before its handler waits for it.
+        """
+        self._instance.on_update(name, handler)
+
     def record(self, name: str, compute: Callable[[], Any]) -> Any:
         """Computes a value once: when the code runs again, it gets that same value without computing it.
 
@@ -126,6 +155,14 @@ class WorkflowContext:
         very moment it may be computed twice; what others see belongs into a function.
         """
         return self._instance.remember(name, compute)
+
+    def patched(self, name: str) -> bool:
+        """Whether the code is to go the new way at a change of that name: True in runs that come there after the change,
+        False in those that had gone on before. It stays what it was first.
+
+        For a change that must reach runs which are under way; others keep the version that they were started with.
+        """
+        return self._instance.takes_change(name)
 
     def now(self) -> datetime.datetime:
         """The time, in UTC, at which what the workflow goes on with has happened."""
@@ -143,6 +180,11 @@ class WorkflowContext:
     def uuid4(self) -> uuid.UUID:
         """A random id, the same when the code runs again."""
         return uuid.UUID(int=self._instance.random.getrandbits(128), version=4)
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON, text too."""
+    return Encoded(JSON, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 async def _cancel(futures: list[Any]) -> None:

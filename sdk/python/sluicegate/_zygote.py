@@ -18,7 +18,7 @@ from typing import Any
 
 from . import _failure
 from ._failure import pack_failure
-from ._load import Function, find, load_module
+from ._load import Function, apps_of, find, load_module
 from ._wire import BROKEN, CONTROL, ENDED, FORK, FORKED, READY, TEXT_BYTES_MAX, UNSTARTABLE
 
 CONTROL_FD, DESCRIPTION_FD = 3, 4
@@ -69,9 +69,9 @@ class Setup:
         try:
             found = find(module, function["call"], function["name"])
             if function["workflow"]:
-                from ._turns import Turns, namer
+                from ._turns import Names, Turns
 
-                self.functions[index] = Turns(function["name"], found, namer(module))
+                self.functions[index] = Turns(function["name"], found, Names(apps_of(module)))
                 return
             into, streams = function["into"], function["streams"]
             self.functions[index] = Function(function["name"], found, into, self.buckets, streams)

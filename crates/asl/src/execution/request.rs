@@ -51,6 +51,13 @@ pub enum Work {
         /// Its input.
         input: Value,
     },
+    /// A workflow of the run's own app.
+    Workflow {
+        /// Its name.
+        name: Arc<str>,
+        /// Its input.
+        input: Value,
+    },
     /// A Lambda function.
     Lambda {
         /// Its name or ARN, with its qualifier if there is one.

@@ -25,7 +25,9 @@ impl TaskRequest {
     /// What whoever does the work gets as its input.
     pub fn input(&self) -> &Value {
         match &self.work {
-            Work::Function { input, .. } | Work::Activity { input, .. } => input,
+            Work::Function { input, .. } | Work::Workflow { input, .. } | Work::Activity { input, .. } => {
+                input
+            }
             Work::Lambda { payload, .. } => payload,
             Work::StartExecution { arguments, .. }
             | Work::Service { arguments, .. }

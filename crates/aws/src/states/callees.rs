@@ -250,7 +250,7 @@ impl Callees for AwsCallees {
             }
             Work::Service { service, .. } if &**service == OWN_SDK => Ok(Callee::Errand),
             Work::Service { service, action, .. } => Err(not_available(service, action)),
-            Work::Function { name, .. } => {
+            Work::Function { name, .. } | Work::Workflow { name, .. } => {
                 Err(Fault::new("States.Runtime", format!("there is no function {name}")))
             }
             Work::ReadItems { .. } | Work::WriteResults { .. } => Ok(Callee::Errand),

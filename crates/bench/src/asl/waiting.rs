@@ -5,8 +5,7 @@ use crate::Place;
 use crate::error::Error;
 use crate::figure::Figure;
 use crate::parked::{REST, disk_bytes, resident_bytes};
-use crate::stage::Stage;
-use sluice_runtime::NodeHandle;
+use crate::stage::{Stage, start_all};
 use sluice_runtime::api::StartRequest;
 use sluice_types::Durability;
 use std::time::Instant;
@@ -20,7 +19,9 @@ pub(super) fn measure(place: &Place, count: u32) -> Result<Vec<Figure>, Error> {
     stage.deploy(machines::app("waiting", Durability::Durable, machines::wait()))?;
     let begun = Instant::now();
     for first in (0..count).step_by(STARTS as usize) {
-        stage.wait(start(stage.handle(), STARTS.min(count - first)))?;
+        let start = || StartRequest { app: "waiting".into(), seal: true, ..StartRequest::default() };
+        let requests = (first..(first + STARTS).min(count)).map(|_| start());
+        stage.wait(start_all(&stage.handle(), requests.collect()))?;
     }
     let started = begun.elapsed();
     std::thread::sleep(REST);
@@ -38,18 +39,4 @@ pub(super) fn measure(place: &Place, count: u32) -> Result<Vec<Figure>, Error> {
         Figure::one("starts_per_s", "/s", f64::from(count) / started.as_secs_f64()),
         Figure::one("recover", "s", recovered.as_secs_f64()),
     ])
-}
-
-async fn start(node: NodeHandle, count: u32) -> Result<(), Error> {
-    let starts: Vec<_> = (0..count)
-        .map(|_| {
-            let node = node.clone();
-            let request = StartRequest { app: "waiting".into(), seal: true, ..StartRequest::default() };
-            tokio::spawn(async move { node.start(request).await })
-        })
-        .collect();
-    for start in starts {
-        start.await.map_err(|error| Error::Unexpected(error.to_string()))??;
-    }
-    Ok(())
 }

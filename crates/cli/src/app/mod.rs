@@ -85,7 +85,12 @@ impl App {
     /// The request that deploys it, with its files.
     pub fn deploy(&self, reset_triggers: &[String]) -> Outcome<Deploy> {
         let Bundle { files } = if self.is_alone { Bundle::default() } else { Bundle::read(self)? };
-        Ok(Deploy { definition: self.definition.clone(), files, reset_triggers: reset_triggers.to_vec() })
+        Ok(Deploy {
+            definition: self.definition.clone(),
+            files,
+            reset_triggers: reset_triggers.to_vec(),
+            check: false,
+        })
     }
 
     /// What it is run with when nothing is given.

@@ -82,6 +82,25 @@ impl Client {
         self.post(&format!("/v1/runs/{}/retry", part(run)), &Empty {})
     }
 
+    /// Asks the workflow of a run something that changes nothing.
+    pub fn query(&self, run: &str, name: &str, question: &api::Question) -> Outcome<api::Reply> {
+        self.post(&format!("/v1/runs/{}/queries/{}", part(run), part(name)), question)
+    }
+
+    /// Asks the workflow of a run to do something; what is known of it after `patience`.
+    pub fn update(
+        &self,
+        run: &str,
+        name: &str,
+        question: &api::Question,
+        patience: Duration,
+    ) -> Outcome<api::Reply> {
+        let uri = format!("/v1/runs/{}/updates/{}?wait={}ms", part(run), part(name), patience.as_millis());
+        let body =
+            serde_json::to_vec(question).map_err(|e| Failure::usage(format!("cannot be sent: {e}"), ""))?;
+        decode(self.ask(Ask { method: Method::POST, uri: &uri, content_type: JSON, body, patience })?)
+    }
+
     /// The whole history of a run, page by page.
     pub fn history(&self, run: &str) -> Outcome<api::History> {
         let mut whole = api::History::default();

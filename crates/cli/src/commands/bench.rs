@@ -77,6 +77,37 @@ enum Name {
         #[command(subcommand)]
         workload: Option<Workflow>,
     },
+    /// Workflows written as code; all that follows, where none is named
+    Workflow {
+        #[command(subcommand)]
+        workload: Option<Code>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Code {
+    /// Calls of a function that does nothing, one after the other
+    Steps {
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        steps: u32,
+    },
+    /// Runs at once, each of calls one after the other
+    Concurrent {
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        concurrency: u32,
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        steps: u32,
+    },
+    /// Runs that sleep: what each takes
+    Sleeping {
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        count: u32,
+    },
+    /// Runs whose sleep ends at the same time: how late they are
+    Waking {
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -148,12 +179,16 @@ impl Bench {
 
     /// Each in a process of its own: they stay on cores, and measure the memory of their process.
     fn all_workloads(&self, program: &Path, global: &Global) -> Outcome {
-        for workload in WORKLOADS {
+        let (name, workloads) = match self.name {
+            Name::Workflow { .. } => ("workflow", CODE_WORKLOADS),
+            _ => ("asl", WORKLOADS),
+        };
+        for workload in workloads {
             if !global.json {
                 show::text(&format!("{}\n", workload.join(" ")))?;
             }
             let mut command = Command::new(program);
-            command.args(["bench", "asl"]).args(workload).arg("--data").arg(&self.data);
+            command.args(["bench", name]).args(*workload).arg("--data").arg(&self.data);
             command.args(global.json.then_some("--json"));
             let ended = command.status().map_err(|e| embedded::machine("cannot start this program", &e))?;
             if !ended.success() {
@@ -166,7 +201,7 @@ impl Bench {
 }
 
 /// What `bench asl` measures without a workload: all that docs/performance.md has figures of.
-const WORKLOADS: [&[&str]; 7] = [
+const WORKLOADS: &[&[&str]] = &[
     &["passes", "--durability", "express"],
     &["passes"],
     &["requests"],
@@ -175,6 +210,9 @@ const WORKLOADS: [&[&str]; 7] = [
     &["waiting"],
     &["history"],
 ];
+
+/// The same of `bench workflow`.
+const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"]];
 
 /// A line of JSON for each figure.
 fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
@@ -209,7 +247,8 @@ impl Name {
             Self::Payload { bytes } => sluice_bench::Bench::Payload { bytes },
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
             Self::Asl { workload: Some(workload) } => sluice_bench::Bench::Asl(workload.into()),
-            Self::Asl { workload: None } => return None,
+            Self::Workflow { workload: Some(workload) } => sluice_bench::Bench::Workflow(workload.into()),
+            Self::Asl { workload: None } | Self::Workflow { workload: None } => return None,
         })
     }
 }
@@ -226,6 +265,17 @@ impl From<Workflow> for sluice_bench::Workflow {
             }
             Workflow::Waiting { count } => Self::Waiting { count },
             Workflow::History { thousands } => Self::History { thousands },
+        }
+    }
+}
+
+impl From<Code> for sluice_bench::Code {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Steps { steps } => Self::Steps { steps },
+            Code::Concurrent { concurrency, steps } => Self::Concurrent { concurrency, steps },
+            Code::Sleeping { count } => Self::Sleeping { count },
+            Code::Waking { count } => Self::Waking { count },
         }
     }
 }

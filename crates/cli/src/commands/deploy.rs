@@ -16,13 +16,17 @@ pub struct Deploy {
     /// Drop what an app-scoped trigger has collected, where its condition changed; can be repeated
     #[arg(long, value_name = "NAME")]
     reset_trigger: Vec<String>,
+    /// Deploy only if the code of its workflows, told what runs were told that are under way, would have done the same
+    #[arg(long)]
+    check: bool,
 }
 
 impl Deploy {
     pub fn execute(&self, global: &Global) -> Outcome {
         let app = App::load(&self.app)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-        let deployed = connect(global)?.deploy(app.name(), &app.deploy(&self.reset_trigger)?)?;
+        let deploy = sluice_api::Deploy { check: self.check, ..app.deploy(&self.reset_trigger)? };
+        let deployed = connect(global)?.deploy(app.name(), &deploy)?;
         if global.json {
             show::json(&deployed)?;
         } else {

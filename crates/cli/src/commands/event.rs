@@ -34,6 +34,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that a run alone sees.
+    pub fn signal(run: &str, name: &str, data: Option<&str>) -> Self {
+        let (event, run) = (name.to_owned(), Some(run.to_owned()));
+        Self { event, data: data.map(str::to_owned), subject: None, source: None, id: None, run }
+    }
+
     pub fn execute(&self, global: &Global) -> Outcome {
         let event = self.event()?;
         let accepted = connect(global)?.event(&event)?;

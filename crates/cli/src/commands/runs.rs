@@ -1,12 +1,13 @@
 //! `sluice runs`
 
 use super::connect;
+use super::event::Event;
 use crate::arguments::Global;
 use crate::client::{Client, part};
 use crate::exit::{Exit, Outcome};
-use crate::{outputs, show, watch};
+use crate::{inputs, outputs, show, watch};
 use clap::{Args, Subcommand, ValueEnum};
-use sluice_api::{HistoryEvent, Run, RunState};
+use sluice_api::{HistoryEvent, Question, Reply, ReplyStatus, Run, RunState};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -29,6 +30,33 @@ enum What {
     Cancel(Cancel),
     /// Start a new run with the inputs of an ended one
     Retry(Named),
+    /// Send a run an event that its workflow waits for
+    Signal(Ask),
+    /// Ask the workflow of a run something that changes nothing
+    Query(Ask),
+    /// Ask the workflow of a run to do something, and wait for its answer
+    Update(Update),
+}
+
+#[derive(Debug, Args)]
+struct Ask {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+    /// What for
+    name: String,
+    /// What comes with it
+    #[arg(long, value_name = "JSON|@FILE")]
+    data: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Update {
+    #[command(flatten)]
+    ask: Ask,
+    /// Names the update: the same again asks nothing new
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -83,9 +111,51 @@ impl Runs {
             Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
             Some(What::Cancel(cancel)) => state(&client.cancel(&cancel.run, &cancel.reason)?, global.json)?,
             Some(What::Retry(named)) => state(&client.retry(&named.run)?, global.json)?,
+            Some(What::Signal(Ask { run, name, data })) => {
+                return Event::signal(run, name, data.as_deref()).execute(global);
+            }
+            Some(What::Query(ask)) => {
+                let reply = client.query(&ask.run, &ask.name, &ask.question(None)?)?;
+                return answer(&reply, global.json);
+            }
+            Some(What::Update(update)) => return update.wait(&client, global.json),
         }
         Ok(Exit::Succeeded)
     }
+}
+
+/// How long the server is asked to wait for the answer to an update, again and again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Ask {
+    fn question(&self, id: Option<String>) -> Outcome<Question> {
+        Ok(Question { id, value: self.data.as_deref().map(inputs::input).transpose()? })
+    }
+}
+
+impl Update {
+    fn wait(&self, client: &Client, json: bool) -> Outcome {
+        let mut question = self.ask.question(self.id.clone())?;
+        loop {
+            let reply = client.update(&self.ask.run, &self.ask.name, &question, PATIENCE)?;
+            if reply.status != ReplyStatus::Pending {
+                return answer(&reply, json);
+            }
+            question.id = reply.update;
+        }
+    }
+}
+
+fn answer(reply: &Reply, json: bool) -> Outcome {
+    let failed = reply.error.is_some();
+    if json {
+        show::json(reply)?;
+    } else if let Some(error) = &reply.error {
+        eprintln!("{}: {}", error.r#type, error.message);
+    } else if let (Some(result), Some(content_type)) = (&reply.result, &reply.result_type) {
+        show::line(&outputs::readable(content_type, result))?;
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Succeeded })
 }
 
 impl List {
@@ -122,6 +192,7 @@ fn show_run(run: &Run, json: bool) -> Outcome<()> {
         return show::json(run);
     }
     show::line(&watch::summary(run))?;
+    run.retrying.iter().try_for_each(|retrying| show::line(&format!("  {}", watch::retry(retrying))))?;
     outputs::print(run)
 }
 

@@ -14,4 +14,4 @@ pub(crate) use events::events;
 pub(crate) use forget::forget;
 pub(crate) use start::start;
 pub(crate) use timers::timers;
-pub(crate) use workflow::workflow;
+pub(crate) use workflow::{code, workflow};

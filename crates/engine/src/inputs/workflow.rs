@@ -20,10 +20,30 @@ pub(crate) fn workflow(
     if let Some(from) = acknowledges.filter(|from| from.run != key) {
         engine.with_run(lsn, now_ms, from.run, effects, |run, cx| run.acknowledged(cx, from.seq));
     }
-    let current = engine.run(key).is_some_and(|run| run.incarnation() == incarnation && !run.is_delegated());
-    if !current && engine.run(key).is_some() {
-        // Another life of an express run asked, or the engine that executes it is told.
+    if !is_current(engine, key, incarnation) {
         return effects.push(Effect::Reply(Reply::Accepted));
     }
     engine.answer(lsn, now_ms, key, effects, |run, cx| run.workflow_event(cx, event, acknowledges));
+}
+
+/// Somebody tells the code of a workflow something.
+pub(crate) fn code(
+    engine: &mut Engine,
+    lsn: Lsn,
+    now_ms: u64,
+    key: RunKey,
+    event: sluice_flow::Event,
+    incarnation: u32,
+    effects: &mut Vec<Effect>,
+) {
+    if !is_current(engine, key, incarnation) {
+        return effects.push(Effect::Reply(Reply::Accepted));
+    }
+    engine.answer(lsn, now_ms, key, effects, |run, cx| run.code_told(cx, event));
+}
+
+/// Whether this engine is to tell a run something: not if another life of an express run was meant, nor if another
+/// engine executes it.
+fn is_current(engine: &Engine, key: RunKey, incarnation: u32) -> bool {
+    engine.run(key).is_none_or(|run| run.incarnation() == incarnation && !run.is_delegated())
 }

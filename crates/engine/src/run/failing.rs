@@ -33,6 +33,7 @@ impl Run {
         match due_ms {
             Some(due_ms) => {
                 pending.state = PendingState::Waiting { due_ms };
+                pending.failure = Some(Box::new(failure));
                 cx.timers.update(self.entity(), TimerId::Retry(seq), None, Some(due_ms));
                 self.pending.insert(seq, pending);
             }

@@ -101,6 +101,7 @@ impl Run {
             ordinal,
             puts: SmallVec::new(),
             held: Puts::new(),
+            failure: None,
             part,
         };
         cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));

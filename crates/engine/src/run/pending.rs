@@ -6,7 +6,7 @@ use super::workflow::Part;
 use crate::condition::Items;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_types::{Attempt, FunctionIx, Puts};
+use sluice_types::{Attempt, Failure, FunctionIx, Puts};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Pending {
     pub(super) puts: SmallVec<[u32; 2]>,
     /// What this attempt has put and nobody sees before it succeeds.
     pub(super) held: Puts,
+    /// Why the attempt before this one failed.
+    pub failure: Option<Box<Failure>>,
     /// What of the run's workflow it is.
     pub(super) part: Option<Part>,
 }

@@ -203,6 +203,11 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         Ok(())
     }
 
+    fn forget_app(&mut self, app: AppKey, version: Version) {
+        self.programs.remove(&(app, version));
+        self.pool.remove_app(app, version, Instant::now());
+    }
+
     fn is_pure(&self, program: &Program, function: FunctionIx) -> bool {
         let runtime = &program.functions[function.index()].runtime;
         matches!(runtime, Runtime::Wasm { .. } | Runtime::Workflow { .. })

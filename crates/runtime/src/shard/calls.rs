@@ -1,15 +1,20 @@
 //! Tasks of workflows that are done outside of their run.
 
 use super::Shard;
+use crate::api::{RunView, WorkflowRequest};
 use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef, ended};
 use crate::ports::{Ports, World};
 use bytes::Bytes;
-use sluice_asl::execution::{Event, TaskRequest};
+use sluice_asl::execution::{Event, TaskId, TaskRequest, Work};
 use sluice_engine::app::App;
 use sluice_engine::{Caller, Engine, InputKind, Origin, OutboxId, Start};
+use sluice_expression::Value;
 use sluice_storage::log::Priority;
 use sluice_types::{Code, Lsn, Problem, RunKey, Version, limits};
 use std::sync::Arc;
+
+/// Form of the answer of a workflow of the app that asks: its output as it is.
+const OWN: u8 = 0;
 
 /// The apps of an engine, by name.
 struct Apps<'a>(&'a Engine);
@@ -42,6 +47,13 @@ impl<P: Ports> Shard<P> {
         if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
             return self.refuse_task(task, too_deep());
         }
+        if let Work::Workflow { name, input } = &request.work {
+            let called = self.own_workflow(from.run, task.task, name, input);
+            if let Err(fault) = called.and_then(|called| self.call(from, caller, true, called)) {
+                self.refuse_task(task, fault);
+            }
+            return;
+        }
         let callees = self.options.callees.clone();
         match callees.resolve(&request, task, &Apps(&self.durable)) {
             Callee::Run(called) => {
@@ -57,6 +69,25 @@ impl<P: Ports> Shard<P> {
             Callee::Errand => callees.perform(request, task),
             Callee::Refused(fault) => self.refuse_task(task, fault),
         }
+    }
+
+    /// A workflow of the app that asks, in the version that its run keeps.
+    fn own_workflow(&self, run: RunKey, task: TaskId, name: &str, input: &Value) -> Result<CalledRun, Fault> {
+        let run = self.express.run(run).or_else(|| self.durable.run(run));
+        let run = run.ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
+        let id = format!("{}.{}", run.id(), task.0);
+        Ok(CalledRun {
+            app: run.program().app.to_string(),
+            version: Some(run.version()),
+            id: (id.len() <= limits::RUN_ID_BYTES_MAX).then_some(id),
+            workflow: Some(WorkflowRequest {
+                name: name.to_owned(),
+                input: Some(Bytes::from(input.to_json())),
+                execution: None,
+            }),
+            form: OWN,
+            ..CalledRun::default()
+        })
     }
 
     fn refuse_task(&mut self, task: TaskRef, fault: Fault) {
@@ -130,6 +161,7 @@ impl<P: Ports> Shard<P> {
             return;
         }
         let answer = match self.view(from.run, true) {
+            Ok(view) if to.form == OWN => own_answer(&view),
             Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
             Err(problem) => Err(failed(&problem)),
         };
@@ -149,6 +181,28 @@ impl<P: Ports> Shard<P> {
         // Refused only when the log is; the outbox asks again after recovery.
         if self.submit(kind.clone(), Priority::Progress).is_ok() {
             self.forward_express(kind);
+        }
+    }
+}
+
+/// The output of a workflow, or why there is none.
+fn own_answer(run: &RunView) -> Result<Value, Fault> {
+    if let Some(problem) = &run.error {
+        let (error, cause) = match &problem.cause {
+            Some(cause) if !cause.r#type.is_empty() => (cause.r#type.clone(), cause.message.clone()),
+            _ => (problem.code.to_string(), problem.message.clone()),
+        };
+        return Err(Fault::new(error, cause));
+    }
+    let unreadable = || Fault::new("States.Runtime", "the output of the workflow is neither JSON nor text");
+    match run.outputs.first() {
+        None => Ok(Value::default()),
+        Some(output) if output.content_type.is_json() => {
+            Value::parse(&output.bytes).map_err(|_| unreadable())
+        }
+        Some(output) => {
+            let text = std::str::from_utf8(&output.bytes).map_err(|_| unreadable())?;
+            Ok(Value::from(text))
         }
     }
 }
@@ -190,8 +244,6 @@ fn too_deep() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_asl::execution::TaskId;
-    use sluice_expression::Value;
 
     #[test]
     fn a_result_that_no_record_should_take_is_a_failure_of_its_task() {

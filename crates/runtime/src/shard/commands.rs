@@ -14,6 +14,7 @@ impl<P: Ports> Shard<P> {
     pub(super) fn command(&mut self, command: Command) {
         match command {
             Command::Deploy(request, answer) => self.deploy(*request, answer),
+            Command::Check(request, answer) => self.check(*request, answer),
             Command::Start(request, answer) => self.start(*request, answer),
             Command::Retry(run, answer) => self.retry(&run, answer),
             Command::Put { run: Some(run), app, object, answer } => self.put(&run, &app, object, answer),
@@ -28,6 +29,9 @@ impl<P: Ports> Shard<P> {
             Command::Report { task, event, answer } => self.report_from_outside(task, event, answer),
             Command::ReportByToken { token, event, answer } => self.report_by_token(&token, event, answer),
             Command::ChangeWorkflow { run, event, answer } => self.change_workflow(&run, event, answer),
+            Command::AskCode { run, name, value, answer } => self.ask_code(&run, &name, value, answer),
+            Command::Update { run, id, name, value, answer } => self.update(&run, &id, &name, value, answer),
+            Command::AwaitUpdate { run, id, answer } => self.await_update(&run, &id, answer),
             Command::AskForTask { activity, worker, answer } => {
                 self.ask_for_task(&activity, worker, answer);
             }

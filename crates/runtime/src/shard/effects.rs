@@ -38,6 +38,7 @@ impl<P: Ports> Shard<P> {
             Effect::Task { from, caller, request } => self.perform_task(from, caller, request),
             Effect::Return { from, to } => self.give_back_task(from, to),
             Effect::CancelChild { from, child } => self.cancel_child(from, child),
+            Effect::Answered { run, .. } => self.updates_answered(run),
             Effect::Express(run) => self.start_express(run),
             Effect::Forgotten(_) => {}
         }
@@ -77,6 +78,7 @@ impl<P: Ports> Shard<P> {
             Status::Running => {}
         }
         self.objects.abandon(key);
+        self.updates_answered(key);
         let waiters = self.answers.take_waiters(key);
         if !waiters.is_empty() {
             let view = self.view(key, true);

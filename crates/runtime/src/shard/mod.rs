@@ -14,6 +14,7 @@ mod activities;
 mod answers;
 mod apps;
 mod calls;
+mod check;
 mod checkpoint;
 mod chunks;
 mod commands;
@@ -33,6 +34,7 @@ mod starts;
 mod streams;
 mod tasks;
 mod turns;
+mod updates;
 mod views;
 mod workflows;
 
@@ -51,12 +53,14 @@ use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
-pub const ENGINE_VERSION: u16 = 2;
+pub const ENGINE_VERSION: u16 = 3;
 /// Version of the notation of inputs, in every record.
-pub const RECORD_FORMAT: u8 = 2;
+pub const RECORD_FORMAT: u8 = 3;
 
 /// Bytes of log files filled in one go while the shard is idle.
 const PREPARE_BYTES: u64 = 256 * 1024;
+/// How long records wait for others to be synced with, if nobody waits for what they caused, in milliseconds.
+const LINGER_MS: u64 = 2;
 
 /// What a shard is told at its start.
 pub struct ShardOptions {
@@ -99,6 +103,9 @@ pub struct Shard<P: Ports> {
     answers: Answers,
     flights: Flights,
     saves: saves::Saves,
+    updates: updates::Updates,
+    questions: turns::Questions,
+    check: Option<check::Check>,
     streams: streams::Streams,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
@@ -121,6 +128,8 @@ pub struct Shard<P: Ports> {
     express_failures: BTreeMap<RunKey, Problem>,
     now_ms: u64,
     starved: bool,
+    /// When what was logged is synced although nobody waits for it.
+    linger_ms: Option<u64>,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
@@ -140,7 +149,24 @@ impl<P: Ports> Shard<P> {
         }
         self.take_reports();
         self.fire_timers();
+        if !self.may_linger() {
+            self.commit();
+        }
+    }
+
+    /// Makes durable what was logged, at once.
+    pub fn sync(&mut self) {
         self.commit();
+    }
+
+    /// Whether what was logged may wait for more to be synced with it: nobody waits for what it caused. So the end of a
+    /// call and the turn of the workflow that follows, which runs ahead, are one sync.
+    fn may_linger(&mut self) -> bool {
+        if !self.held.is_empty() || self.stats.refusing || self.log.next_lsn().0 == self.log.durable().0 + 1 {
+            return false;
+        }
+        let now_ms = self.now();
+        *self.linger_ms.get_or_insert(now_ms + LINGER_MS) > now_ms
     }
 
     /// Whether another turn has something to do at once.
@@ -166,7 +192,7 @@ impl<P: Ports> Shard<P> {
         let retention = self.options.retention_ms.map(|_| self.retention.next_deadline());
         let own = [self.cron.next_deadline(), checkpoint, retention.filter(|_| !self.stats.refusing)];
         let saves = self.saves.next_deadline();
-        engines.into_iter().chain(own).chain([saves]).flatten().min()
+        engines.into_iter().chain(own).chain([saves, self.linger_ms]).flatten().min()
     }
 
     /// The state of everything durable that is in memory.
@@ -268,6 +294,7 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
+        self.linger_ms = None;
         // A sync with nothing to write looks whether a full disk has room again.
         if self.stats.refusing || self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;
@@ -357,6 +384,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Reincarnate { run }
         | InputKind::Quarantine { run, .. }
         | InputKind::Workflow { run, .. }
+        | InputKind::Code { run, .. }
         | InputKind::Forget { run } => Some(*run),
         InputKind::Called { from, .. } => Some(from.run),
         InputKind::Output { invocation, .. }

@@ -46,6 +46,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         | InputKind::Consumed { .. }
         | InputKind::Document { .. }
         | InputKind::Workflow { .. }
+        | InputKind::Code { .. }
         | InputKind::Called { .. } => {}
     }
 }

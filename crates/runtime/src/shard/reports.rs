@@ -103,6 +103,9 @@ impl<P: Ports> Shard<P> {
 
     pub(super) fn completed(&mut self, invocation: InvocationId, attempt: Attempt, outcome: Outcome) {
         self.flights.landed(invocation, attempt);
+        if self.is_check(invocation, attempt, &outcome) || self.is_question(invocation, &outcome) {
+            return;
+        }
         if Self::is_cold(&outcome) {
             return self.tell_everything(invocation, attempt);
         }

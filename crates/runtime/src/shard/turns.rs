@@ -1,12 +1,24 @@
-//! Turns of workflows whose worker has to be told everything: the journal is read from the run's history.
+//! Turns of workflows whose worker has to be told everything: the journal is read from the run's history. And questions to
+//! the code of workflows, which are turns that change nothing.
 
 use super::Shard;
-use crate::ports::{Call, Ports, Sandboxes};
+use crate::api::CodeValue;
+use crate::handle::Answer;
+use crate::ports::{Call, Objects, Ports, Sandboxes};
+use rustc_hash::FxHashMap;
 use sluice_engine::run::lines_of;
 use sluice_engine::{HistoryKind, Run};
 use sluice_flow::Line;
 use sluice_types::invocation::Arguments;
-use sluice_types::{Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Problem, RunKey};
+use sluice_types::problem::Cause;
+use sluice_types::{
+    Attempt, Code, Failure, FailureKind, FunctionIx, Invocation, InvocationId, Object, Outcome, Payload,
+    Problem, Program, ReturnValue, RunKey, Steps, limits,
+};
+
+/// Questions to the code of workflows that are not answered yet.
+#[derive(Default)]
+pub(super) struct Questions(FxHashMap<InvocationId, (Answer<Option<CodeValue>>, Object)>);
 
 impl<P: Ports> Shard<P> {
     /// Whether an attempt ended only because its worker does not have the workflow.
@@ -33,6 +45,114 @@ impl<P: Ports> Shard<P> {
         }
     }
 
+    /// Asks the code of a workflow something that changes nothing.
+    pub(super) fn ask_code(
+        &mut self,
+        run: &str,
+        name: &str,
+        value: CodeValue,
+        answer: Answer<Option<CodeValue>>,
+    ) {
+        match self.known(run).and_then(|run| self.question(run, name, value)) {
+            Ok((id, question)) => {
+                self.questions.0.insert(id, (answer, question));
+                self.pose(id, false);
+            }
+            Err(problem) => self.refuse(answer, problem),
+        }
+    }
+
+    fn question(
+        &mut self,
+        key: RunKey,
+        name: &str,
+        value: CodeValue,
+    ) -> Result<(InvocationId, Object), Problem> {
+        let run = self.durable.run(key).expect("a known run is loaded");
+        if code_of(run).is_none() {
+            let message = format!("run {} has no workflow that is code", run.id());
+            return Err(Problem::new(Code::BAD_REQUEST, message, "look at the run's history instead"));
+        }
+        let value = super::updates::returned(value)?;
+        let (content_type, payload) = match value {
+            Some(ReturnValue { content_type, payload }) => (content_type, payload),
+            None => (Default::default(), Payload::Inline(Default::default())),
+        };
+        let question = Object {
+            bucket: Program::INPUT,
+            key: name.into(),
+            content_type,
+            payload,
+            group: None,
+            meta: None,
+        };
+        let taken = |seq: &u32| self.questions.0.contains_key(&InvocationId { run: key, seq: *seq });
+        // No invocation of the run has a number as high.
+        let seq = (limits::RUN_INVOCATIONS_MAX + 1..=u32::MAX).find(|seq| !taken(seq));
+        Ok((InvocationId { run: key, seq: seq.expect("there are fewer questions than numbers") }, question))
+    }
+
+    /// Hands a question to the worker, with all that the code was told if it does not know the workflow.
+    fn pose(&mut self, id: InvocationId, with_journal: bool) {
+        let Some((_, question)) = self.questions.0.get(&id) else { return };
+        let question = question.clone();
+        match self.posed(id, question, with_journal) {
+            Ok(call) => {
+                self.sandboxes.start(call, &mut self.objects, &mut self.reports);
+                self.flights.launched(id, Attempt(1));
+            }
+            Err(problem) => {
+                if let Some((answer, _)) = self.questions.0.remove(&id) {
+                    self.refuse(answer, problem);
+                }
+            }
+        }
+    }
+
+    fn posed(&self, id: InvocationId, question: Object, with_journal: bool) -> Result<Call, Problem> {
+        let run = self.express.run(id.run).or_else(|| self.durable.run(id.run));
+        let run = run.ok_or_else(|| Problem::new(Code::UNKNOWN_RUN, "the run is gone", ""))?;
+        let function = code_of(run).expect("it was looked up before");
+        let mut arguments = match with_journal {
+            true => {
+                sluice_flow::journal(self.journal(run)?, run.told().unwrap_or(u64::MAX), None, run.seed())
+            }
+            false => vec![sluice_flow::head(run.last_turn(), None, run.seed())],
+        };
+        arguments.push(question);
+        let arguments = Arguments::List(arguments);
+        let invocation = Box::new(Invocation { id, attempt: Attempt(1), function, arguments, group: None });
+        Ok(Call { invocation, app: run.app(), version: run.version(), run_id: run.id().clone() })
+    }
+
+    /// Whether this is the end of a question; then it is answered, or posed again.
+    pub(super) fn is_question(&mut self, id: InvocationId, outcome: &Outcome) -> bool {
+        if !self.questions.0.contains_key(&id) {
+            return false;
+        }
+        if Self::is_cold(outcome) {
+            self.pose(id, true);
+            return true;
+        }
+        let Some((answer, _)) = self.questions.0.remove(&id) else { return false };
+        let answered = match outcome {
+            Outcome::Succeeded { value, .. } => value.as_ref().map(|value| self.shown(value)).transpose(),
+            Outcome::Failed(failure) => Err(unanswered(failure)),
+            Outcome::Cancelled => {
+                Err(Problem::new(Code::INTERNAL, "the question was interrupted", "ask again"))
+            }
+        };
+        if let Outcome::Succeeded {
+            value: Some(ReturnValue { payload: Payload::Stored { id, .. }, .. }),
+            ..
+        } = outcome
+        {
+            self.objects.release(*id);
+        }
+        self.say(move || drop(answer.send(answered)));
+        true
+    }
+
     fn turn_from_start(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
             return Ok(None);
@@ -42,14 +162,14 @@ impl<P: Ports> Shard<P> {
             return Ok(None);
         }
         let lines = self.journal(run)?;
-        let arguments = Arguments::List(sluice_flow::journal(lines, told, id.seq, run.seed()));
+        let arguments = Arguments::List(sluice_flow::journal(lines, told, Some(id.seq), run.seed()));
         let invocation = Box::new(Invocation { id, attempt, function, arguments, group: None });
         let (app, version, run_id) = (run.app(), run.version(), run.id().clone());
         Ok(Some(Call { invocation, app, version, run_id }))
     }
 
     /// What the code of a run's workflow was told and wanted, in order.
-    fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
+    pub(super) fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
         if self.express.run(run.key()).is_some() {
             return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
         }
@@ -80,3 +200,31 @@ fn line(kind: HistoryKind) -> Option<Line> {
         _ => None,
     }
 }
+
+/// The function whose calls are turns of a run's workflow.
+pub(super) fn code_of(run: &Run) -> Option<FunctionIx> {
+    let workflow = run.workflow()?.workflow;
+    match run.program().workflows[workflow.index()].steps {
+        Steps::Code { function } => Some(function),
+        Steps::States { .. } | Steps::Dag(_) => None,
+    }
+}
+
+/// Why a question has no answer.
+fn unanswered(failure: &Failure) -> Problem {
+    let code = if failure.r#type == UNKNOWN_QUERY { Code::UNKNOWN_NAME } else { Code::FUNCTION_FAILED };
+    let message = match failure.r#type == UNKNOWN_QUERY {
+        true => failure.message.clone(),
+        false => format!("the workflow cannot answer: {}: {}", failure.r#type, failure.message),
+    };
+    let fix = "see the handlers that the workflow gives to ctx.on_query";
+    let cause = Cause {
+        r#type: failure.r#type.clone(),
+        message: failure.message.clone(),
+        stack: failure.stack.clone(),
+    };
+    Problem { cause: Some(cause), ..Problem::new(code, message, fix) }
+}
+
+/// How a worker names the failure of a question that the code has no answer for.
+const UNKNOWN_QUERY: &str = "UnknownQuery";

@@ -2,7 +2,7 @@
 
 use super::Shard;
 use super::tasks::{task_details, task_event};
-use crate::api::{FunctionView, HistoryView, ObjectView, RunView, WorkflowView};
+use crate::api::{FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView};
 use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
@@ -34,6 +34,7 @@ impl<P: Ports> Shard<P> {
             outputs,
             error: run.error().cloned(),
             functions: self.functions(self.express.run(key).unwrap_or(run)),
+            retrying: retrying(self.express.run(key).unwrap_or(run)),
             workflow: run.workflow().map(|start| WorkflowView {
                 name: run.program().workflows[start.workflow.index()].name.clone(),
                 input: start.input.clone(),
@@ -63,6 +64,11 @@ impl<P: Ports> Shard<P> {
                 false => view.queued += 1,
             }
         }
+        let program = run.program();
+        let is_shown = |view: &FunctionView| {
+            program.function(&view.function).is_none_or(|ix| !program.functions[ix.index()].takes_turns())
+        };
+        views.retain(is_shown);
         views
     }
 
@@ -95,6 +101,20 @@ impl<P: Ports> Shard<P> {
         }
         Ok(lines)
     }
+}
+
+/// What failed and is tried again.
+fn retrying(run: &Run) -> Vec<RetryView> {
+    let failed = run.pending().filter_map(|(seq, pending)| {
+        let failure = (**pending.failure.as_ref()?).clone();
+        let (attempts, next_ms) = match pending.state {
+            PendingState::Waiting { due_ms } => (pending.attempt.0, Some(due_ms)),
+            PendingState::Running => (pending.attempt.0 - 1, None),
+        };
+        let function = run.program().functions[pending.function.index()].name.clone();
+        Some(RetryView { function, invocation: seq, attempts, next_ms, failure })
+    });
+    failed.take(RETRYING_MAX).collect()
 }
 
 pub(super) fn lost(run: &Run, line: u64) -> Problem {
@@ -203,12 +223,17 @@ fn code_event(line: &Line) -> &'static str {
             News::Failed(_) => "CommandFailed",
             News::Signal(_) => "SignalReceived",
             News::Cancelled => "CancelRequested",
+            News::Update { .. } => "UpdateRequested",
         },
         Line::Command { want, .. } => match want {
             Want::Call(_) => "CallMade",
+            Want::Child(_) => "ChildStarted",
             Want::Sleep(_) => "TimerStarted",
             Want::Cancel(_) => "CommandCancelled",
             Want::Record(_) => "ValueRecorded",
+            Want::Patch(_) => "ChangeTaken",
+            Want::Answer(_) => "UpdateDone",
+            Want::Refuse(_) => "UpdateFailed",
             Want::Return => "WorkflowReturned",
             Want::Fail => "WorkflowFailed",
             Want::Stopped => "WorkflowStopped",
@@ -222,12 +247,17 @@ fn code_details(line: &Line) -> Value {
             json!({"command": command})
         }
         Line::Entry(Entry { news: News::Signal(name), .. }) => json!({"name": &**name}),
+        Line::Entry(Entry { news: News::Update { id, name }, .. }) => {
+            json!({"update": &**id, "name": &**name})
+        }
         Line::Entry(_) => json!({}),
         Line::Command { number, want, .. } => match want {
+            Want::Child(workflow) => json!({"command": number, "workflow": &**workflow}),
             Want::Call(function) => json!({"command": number, "function": &**function}),
             Want::Sleep(ms) => json!({"command": number, "ms": ms}),
             Want::Cancel(of) => json!({"command": number, "cancelled": of}),
-            Want::Record(name) => json!({"command": number, "name": &**name}),
+            Want::Record(name) | Want::Patch(name) => json!({"command": number, "name": &**name}),
+            Want::Answer(update) | Want::Refuse(update) => json!({"command": number, "update": &**update}),
             Want::Return | Want::Fail | Want::Stopped => json!({"command": number}),
         },
     }

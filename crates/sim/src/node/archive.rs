@@ -216,6 +216,7 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Consumed { .. } => "consumed",
         InputKind::Document { .. } => "document",
         InputKind::Workflow { .. } => "workflow",
+        InputKind::Code { .. } => "code",
         InputKind::Called { .. } => "called",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",

@@ -96,6 +96,8 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         Ok(())
     }
 
+    fn forget_app(&mut self, _: AppKey, _: Version) {}
+
     fn is_pure(&self, program: &Program, function: FunctionIx) -> bool {
         is_pure(program, function)
     }

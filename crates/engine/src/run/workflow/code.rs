@@ -6,19 +6,23 @@
 
 use super::super::failing::explain;
 use super::super::put::{discard, failure};
-use super::super::{Cx, HistoryKind, Pending, Run, Status};
+use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
 use super::{Machinery, Part, json};
 use crate::condition::Items;
+use crate::effect::{Effect, Reply};
+use crate::input::OutboxId;
 use crate::objects::{Owner, Slot};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sluice_asl::execution::{TaskId, TaskRequest, Work};
 use sluice_expression::Value;
-use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
+use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing, Want};
 use sluice_types::problem::Cause;
 use sluice_types::{
     ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
+    RunKey,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// A workflow and where its calls are.
@@ -26,13 +30,28 @@ use std::sync::Arc;
 pub struct Code {
     execution: Execution,
     function: FunctionIx,
-    calls: BTreeMap<u64, u32>,
+    calls: BTreeMap<u64, Call>,
     turn: Option<u32>,
     /// The turn that has ended last.
     last_turn: Option<u32>,
 }
 
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Call {
+    /// An invocation of a function.
+    Invocation(u32),
+    /// A run to be, in the outbox.
+    Sent(u32),
+    /// A run.
+    Child(RunKey),
+}
+
 impl Code {
+    pub(super) fn last_turn(&self) -> Option<u32> {
+        self.last_turn
+    }
+
     pub(super) fn execution(&self) -> &Execution {
         &self.execution
     }
@@ -74,7 +93,13 @@ impl Run {
                     Request::Call { command, function, value } => {
                         answers.extend(self.make_call(cx, command, &function, value));
                     }
+                    Request::Child { command, workflow, value } => {
+                        answers.extend(self.make_child(cx, command, workflow, value.as_ref()));
+                    }
                     Request::Cancel(command) => self.cancel_made(cx, command),
+                    Request::Answered(update) => {
+                        cx.effects.push(Effect::Answered { run: self.key, update });
+                    }
                 }
             }
             let Some(event) = answers.pop_front() else { break };
@@ -90,7 +115,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
-        let head = sluice_flow::head(after, seq, seed);
+        let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));
     }
@@ -115,15 +140,90 @@ impl Run {
         let value = value.unwrap_or_else(|| json(&Value::default()));
         let items = self.argument(key, value);
         let seq = self.invoke(cx, function, items, None, None, Some(Part::Call(command)));
-        self.code_mut().expect("it calls").calls.insert(command, seq);
+        self.note_call(command, Call::Invocation(seq));
         None
     }
 
+    /// Has a workflow of the app run. Returns what is known of it at once.
+    fn make_child(
+        &mut self,
+        cx: &mut Cx<'_>,
+        command: u64,
+        name: Arc<str>,
+        value: Option<&ReturnValue>,
+    ) -> Option<Event> {
+        let known = cx.program().workflow(&name).is_some();
+        let input = value.map_or(Ok(Value::default()), super::states::json_value);
+        let refusal = match (known, input) {
+            (true, Ok(input)) => {
+                let work = Work::Workflow { name, input };
+                let task = TaskId(command);
+                let request =
+                    TaskRequest { task, work, token: None, timeout_seconds: None, heartbeat_seconds: None };
+                let seq = self.send(cx, Outgoing::Task(Arc::new(request)));
+                self.note_call(command, Call::Sent(seq));
+                return None;
+            }
+            (false, _) => format!("the app has no workflow {name:?}"),
+            (true, Err(reason)) => reason,
+        };
+        value.iter().for_each(|value| discard(&value.payload, cx.effects));
+        let error = error_json(&failure(FailureKind::Raised, "ChildFailed", refusal), &name, 0);
+        Some(Event::Failed { command, error })
+    }
+
+    fn note_call(&mut self, command: u64, call: Call) {
+        if let Some(code) = self.code_mut() {
+            code.calls.insert(command, call);
+        }
+    }
+
+    /// A child has become a run of its own.
+    pub(super) fn child_called(&mut self, seq: u32, child: RunKey) {
+        let calls = self.code_mut().map(|code| &mut code.calls).into_iter().flatten();
+        if let Some((_, call)) = calls.into_iter().find(|(_, call)| **call == Call::Sent(seq)) {
+            *call = Call::Child(child);
+        }
+    }
+
+    /// A child has ended, or could not begin; `from` is the entry of its outbox, or of this run's.
+    pub(super) fn child_reported(
+        &mut self,
+        cx: &mut Cx<'_>,
+        task: TaskId,
+        event: Event,
+        from: Option<OutboxId>,
+    ) -> Reply {
+        let calls = self.code().map(|code| &code.calls);
+        let call = calls.and_then(|calls| calls.get(&task.0)).filter(|_| self.is_running()).copied();
+        let is_its_own = match (call, from) {
+            (Some(Call::Sent(seq)), Some(from)) => from == OutboxId { run: self.key, seq },
+            (Some(Call::Child(run)), Some(from)) => run == from.run,
+            _ => false,
+        };
+        if !is_its_own {
+            return super::states::refused(Some(task));
+        }
+        if let Some(Call::Sent(seq)) = call {
+            self.acknowledged(cx, seq);
+        }
+        self.code_mut().expect("it has called").calls.remove(&task.0);
+        self.step_code(cx, event);
+        self.settle(cx);
+        Reply::Accepted
+    }
+
     fn cancel_made(&mut self, cx: &mut Cx<'_>, command: u64) {
-        let seq = self.code_mut().and_then(|code| code.calls.remove(&command));
-        if let Some((seq, pending)) = seq.and_then(|seq| Some((seq, self.pending.remove(seq)?))) {
-            self.stop(cx, seq, &pending);
-            self.done(cx, &pending);
+        match self.code_mut().and_then(|code| code.calls.remove(&command)) {
+            Some(Call::Invocation(seq)) => {
+                if let Some(pending) = self.pending.remove(seq) {
+                    self.stop(cx, seq, &pending);
+                    self.done(cx, &pending);
+                }
+            }
+            Some(Call::Sent(seq)) => self.acknowledged(cx, seq),
+            Some(Call::Child(run)) => drop(self.send(cx, Outgoing::Cancel(run))),
+            None => {}
         }
     }
 
@@ -151,8 +251,7 @@ impl Run {
 
     /// What is remembered of commands stays with the run, wherever its bytes are.
     fn keep_values(&mut self, commands: &[Command]) {
-        for command in commands.iter().filter(|command| matches!(command.want, sluice_flow::Want::Record(_)))
-        {
+        for command in commands.iter().filter(|command| is_kept(&command.want)) {
             command.value.iter().for_each(|value| self.keep_value(value));
         }
     }
@@ -163,6 +262,18 @@ impl Run {
             let object = super::object(Program::INPUT, "journal".into(), value.clone());
             self.objects.push(Slot::new(object, Owner::Firing, None, true));
         }
+    }
+
+    /// Somebody tells the code something from outside.
+    pub(crate) fn code_told(&mut self, cx: &mut Cx<'_>, event: Event) -> Reply {
+        if !self.hears_signals() {
+            let message = format!("run {} has no workflow under way that is code", self.id);
+            let fix = "ask while it runs; a state machine takes events and task tokens only";
+            return Reply::Rejected(Box::new(Problem::new(sluice_types::Code::RUN_ENDED, message, fix)));
+        }
+        self.step_code(cx, event);
+        self.settle(cx);
+        Reply::Accepted
     }
 
     /// An event is for this run alone: its workflow hears it.
@@ -271,10 +382,15 @@ impl Run {
     }
 
     /// The run ends while the code is under way.
-    pub(super) fn abandon_code(&mut self) {
-        if let Some(code) = self.code_mut() {
-            code.calls.clear();
-            code.turn = None;
+    pub(super) fn abandon_code(&mut self, cx: &mut Cx<'_>) {
+        let Some(code) = self.code_mut() else { return };
+        code.turn = None;
+        for call in std::mem::take(&mut code.calls).into_values() {
+            match call {
+                Call::Child(run) => drop(self.send(cx, Outgoing::Cancel(run))),
+                Call::Sent(seq) => self.acknowledged(cx, seq),
+                Call::Invocation(_) => {}
+            }
         }
     }
 
@@ -289,12 +405,30 @@ impl Run {
                 Part::Task(_) | Part::Node { .. } => panic!("{id}: a task of a workflow that has none"),
             }
         }
-        assert_eq!((&code.calls, code.turn), (&calls, turn), "{id}: the invocations of the workflow");
+        let invoked = code.calls.iter().filter_map(|(command, call)| match call {
+            Call::Invocation(seq) => Some((*command, *seq)),
+            Call::Sent(_) | Call::Child(_) => None,
+        });
+        assert_eq!((invoked.collect(), code.turn), (calls, turn), "{id}: the invocations of the workflow");
+        let sent = code.calls.values().filter_map(|call| match call {
+            Call::Sent(seq) => Some(*seq),
+            Call::Invocation(_) | Call::Child(_) => None,
+        });
+        let to_be = self.outbox.iter().filter(|(_, outgoing)| matches!(outgoing, Outgoing::Task(_)));
+        let (sent, to_be): (BTreeSet<u32>, BTreeSet<u32>) =
+            (sent.collect(), to_be.map(|(seq, _)| *seq).collect());
+        assert_eq!(sent, to_be, "{id}: children that are to be");
         if self.is_running() {
-            assert!(code.execution.calls().eq(calls.into_keys()), "{id}: calls that the workflow waits for");
+            let waited: Vec<u64> = code.calls.keys().copied().collect();
+            assert!(code.execution.calls().eq(waited), "{id}: calls that the workflow waits for");
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
         }
     }
+}
+
+/// Whether the value of a command stays with the run.
+fn is_kept(want: &Want) -> bool {
+    matches!(want, Want::Record(_) | Want::Answer(_) | Want::Refuse(_) | Want::Fail)
 }
 
 /// What a workflow is told of a failure.
@@ -308,4 +442,11 @@ fn error_json(failure: &Failure, function: &Arc<str>, attempts: u32) -> ReturnVa
         ("type", Value::string(failure.r#type.as_str())),
     ];
     json(&Value::fields(fields))
+}
+
+/// What a workflow is told of a child that failed.
+pub(super) fn child_failed(task: TaskId, error: &str, cause: &str) -> Event {
+    let kind = FailureKind::Raised;
+    let failure = Failure { kind, r#type: error.to_owned(), message: cause.to_owned(), stack: String::new() };
+    Event::Failed { command: task.0, error: error_json(&failure, &"".into(), 1) }
 }

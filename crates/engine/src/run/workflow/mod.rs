@@ -14,7 +14,8 @@ pub(crate) use states::compile;
 
 use super::{Cx, Pending, Run};
 use crate::condition::Items;
-use crate::input::WorkflowStart;
+use crate::effect::Reply;
+use crate::input::{OutboxId, WorkflowStart};
 use crate::objects::{Owner, Slot};
 use crate::timers::TimerId;
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{Event, Status as Standing, TaskId};
 use sluice_expression::Value;
 use sluice_types::problem::Cause;
-use sluice_types::{ContentType, Failure, Object, Payload, Program, ReturnValue, Steps, TaskIx};
+use sluice_types::{ContentType, Failure, Object, Payload, Program, ReturnValue, RunKey, Steps, TaskIx};
 use states::States;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub(super) struct Hosted {
 
 /// What executes a workflow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "it lies in a box of its own already")]
 enum Machinery {
     States(States),
     Code(CodeHost),
@@ -167,6 +169,31 @@ impl Run {
         self.settle(cx);
     }
 
+    /// Something was reported of the workflow from outside. Whoever does the work of a task names the entry of this run's
+    /// outbox, or of that of the run that was the work; the holder of a token names none.
+    pub(crate) fn workflow_event(&mut self, cx: &mut Cx<'_>, event: Event, from: Option<OutboxId>) -> Reply {
+        if self.code().is_none() {
+            return self.states_event(cx, event, from);
+        }
+        let (task, event) = match event {
+            Event::Succeeded { task, output } => {
+                (task, sluice_flow::Event::Done { command: task.0, value: Some(json(&output)) })
+            }
+            Event::Failed { task, error, cause, .. } => (task, code::child_failed(task, &error, &cause)),
+            other => return states::refused(other.task()),
+        };
+        self.child_reported(cx, task, event, from)
+    }
+
+    /// What left this run has become a run of its own.
+    pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey) {
+        self.acknowledged(cx, seq);
+        match self.code().is_some() {
+            true => self.child_called(seq, child),
+            false => self.task_called(seq, child),
+        }
+    }
+
     /// An invocation that the workflow asked for is done.
     pub(super) fn part_done(&mut self, cx: &mut Cx<'_>, part: Part, value: Option<ReturnValue>) {
         match part {
@@ -194,7 +221,7 @@ impl Run {
         cx.timers.update(entity, TimerId::Workflow, hosted.due_ms.take(), None);
         match hosted.machinery {
             Machinery::States(_) => self.abandon_states(cx),
-            Machinery::Code(_) => self.abandon_code(),
+            Machinery::Code(_) => self.abandon_code(cx),
             Machinery::Dag(_) => self.abandon_dag(),
         }
     }
@@ -264,6 +291,17 @@ impl Run {
     pub fn answers_to_steps(&self, seq: u32) -> bool {
         let is_task = |pending: &Pending| matches!(pending.part, Some(Part::Task(_)));
         self.pending.get(seq).is_some_and(is_task) || self.answers_to_dag(seq)
+    }
+
+    /// The code of its workflow, as far as it got; `None` for runs of which no code says what is to be done, and for express
+    /// runs, which another engine executes.
+    pub fn code_execution(&self) -> Option<&sluice_flow::Execution> {
+        self.code().map(CodeHost::execution)
+    }
+
+    /// The turn of its code that has ended last.
+    pub fn last_turn(&self) -> Option<u32> {
+        self.code().and_then(CodeHost::last_turn)
     }
 
     /// Entries that the code of its workflow was told, those of the turn that is out included; `None` for runs of which

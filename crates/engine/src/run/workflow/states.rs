@@ -202,9 +202,8 @@ impl Run {
         }
     }
 
-    /// Something was reported of the machine from outside. Whoever does the work of a task names the entry of this run's
-    /// outbox, or of that of the run that was the work; the holder of a token names none.
-    pub(crate) fn workflow_event(&mut self, cx: &mut Cx<'_>, event: Event, from: Option<OutboxId>) -> Reply {
+    /// See [`Run::workflow_event`].
+    pub(super) fn states_event(&mut self, cx: &mut Cx<'_>, event: Event, from: Option<OutboxId>) -> Reply {
         if matches!(event, Event::Redrive) {
             return self.redrive(cx);
         }
@@ -260,8 +259,7 @@ impl Run {
     }
 
     /// A call has become a run of its own.
-    pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey) {
-        self.acknowledged(cx, seq);
+    pub(super) fn task_called(&mut self, seq: u32, child: RunKey) {
         let Some(hosted) = self.states_mut() else { return };
         for call in hosted.calls.values_mut() {
             if let Call::Sent { seq: of, callback } = *call
@@ -387,14 +385,14 @@ fn failed(task: TaskId, error: &str, cause: &str) -> Event {
     Event::Failed { task, error: error.into(), cause: cause.into(), timed_out: false }
 }
 
-fn refused(task: Option<TaskId>) -> Reply {
+pub(super) fn refused(task: Option<TaskId>) -> Reply {
     let what = task.map_or_else(|| "a workflow".to_owned(), |task| format!("task {}", task.0));
     let message = format!("{what} is not under way");
     Reply::Rejected(Box::new(Problem::new(Code::UNKNOWN_TASK, message, "it has ended, or timed out")))
 }
 
 /// What a function returned, as the machine sees it: JSON as it is, text as a string.
-fn json_value(value: &ReturnValue) -> Result<Value, String> {
+pub(super) fn json_value(value: &ReturnValue) -> Result<Value, String> {
     let Payload::Inline(bytes) = &value.payload else {
         return Err("the output of a task is larger than what can be handed to a workflow".to_owned());
     };

@@ -140,6 +140,7 @@ impl Simulation {
                 return self.archive_all();
             }
             shard.take_in([]);
+            shard.sync();
         }
         Err(Violation::new(Checker::RunsEnd, "the shard never comes to the end of its log"))
     }
