@@ -150,7 +150,7 @@ fn every_rule_has_a_name() {
 fn the_tasks_of_a_dag_are_triggers() {
     let program = lower(&definition(TASKS)).expect("it is right");
     let text = explain(&program);
-    let from = text.find("workflow etl").expect("it is explained");
+    let from = text.find("\nworkflow etl: ").expect("it is explained");
     let to = text.find("\ndata, within a run").expect("the data follows");
     insta::assert_snapshot!(&text[from..to]);
     let json = &explain_json(&program)["workflows"][0]["triggers"][2];
