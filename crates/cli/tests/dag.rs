@@ -399,6 +399,48 @@ with app.dag('etl') as dag:
 }
 
 #[test]
+fn dates_that_have_passed_are_made_up_for_once() {
+    let code = "
+import datetime
+
+start = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=3)
+start = start.replace(hour=0, minute=0, second=0, microsecond=0)
+
+with app.dag('etl', schedule='0 0 * * *', catchup=True, start=start) as dag:
+    @dag.task
+    def date(input):
+        return input.value['logical_date']
+";
+    let folder = folder(code);
+    let mut server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let runs = |server: &Server| {
+        let runs = server.ask("GET", "/v1/runs?status=succeeded", b"").json(200)["runs"].clone();
+        let mut ids: Vec<String> =
+            runs.as_array().unwrap().iter().map(|run| run["run"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    while runs(&server).len() < 4 {
+        assert!(Instant::now() < patience, "{:?}", runs(&server));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let before = runs(&server);
+    let date = ended(&server, &before[0])["outputs"]["date"].as_str().unwrap().replace(':', "-");
+    assert_eq!(before[0], format!("flow.etl.{date}"));
+    // Whoever has had its run does not get another, whatever the server forgets in a crash.
+    server.kill();
+    server = Server::start(&folder);
+    let body = br#"{"id": "by-hand", "workflow": "etl", "input": {"logical_date": "x"}}"#;
+    server.ask("POST", "/v1/apps/flow/runs", body).json(202);
+    ended(&server, "by-hand");
+    let after: Vec<String> = runs(&server).into_iter().filter(|run| run != "by-hand").collect();
+    assert_eq!(after, before);
+    server.stop();
+}
+
+#[test]
 fn an_express_dag_gives_the_same() {
     let code = "
 with app.dag('etl') as dag:

@@ -25,7 +25,7 @@ fn task(program: &Program, name: &str, after: &[u32]) -> Task {
 
 fn with_dag(mut program: Arc<Program>, tasks: Vec<Task>) -> Arc<Program> {
     let pools = vec![Pool { name: "two".into(), slots: 2 }];
-    let steps = Steps::Dag(Arc::new(Dag { tasks, pools }));
+    let steps = Steps::Dag(Arc::new(Dag { tasks, pools, schedule: None }));
     Arc::make_mut(&mut program).workflows.push(Workflow { name: "dag".into(), steps });
     program
 }

@@ -101,7 +101,7 @@ fn case() -> impl Strategy<Value = Case> {
         }
         let count = tasks.len();
         let pools = vec![Pool { name: "a".into(), slots: 1 }, Pool { name: "b".into(), slots: 2 }];
-        let dag = Dag { tasks, pools };
+        let dag = Dag { tasks, pools, schedule: None };
         (
             Just(dag),
             proptest::collection::vec(fate.clone(), count),
@@ -291,7 +291,7 @@ proptest! {
 }
 
 fn played(tasks: Vec<Task>, pools: Vec<Pool>) -> (Plan, Execution, Output) {
-    let plan = Plan::of(Arc::new(Dag { tasks, pools }));
+    let plan = Plan::of(Arc::new(Dag { tasks, pools, schedule: None }));
     let mut out = Output::default();
     let execution = Execution::start(&plan, 0, &mut out);
     (plan, execution, out)

@@ -35,7 +35,8 @@ pub fn explain(program: &Program) -> String {
     );
     section(&mut text, "triggers", program.triggers.iter().map(|t| (&*t.name, trigger(program, t))));
     for explained in &workflows {
-        let title = format!("workflow {}: each {} is a trigger", explained.name, explained.part);
+        let schedule = explained.schedule.as_ref().map(|at| format!(", started {at}")).unwrap_or_default();
+        let title = format!("workflow {}: each {} is a trigger{schedule}", explained.name, explained.part);
         section(&mut text, &title, explained.steps.iter().map(|step| (indented(step), lines(step))));
     }
     let flows = flows(program, &graph, &callers);

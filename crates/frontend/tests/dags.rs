@@ -65,6 +65,7 @@ fn names_become_indices_and_defaults_are_filled_in() {
             Task { after: vec![TaskIx(3)], rule: Rule::NoneFailed, ..task("load", 1) },
         ],
         pools: vec![Pool { name: "db".into(), slots: 4 }],
+        schedule: None,
     };
     assert_eq!(program.workflows[0].steps, Steps::Dag(expected.into()));
     assert!(warnings(&definition, &program).is_empty());

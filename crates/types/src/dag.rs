@@ -16,6 +16,21 @@ pub struct Dag {
     pub tasks: Vec<Task>,
     /// The pools.
     pub pools: Vec<Pool>,
+    /// When runs of it start by themselves.
+    pub schedule: Option<Schedule>,
+}
+
+/// When runs start by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Five or six fields, as of a cron trigger.
+    pub cron: Arc<str>,
+    /// IANA time zone.
+    pub tz: Arc<str>,
+    /// Whether dates that have passed without a run are made up for.
+    pub catchup: bool,
+    /// The first date that is, in milliseconds since the Unix epoch; that of the first deploy when `None`.
+    pub start_ms: Option<u64>,
 }
 
 /// A task.

@@ -30,6 +30,8 @@ pub const DAG_TASKS_MAX: usize = 1_000_000;
 pub const DAG_POOLS_MAX: usize = 100;
 /// Most calls of one mapped task of a DAG.
 pub const DAG_MAPPED_MAX: usize = 100_000;
+/// Most runs of a scheduled workflow that are made up for at once, the latest ones.
+pub const CATCHUP_RUNS_MAX: usize = 1_000;
 /// Default time from one call of a sensor to the next, in milliseconds (a minute).
 pub const SENSOR_INTERVAL_MS_DEFAULT: u64 = 60_000;
 /// Default of the longest time that a sensor waits, in milliseconds (7 days).

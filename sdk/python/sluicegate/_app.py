@@ -177,17 +177,38 @@ class App:
         self.workflows[name] = Function(name, call, "workflow", None, [], settings, place)
         return call
 
-    def dag(self, name: str, *, pools: dict[str, int] | None = None) -> Dag:
+    def dag(
+        self,
+        name: str,
+        *,
+        pools: dict[str, int] | None = None,
+        schedule: str | None = None,
+        tz: str = "UTC",
+        catchup: bool = False,
+        start: datetime.datetime | None = None,
+    ) -> Dag:
         """Declares a DAG, a workflow of tasks that wait for one another: ``with app.dag("etl") as dag:``.
 
         :param pools: how many calls of the tasks of each pool run at once, within a run.
+        :param schedule: a cron expression; a run starts at each of its points in time, with ``{"logical_date": …}``.
+        :param tz: the IANA time zone of the schedule.
+        :param catchup: dates that have passed without a run are made up for.
+        :param start: the first of them, with a time zone; by default the first deploy.
         """
         check_name("a DAG", name)
         first = self.dags.get(name) or self.workflows.get(name)
         if first is not None:
             raise ValueError(f"two workflows are named {name!r}, the first in line {first.place.line}; rename one")
-        self.dags[name] = Dag(self, name, pools, caller())
-        return self.dags[name]
+        dag = self.dags[name] = Dag(self, name, pools, caller())
+        if schedule is not None:
+            dag.schedule = {"cron": schedule, "tz": tz, "catchup": bool(catchup)}
+            if start is not None:
+                if start.tzinfo is None:
+                    raise ValueError("start has no time zone; write datetime(..., tzinfo=timezone.utc)")
+                dag.schedule["start"] = start.isoformat()
+        elif catchup or start is not None:
+            raise ValueError("catchup and start belong to a schedule")
+        return dag
 
     def trigger(
         self,

@@ -99,6 +99,8 @@ class Dag:
         self.name = name
         self.place = place
         self.tasks: dict[str, Task] = {}
+        #: When runs start by themselves, as a definition writes it.
+        self.schedule: dict[str, Any] | None = None
         self.pools = dict(pools or {})
         for pool, slots in self.pools.items():
             check_name("a pool", pool)
@@ -157,6 +159,8 @@ class Dag:
         described: dict[str, Any] = {"tasks": {name: task.describe() for name, task in self.tasks.items()}}
         if self.pools:
             described["pools"] = self.pools
+        if self.schedule is not None:
+            described["schedule"] = self.schedule
         return described
 
     def _declare(

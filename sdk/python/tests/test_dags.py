@@ -86,6 +86,13 @@ with app.dag("cleaning") as cleaning:
     sg.chain(load, [publish, clean], [cleaning.task("nothing", name="end"), warn])
 
 
+with app.dag("daily", schedule="0 3 * * *", tz="Europe/Berlin") as daily:
+
+    @daily.task
+    def date(input):
+        return input.value["logical_date"]
+
+
 def states(run):
     return {line["task"]: line["type"] for line in run.history() if line.get("task") and line["type"] != "TaskStarted"}
 
@@ -156,6 +163,14 @@ class Runs(unittest.TestCase):
             run = t.start(workflow=etl, input=0)
             self.assertEqual(run.result(), {"small": "small: 0"})
             self.assertEqual(states(run)["double"], "TaskSkipped")
+
+    def test_a_schedule_starts_runs_with_their_dates(self) -> None:
+        with app.test() as t:
+            t.advance(2 * 86_400)
+            runs = t.runs()
+            dates = ["2026-01-01T02:00:00.000Z", "2026-01-02T02:00:00.000Z"]
+            self.assertEqual([run.result() for run in runs], dates)
+            self.assertEqual([run.id for run in runs], [f"shop.daily.{date.replace(':', '-')}" for date in dates])
 
     def test_retries_are_those_of_the_task(self) -> None:
         with app.test() as t:

@@ -16,6 +16,23 @@ pub struct Dag {
     /// Most calls at once, by pool.
     #[serde(default)]
     pub pools: Named<u32>,
+    /// When runs start by themselves.
+    pub schedule: Option<Schedule>,
+}
+
+/// When runs start by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a schedule such as {cron: \"0 3 * * *\", tz: Europe/Berlin}")]
+pub struct Schedule {
+    /// Five or six fields.
+    pub cron: String,
+    /// IANA time zone.
+    pub tz: Option<String>,
+    /// Whether dates that have passed without a run are made up for.
+    #[serde(default)]
+    pub catchup: bool,
+    /// The first date, in RFC 3339.
+    pub start: Option<String>,
 }
 
 /// A task.

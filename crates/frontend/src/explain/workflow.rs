@@ -40,6 +40,8 @@ pub(super) struct Explained<'p> {
     pub name: &'p str,
     /// What its triggers are: states or tasks.
     pub part: &'static str,
+    /// When it starts by itself.
+    pub schedule: Option<String>,
     /// Longest time that it may take, in seconds.
     pub timeout_seconds: Option<u64>,
     /// Its states.
@@ -49,15 +51,19 @@ pub(super) struct Explained<'p> {
 /// The workflows of a program.
 pub(super) fn workflows(program: &Program) -> Vec<Explained<'_>> {
     let workflows = program.workflows.iter().filter_map(|workflow| {
+        let mut schedule = None;
         let (part, timeout_seconds, steps) = match &workflow.steps {
             Steps::States { definition, .. } => {
                 let (machine, _) = Machine::parse(definition).ok()?;
                 ("state", machine.timeout_seconds, steps(&machine))
             }
-            Steps::Dag(dag) => ("task", None, tasks(program, dag)),
+            Steps::Dag(dag) => {
+                schedule = dag.schedule.as_ref().map(|at| format!("at `{}` in {}", at.cron, at.tz));
+                ("task", None, tasks(program, dag))
+            }
             Steps::Code { .. } => return None,
         };
-        Some(Explained { name: &workflow.name, part, timeout_seconds, steps })
+        Some(Explained { name: &workflow.name, part, schedule, timeout_seconds, steps })
     });
     workflows.collect()
 }

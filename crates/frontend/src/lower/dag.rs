@@ -2,11 +2,14 @@
 
 use super::Lowering;
 use super::name::Names;
-use crate::definition::{Dag, Mapping, Task};
+use crate::definition::{Dag, Mapping, Schedule, Task};
 use crate::diagnostic::Diagnostic;
-use sluice_types::dag::{Dag as Lowered, Pool, Rule, Task as LoweredTask};
+use sluice_types::dag::{Dag as Lowered, Pool, Rule, Schedule as LoweredSchedule, Task as LoweredTask};
 use sluice_types::{Code, FunctionIx, TaskIx, TaskKind, did_you_mean, limits};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Bytes of a date in the id of a run.
+const DATE_BYTES: usize = 26;
 
 /// The names of a DAG.
 struct Scope<'a> {
@@ -37,10 +40,34 @@ impl Lowering<'_> {
         });
         let tasks = lowered.collect();
         let pools = pools.iter().map(|(name, slots)| self.pool(&path, name, *slots)).collect();
-        let lowered = Lowered { tasks, pools };
+        let schedule = dag.schedule.as_ref().map(|schedule| self.schedule(&path, workflow, schedule));
+        let lowered = Lowered { tasks, pools, schedule };
         self.refuse_mapped_branches(&path, &lowered);
         self.refuse_cycle(&path, &lowered);
         lowered
+    }
+
+    fn schedule(&mut self, path: &str, workflow: &str, schedule: &Schedule) -> LoweredSchedule {
+        let path = format!("{path}.schedule");
+        let tz = schedule.tz.as_deref().unwrap_or("UTC");
+        self.check_cron(&path, &schedule.cron, tz);
+        let start = schedule.start.as_deref().map(|start| {
+            let parsed = chrono::DateTime::parse_from_rfc3339(start).ok();
+            let start_ms = parsed.and_then(|start| u64::try_from(start.timestamp_millis()).ok());
+            let message = || format!("`{start}` is no date with time and zone");
+            self.require(start_ms.is_some(), &format!("{path}.start"), message, "write 2026-01-31T00:00:00Z");
+            start_ms.unwrap_or_default()
+        });
+        // The id of a run that a schedule starts: app, workflow and date.
+        let id_bytes = self.definition.app.len() + workflow.len() + DATE_BYTES;
+        let message = || "the names of this app and workflow are too long for the ids of its runs".to_owned();
+        self.require(id_bytes <= limits::RUN_ID_BYTES_MAX, &path, message, "shorten one of them");
+        LoweredSchedule {
+            cron: schedule.cron.as_str().into(),
+            tz: tz.into(),
+            catchup: schedule.catchup,
+            start_ms: start,
+        }
     }
 
     fn refuse_mapped_branches(&mut self, path: &str, dag: &Lowered) {

@@ -30,6 +30,7 @@ mod recovery;
 mod reports;
 mod retention;
 mod saves;
+mod schedules;
 mod starts;
 mod streams;
 mod tasks;
