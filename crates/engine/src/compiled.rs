@@ -2,8 +2,11 @@
 
 use crate::hearing::{Ear, Hearing};
 use sluice_asl::Machine;
+use sluice_flow::dag::Plan;
+use sluice_types::dag::Task;
 use sluice_types::{
-    BucketIx, Condition, DataGraph, EventHead, FunctionIx, Node, Program, Scope, TriggerIx, WorkflowIx,
+    BucketIx, Condition, DataGraph, EventHead, FunctionIx, Node, Program, Scope, Steps, TaskIx, TriggerIx,
+    WorkflowIx,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +26,8 @@ pub struct Compiled {
     early: Vec<bool>,
     /// State machines, compiled when they are first needed.
     machines: Vec<OnceLock<Result<Arc<Machine>, String>>>,
+    /// DAGs, prepared when they are first needed.
+    plans: Vec<OnceLock<Option<Arc<Plan>>>>,
 }
 
 impl Compiled {
@@ -38,6 +43,7 @@ impl Compiled {
             may_put: program.functions.iter().map(|f| may_put(buckets, &f.into)).collect(),
             joined: vec![false; program.functions.len()],
             machines: program.workflows.iter().map(|_| OnceLock::new()).collect(),
+            plans: program.workflows.iter().map(|_| OnceLock::new()).collect(),
             early: program.triggers.iter().map(|trigger| program.is_early(trigger)).collect(),
             graph,
             program: program.clone(),
@@ -91,6 +97,20 @@ impl Compiled {
     pub fn machine(&self, workflow: WorkflowIx) -> Result<Arc<Machine>, String> {
         let steps = &self.program.workflows[workflow.index()].steps;
         self.machines[workflow.index()].get_or_init(|| crate::run::compile(steps)).clone()
+    }
+
+    /// The DAG of a workflow that is one.
+    pub(crate) fn plan(&self, workflow: WorkflowIx) -> Option<Arc<Plan>> {
+        let steps = &self.program.workflows[workflow.index()].steps;
+        self.plans[workflow.index()].get_or_init(|| crate::run::plan(steps)).clone()
+    }
+
+    /// A task of a workflow that is a DAG.
+    pub(crate) fn task(&self, workflow: WorkflowIx, task: TaskIx) -> Option<&Task> {
+        match &self.program.workflows[workflow.index()].steps {
+            Steps::Dag(dag) => dag.tasks.get(task.index()),
+            Steps::States { .. } | Steps::Code { .. } => None,
+        }
     }
 
     /// Triggers of a scope that look at events.

@@ -1,4 +1,4 @@
-//! Workflows written as code: what a run keeps of one.
+//! Workflows written as code, and DAGs ([`dag`]): what a run keeps of one.
 //!
 //! The code runs in a worker, in *turns*: it is told what has happened (*entries*), goes on until it waits for something
 //! else, and answers with what it wants done (*commands*). Entries and commands in their order are the *journal*. Code
@@ -8,6 +8,7 @@
 //! Pure and deterministic: time comes in, what is asked of the world goes out as data.
 
 mod command;
+pub mod dag;
 mod entry;
 mod execution;
 mod journal;

@@ -101,7 +101,7 @@ fn found(unexpected: de::Unexpected<'_>) -> String {
 /// What belongs there; serde calls primitive types by their Rust names.
 fn wanted(expected: &dyn de::Expected) -> String {
     match expected.to_string().as_str() {
-        "i64" | "u32" | "usize" => "a whole number".to_owned(),
+        "i64" | "i32" | "u32" | "usize" => "a whole number".to_owned(),
         "f64" => "a number".to_owned(),
         "a string" => "a text".to_owned(),
         "a boolean" => "true or false".to_owned(),

@@ -2,11 +2,13 @@
 //! its YAML form; the Python SDK emits its JSON form.
 
 mod condition;
+mod dag;
 mod quantity;
 mod read;
 mod workflow;
 
 pub use condition::{Condition, EventPattern, From, Watched};
+pub use dag::{Dag, Mapping, Named, Schedule, Task};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
 pub use workflow::{Code as WorkflowCode, States, Workflow};
 
@@ -42,7 +44,7 @@ impl Definition {
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let states = self.workflows.iter().filter_map(|(_, workflow)| match workflow {
             Workflow::States(states) => Some(states),
-            Workflow::Code(_) => None,
+            Workflow::Code(_) | Workflow::Dag(_) => None,
         });
         states.filter(|states| states.asl.is_none()).filter_map(|states| states.file.as_deref())
     }

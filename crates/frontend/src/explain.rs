@@ -2,6 +2,7 @@
 
 mod choice;
 mod closing;
+mod dag;
 mod json;
 mod steps;
 mod words;
@@ -24,8 +25,7 @@ pub fn explain(program: &Program) -> String {
     let durability = format!("{:?}", program.durability).to_lowercase();
     let mut text = format!("app {} ({durability})\n", program.app);
     let functions = program.functions.iter().enumerate();
-    let functions =
-        functions.map(|(i, f)| (&*f.name, function(program, f, callers.of(FunctionIx(i as u16)))));
+    let functions = functions.map(|(i, f)| (&*f.name, function(program, f, FunctionIx(i as u16), &callers)));
     section(&mut text, "functions", functions);
     let buckets = (0..program.buckets.len()).map(|i| BucketIx(i as u16));
     section(
@@ -35,7 +35,8 @@ pub fn explain(program: &Program) -> String {
     );
     section(&mut text, "triggers", program.triggers.iter().map(|t| (&*t.name, trigger(program, t))));
     for explained in &workflows {
-        let title = format!("workflow {}: each state is a trigger", explained.name);
+        let schedule = explained.schedule.as_ref().map(|at| format!(", started {at}")).unwrap_or_default();
+        let title = format!("workflow {}: each {} is a trigger{schedule}", explained.name, explained.part);
         section(&mut text, &title, explained.steps.iter().map(|step| (indented(step), lines(step))));
     }
     let flows = flows(program, &graph, &callers);
@@ -82,7 +83,12 @@ fn section<S: AsRef<str>>(text: &mut String, title: &str, rows: impl Iterator<It
     }
 }
 
-fn function(program: &Program, function: &sluice_types::Function, callers: &[String]) -> Vec<String> {
+fn function(
+    program: &Program,
+    function: &sluice_types::Function,
+    ix: FunctionIx,
+    callers: &Callers,
+) -> Vec<String> {
     let retries = match function.retry.attempts {
         1 => "one attempt".to_owned(),
         attempts => format!("up to {attempts} attempts"),
@@ -109,11 +115,10 @@ fn function(program: &Program, function: &sluice_types::Function, callers: &[Str
         limits.push("reads objects while they are written".to_owned());
     }
     let mut lines = vec![runtime(&function.runtime), format!("into {}", into(program, function))];
-    if !callers.is_empty() {
-        lines.push(format!(
-            "{} gets the answer to its calls, of one attempt each",
-            list(callers.iter().map(String::as_str))
-        ));
+    if !callers.of(ix).is_empty() {
+        let attempts = if callers.try_once(ix) { ", of one attempt each" } else { "" };
+        let names = list(callers.of(ix).iter().map(String::as_str));
+        lines.push(format!("{names} gets the answer to its calls{attempts}"));
     }
     lines.push(limits.join(" · "));
     lines

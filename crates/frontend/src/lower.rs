@@ -3,6 +3,7 @@
 
 mod condition;
 mod cycle;
+mod dag;
 mod function;
 mod name;
 mod trigger;

@@ -25,7 +25,7 @@ fn examples() -> Vec<&'static str> {
 #[test]
 fn the_examples_of_the_reference_are_valid_and_lower() {
     let schema = schema();
-    assert_eq!(examples().len(), 3);
+    assert_eq!(examples().len(), 4);
     for example in examples() {
         let value = serde_yaml_ng::from_str(example).expect("the example is YAML");
         let errors: Vec<_> = schema.iter_errors(&value).map(|e| e.to_string()).collect();
@@ -83,6 +83,12 @@ fn schema_and_reader_refuse_the_same_mistakes() {
         ("functions:", "workflows: {w: {asl: [a]}}\nfunctions:"),
         ("functions:", "workflows: {w: {file: a, asl: {StartAt: A, States: {}}}}\nfunctions:"),
         ("functions:", "workflows: {w: {file: a, aws_limits: 3}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {tasks: {}}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {tasks: {count: }}, file: a}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {tasks: {count: {rule: often}}}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {tasks: {count: {retry: 1}}}}}\nfunctions:"),
+        ("functions:", "workflows: {w: {dag: {tasks: {count: }, pools: {p: 0}}}}\nfunctions:"),
     ];
     let schema = schema();
     for (from, to) in mistakes {

@@ -47,6 +47,9 @@ number_id!(
     /// Index of a workflow in its trigger program.
     WorkflowIx(u16), "workflow_");
 number_id!(
+    /// Index of a task in its DAG.
+    TaskIx(u32), "task_");
+number_id!(
     /// An object whose bytes live outside the log (shared memory, blob segment). Chosen by the runtime.
     ObjectId(u64), "obj_");
 number_id!(

@@ -4,6 +4,7 @@
 //! meaning of a trigger program lives in `engine`, its notation in `frontend`.
 
 pub mod calendar;
+pub mod dag;
 pub mod event;
 pub mod expr;
 pub mod graph;
@@ -17,11 +18,12 @@ pub mod problem;
 pub mod program;
 pub mod suggest;
 
+pub use dag::{Dag, TaskKind};
 pub use event::{Event, EventPattern};
 pub use expr::{EvalError, Evaluator, Expr};
 pub use graph::{DataGraph, Node};
 pub use id::{
-    AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TriggerIx, Version,
+    AppKey, Attempt, BucketIx, FunctionIx, InvocationId, Lsn, ObjectId, RunKey, TaskIx, TriggerIx, Version,
     WorkflowIx,
 };
 pub use invocation::{Failure, FailureKind, Invocation, Outcome, Put, Puts, ReturnValue};

@@ -24,6 +24,18 @@ pub const WORKFLOW_CALLS_DEEP_MAX: u32 = 100;
 pub const TURN_MS_DEFAULT: u64 = 10_000;
 /// Longest time that a workflow sleeps at a time, in milliseconds (100 years).
 pub const WORKFLOW_SLEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
+/// Most tasks of one DAG.
+pub const DAG_TASKS_MAX: usize = 1_000_000;
+/// Most pools of one DAG.
+pub const DAG_POOLS_MAX: usize = 100;
+/// Most calls of one mapped task of a DAG.
+pub const DAG_MAPPED_MAX: usize = 100_000;
+/// Most runs of a scheduled workflow that are made up for at once, the latest ones.
+pub const CATCHUP_RUNS_MAX: usize = 1_000;
+/// Default time from one call of a sensor to the next, in milliseconds (a minute).
+pub const SENSOR_INTERVAL_MS_DEFAULT: u64 = 60_000;
+/// Default of the longest time that a sensor waits, in milliseconds (7 days).
+pub const SENSOR_TIMEOUT_MS_DEFAULT: u64 = 7 * 24 * 3600 * 1000;
 /// Largest value that a task hands to a workflow, in bytes of JSON.
 pub const WORKFLOW_VALUE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Most events in one batch.
@@ -55,7 +67,7 @@ pub const GLOB_BYTES_MAX: usize = 1024;
 /// Deepest alternatives within alternatives in a key glob.
 pub const GLOB_NESTING_MAX: usize = 16;
 /// Most values (scalars, lists, maps) in the definition of one app, aliases expanded.
-pub const DEFINITION_NODES_MAX: usize = 500_000;
+pub const DEFINITION_NODES_MAX: usize = 2_000_000;
 /// Deepest nesting of values in the definition of an app.
 pub const DEFINITION_NESTING_MAX: usize = 64;
 /// Longest duration that a definition may name, in milliseconds (366 days).

@@ -1,5 +1,6 @@
 //! The trigger program: what every front end lowers to and the engine executes.
 
+use crate::dag::Dag;
 use crate::event::EventPattern;
 use crate::expr::Expr;
 use crate::id::{BucketIx, FunctionIx, WorkflowIx};
@@ -96,6 +97,8 @@ pub enum Steps {
         /// The function whose calls are its turns.
         function: FunctionIx,
     },
+    /// Tasks that wait for one another.
+    Dag(Arc<Dag>),
 }
 
 /// What a crash leaves of a run.

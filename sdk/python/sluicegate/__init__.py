@@ -13,6 +13,7 @@ from ._app import App
 from ._conditions import Bucket, Condition, cron, event
 from ._conditions import all_of as all
 from ._conditions import any_of as any
+from ._dag import Dag, Task, chain
 from ._function import Function
 
 if TYPE_CHECKING:
@@ -31,17 +32,20 @@ __all__ = [
     "Client",
     "Condition",
     "Context",
+    "Dag",
     "Event",
     "Function",
     "Object",
     "Run",
     "RunFailed",
+    "Task",
     "TestApp",
     "TestRun",
     "UpdateFailed",
     "WorkflowContext",
     "all",
     "any",
+    "chain",
     "cron",
     "event",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from ._conditions import Bucket, Condition, Conditional, Duration, FunctionLike, condition
+from ._dag import Dag, Task
 from ._function import Function, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings
@@ -47,6 +48,7 @@ class App:
         self.buckets: dict[str, Bucket] = {}
         self.functions: dict[str, Function] = {}
         self.workflows: dict[str, Function] = {}
+        self.dags: dict[str, Dag] = {}
         self.triggers: list[Trigger] = []
         self._places: dict[str, Place] = {}
 
@@ -166,7 +168,7 @@ class App:
             raise TypeError("@app.workflow decorates an `async def` function")
         name = check_name("a workflow", name or call.__name__)
         _check_callable(name, call)
-        first = self.workflows.get(name) or self.functions.get(name)
+        first = self.workflows.get(name) or self.functions.get(name) or self.dags.get(name)
         if first is not None:
             raise ValueError(f"{name!r} is declared twice, first in line {first.place.line}; give one name=...")
         check_settings({"timeout": timeout})
@@ -174,6 +176,39 @@ class App:
         place = Place(os.path.abspath(code.co_filename), code.co_firstlineno)
         self.workflows[name] = Function(name, call, "workflow", None, [], settings, place)
         return call
+
+    def dag(
+        self,
+        name: str,
+        *,
+        pools: dict[str, int] | None = None,
+        schedule: str | None = None,
+        tz: str = "UTC",
+        catchup: bool = False,
+        start: datetime.datetime | None = None,
+    ) -> Dag:
+        """Declares a DAG, a workflow of tasks that wait for one another: ``with app.dag("etl") as dag:``.
+
+        :param pools: how many calls of the tasks of each pool run at once, within a run.
+        :param schedule: a cron expression; a run starts at each of its points in time, with ``{"logical_date": …}``.
+        :param tz: the IANA time zone of the schedule.
+        :param catchup: dates that have passed without a run are made up for.
+        :param start: the first of them, with a time zone; by default the first deploy.
+        """
+        check_name("a DAG", name)
+        first = self.dags.get(name) or self.workflows.get(name)
+        if first is not None:
+            raise ValueError(f"two workflows are named {name!r}, the first in line {first.place.line}; rename one")
+        dag = self.dags[name] = Dag(self, name, pools, caller())
+        if schedule is not None:
+            dag.schedule = {"cron": schedule, "tz": tz, "catchup": bool(catchup)}
+            if start is not None:
+                if start.tzinfo is None:
+                    raise ValueError("start has no time zone; write datetime(..., tzinfo=timezone.utc)")
+                dag.schedule["start"] = start.isoformat()
+        elif catchup or start is not None:
+            raise ValueError("catchup and start belong to a schedule")
+        return dag
 
     def trigger(
         self,
@@ -270,6 +305,8 @@ class App:
     def _name_of(self, function: FunctionLike) -> str:
         if isinstance(function, str):
             return function
+        if isinstance(function, Task):
+            return function.function
         for declared in self.functions.values():
             if declared is function or (declared.call is not None and declared.call is function):
                 return declared.name

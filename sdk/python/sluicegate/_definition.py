@@ -17,8 +17,10 @@ def describe(app: App, root: str) -> dict[str, Any]:
         definition["network"] = app.network
     definition["buckets"] = {name: {"keep": bucket.keep} for name, bucket in app.buckets.items()}
     definition["functions"] = {name: _function(app, function, root) for name, function in app.functions.items()}
-    if app.workflows:
-        definition["workflows"] = {name: _workflow(workflow, root) for name, workflow in app.workflows.items()}
+    workflows = {name: _workflow(workflow, root) for name, workflow in app.workflows.items()}
+    workflows.update({name: {"dag": dag.describe()} for name, dag in app.dags.items()})
+    if workflows:
+        definition["workflows"] = workflows
     definition["triggers"] = [_trigger(app, trigger) for trigger in app.triggers]
     definition["source"] = {path: _place(place, root) for path, place in _places(app).items()}
     return definition
@@ -61,6 +63,9 @@ def _places(app: App) -> dict[str, Place]:
     places = {"app": app.place, **app._places}
     places.update({f"functions.{name}": function.place for name, function in app.functions.items()})
     places.update({f"workflows.{name}": workflow.place for name, workflow in app.workflows.items()})
+    for name, dag in app.dags.items():
+        places[f"workflows.{name}"] = dag.place
+        places.update({f"workflows.{name}.dag.tasks.{task.name}": task.place for task in dag.tasks.values()})
     places.update({f"triggers.{i}": trigger.place for i, trigger in enumerate(app.triggers)})
     return places
 

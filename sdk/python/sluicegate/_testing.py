@@ -165,7 +165,11 @@ class TestApp:
         for name, declared in self.app.workflows.items():
             if workflow in (name, declared, declared.call):
                 return name
-        raise ValueError(f"{self.app!r} has no workflow {workflow!r}; it has {', '.join(self.app.workflows)}")
+        for name, dag in self.app.dags.items():
+            if workflow in (name, dag):
+                return name
+        known = ", ".join([*self.app.workflows, *self.app.dags])
+        raise ValueError(f"{self.app!r} has no workflow {workflow!r}; it has {known}")
 
     def _name(self, function: FunctionLike) -> str:
         name = self.app._name_of(function)

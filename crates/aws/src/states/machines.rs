@@ -401,6 +401,6 @@ pub async fn definition_of(call: &Call<'_>, name: &str, version: u32) -> Result<
     let program = call.node.program(&arn::app_of(name), Some(version)).await?;
     match program.workflows.first().map(|workflow| &workflow.steps) {
         Some(Steps::States { definition, .. }) => Ok(definition.clone()),
-        Some(Steps::Code { .. }) | None => Ok("".into()),
+        Some(Steps::Code { .. } | Steps::Dag(_)) | None => Ok("".into()),
     }
 }

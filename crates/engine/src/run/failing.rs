@@ -13,10 +13,10 @@ impl Run {
     /// An attempt failed; `pending` has been taken out of the table.
     pub(super) fn failed(&mut self, cx: &mut Cx<'_>, seq: u32, mut pending: Pending, failure: Failure) {
         pending.held.drain(..).for_each(|put| discard(&put.payload, cx.effects));
-        let policy = &cx.compiled.program.functions[pending.function.index()].retry;
+        let policy = self.retry_policy(cx, &pending);
         let again = failure.kind.is_retryable()
             && match pending.part {
-                None | Some(Part::Call(_)) => pending.attempt.0 < policy.attempts,
+                None | Some(Part::Call(_) | Part::Node { .. }) => pending.attempt.0 < policy.attempts,
                 // Its state machine says whether it is tried again.
                 Some(Part::Task(_)) => false,
                 // Nothing but its code can say how a workflow ends.
@@ -39,6 +39,16 @@ impl Run {
             }
             None => self.exhausted(cx, seq, pending, failure),
         }
+    }
+
+    /// What happens after a failed attempt: what its task says, else what its function does.
+    fn retry_policy<'c>(&self, cx: &Cx<'c>, pending: &Pending) -> &'c RetryPolicy {
+        let task = match (pending.part, self.workflow.as_deref()) {
+            (Some(Part::Node { task, .. }), Some(start)) => cx.compiled.task(start.workflow, task),
+            _ => None,
+        };
+        let own = task.and_then(|task| task.retry.as_deref());
+        own.unwrap_or(&cx.compiled.program.functions[pending.function.index()].retry)
     }
 
     /// No attempt is left: a trigger handles it, a join reports it at closing, or the run fails.

@@ -97,6 +97,8 @@ pub enum HistoryKind {
     Workflow(Box<sluice_asl::execution::HistoryEvent>),
     /// The code of a workflow was told something, or wanted something.
     Code(Box<sluice_flow::Line>),
+    /// Something happened to a task of a DAG.
+    Dag(Box<sluice_flow::dag::Line>),
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.

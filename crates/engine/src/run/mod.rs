@@ -31,7 +31,7 @@ pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
 pub(crate) use put::discard;
 pub use workflow::Part;
-pub(crate) use workflow::compile;
+pub(crate) use workflow::{compile, plan};
 
 use crate::compiled::Compiled;
 use crate::condition::State;

@@ -238,6 +238,7 @@ impl Run {
         let mut visit = |item: u32| held[item as usize] += 1;
         self.triggers.iter().for_each(|trigger| trigger.state.each_held(&mut visit));
         self.pending.values().for_each(|pending| pending.items.each(&mut visit));
+        self.dag().into_iter().flat_map(|dag| dag.held()).for_each(&mut visit);
         self.outbox.values().filter_map(Outgoing::slot).for_each(visit);
         for (at, slot) in self.objects.slots().iter().enumerate() {
             assert_eq!(slot.uses, held[at], "{}: holders of object {:?}", self.id, slot.object.key);

@@ -1,19 +1,22 @@
 //! Workflows: where their steps are written.
 
+use super::dag::Dag;
 use super::quantity::Millis;
 use crate::node::{Node, Value};
 use serde::Deserialize;
 use std::sync::Arc;
 
 /// A workflow, as it is written: `{file: F}`, `{asl: {StartAt: …, States: …}}`, `{file: F, asl: TEXT}` with the text of
-/// the file, as it is sent to servers, or `{code: FILE.py:FUNCTION}`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// the file, as it is sent to servers, `{code: FILE.py:FUNCTION}`, or `{dag: {tasks: …}}`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub enum Workflow {
     /// A state machine in the Amazon States Language.
     States(States),
     /// A Python function that says step by step what is to be done.
     Code(Code),
+    /// Tasks that wait for one another.
+    Dag(Dag),
 }
 
 /// A state machine in the Amazon States Language.
@@ -44,13 +47,21 @@ struct Written {
     aws_limits: Option<bool>,
     code: Option<String>,
     timeout: Option<Millis>,
+    dag: Option<Dag>,
 }
 
 impl TryFrom<Written> for Workflow {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { file, asl, aws_limits, code, timeout } = written;
+        let Written { file, asl, aws_limits, code, timeout, dag } = written;
+        if let Some(dag) = dag {
+            let is_alone = file.is_none() && asl.is_none() && aws_limits.is_none() && code.is_none();
+            return match is_alone && timeout.is_none() {
+                true => Ok(Self::Dag(dag)),
+                false => Err("`dag` stands alone; remove what is beside it".to_owned()),
+            };
+        }
         let Some(handler) = code else {
             return match timeout {
                 None => Ok(Self::States(States::of(file, asl, aws_limits.unwrap_or(false))?)),

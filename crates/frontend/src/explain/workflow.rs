@@ -1,6 +1,7 @@
-//! Workflows as triggers: every state is one, whose condition is that a token arrives at it.
+//! Workflows as triggers: every state is one, whose condition is that a token arrives at it, and every task of a DAG.
 
 use super::choice::test;
+use super::dag::tasks;
 use super::steps::{retrier, what};
 use super::words::list;
 use crate::states::{blocks, called};
@@ -37,6 +38,10 @@ pub(super) struct Step {
 pub(super) struct Explained<'p> {
     /// Its name.
     pub name: &'p str,
+    /// What its triggers are: states or tasks.
+    pub part: &'static str,
+    /// When it starts by itself.
+    pub schedule: Option<String>,
     /// Longest time that it may take, in seconds.
     pub timeout_seconds: Option<u64>,
     /// Its states.
@@ -46,36 +51,53 @@ pub(super) struct Explained<'p> {
 /// The workflows of a program.
 pub(super) fn workflows(program: &Program) -> Vec<Explained<'_>> {
     let workflows = program.workflows.iter().filter_map(|workflow| {
-        let Steps::States { definition, .. } = &workflow.steps else { return None };
-        let (machine, _) = Machine::parse(definition).ok()?;
-        Some(Explained {
-            name: &workflow.name,
-            timeout_seconds: machine.timeout_seconds,
-            steps: steps(&machine),
-        })
+        let mut schedule = None;
+        let (part, timeout_seconds, steps) = match &workflow.steps {
+            Steps::States { definition, .. } => {
+                let (machine, _) = Machine::parse(definition).ok()?;
+                ("state", machine.timeout_seconds, steps(&machine))
+            }
+            Steps::Dag(dag) => {
+                schedule = dag.schedule.as_ref().map(|at| format!("at `{}` in {}", at.cron, at.tz));
+                ("task", None, tasks(program, dag))
+            }
+            Steps::Code { .. } => return None,
+        };
+        Some(Explained { name: &workflow.name, part, schedule, timeout_seconds, steps })
     });
     workflows.collect()
 }
 
 /// The workflows that call each function, as `workflow NAME`.
-pub(super) struct Callers(BTreeMap<FunctionIx, Vec<String>>);
+pub(super) struct Callers {
+    names: BTreeMap<FunctionIx, Vec<String>>,
+    /// Functions that something calls that has retries of its own only, and none of theirs.
+    once: BTreeSet<FunctionIx>,
+}
 
 impl Callers {
     /// Those of a program.
     pub fn of_all(program: &Program, workflows: &[Explained<'_>]) -> Self {
-        let mut callers: BTreeMap<FunctionIx, Vec<String>> = BTreeMap::new();
+        let mut names: BTreeMap<FunctionIx, Vec<String>> = BTreeMap::new();
+        let (mut once, mut more) = (BTreeSet::new(), BTreeSet::new());
         for workflow in workflows {
             let called = workflow.steps.iter().filter_map(|step| program.function(step.calls.as_deref()?));
             for function in called.collect::<BTreeSet<_>>() {
-                callers.entry(function).or_default().push(format!("workflow {}", workflow.name));
+                names.entry(function).or_default().push(format!("workflow {}", workflow.name));
+                if workflow.part == "state" { &mut once } else { &mut more }.insert(function);
             }
         }
-        Self(callers)
+        Self { names, once: &once - &more }
+    }
+
+    /// Whether those of a function let it have one attempt at a time, and say themselves what follows.
+    pub fn try_once(&self, function: FunctionIx) -> bool {
+        self.once.contains(&function)
     }
 
     /// Those of a function.
     pub fn of(&self, function: FunctionIx) -> &[String] {
-        self.0.get(&function).map_or(&[], Vec::as_slice)
+        self.names.get(&function).map_or(&[], Vec::as_slice)
     }
 
     /// Whether what a function returns always answers a workflow, and it puts nothing elsewhere that it declares.

@@ -216,6 +216,12 @@ impl Lowering<'_> {
 
     fn cron(&mut self, path: &str, expr: &str, tz: Option<&str>) -> Lowered {
         let tz = tz.unwrap_or("UTC");
+        self.check_cron(path, expr, tz);
+        Lowered::Cron { expr: expr.into(), tz: tz.into() }
+    }
+
+    /// Reports what keeps points in time from being computed.
+    pub(super) fn check_cron(&mut self, path: &str, expr: &str, tz: &str) {
         if let Err(error) = cron::check(expr, tz) {
             let (key, fix) = match &error {
                 cron::CronError::TimeZone(_) => ("tz", "use an IANA name such as `Europe/Berlin` or `UTC`"),
@@ -228,6 +234,5 @@ impl Lowering<'_> {
                     .fix(fix),
             );
         }
-        Lowered::Cron { expr: expr.into(), tz: tz.into() }
     }
 }

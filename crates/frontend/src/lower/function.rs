@@ -148,7 +148,8 @@ impl Lowering<'_> {
         least
     }
 
-    fn retry(&mut self, path: &str, retries: Option<&Retries>) -> RetryPolicy {
+    /// What `retries` at a path says.
+    pub(super) fn retry(&mut self, path: &str, retries: Option<&Retries>) -> RetryPolicy {
         let default = RetryPolicy::default();
         let Some(Retries(RetryDetails { max, initial, backoff, max_delay, jitter })) = retries else {
             return default;

@@ -51,19 +51,23 @@ impl Started {
         });
         let mut started = Self { functions: invoked.collect(), maybe_any: false };
         for workflow in &program.workflows {
-            let Steps::States { definition, .. } = &workflow.steps else {
+            match &workflow.steps {
+                Steps::States { definition, .. } => started.by_states(program, definition),
                 // What code calls is known when it runs.
-                started.maybe_any = true;
-                continue;
-            };
-            let Ok((machine, _)) = Machine::parse(definition) else { continue };
-            each_state(&machine.body, &mut |state| {
-                let Some(Called { is_lambda: false, name, .. }) = called(state) else { return };
-                started.functions.extend(name.and_then(|name| program.function(name)));
-                started.maybe_any |= name.is_none();
-            });
+                Steps::Code { .. } => started.maybe_any = true,
+                Steps::Dag(dag) => started.functions.extend(dag.tasks.iter().map(|task| task.function)),
+            }
         }
         started
+    }
+
+    fn by_states(&mut self, program: &Program, definition: &str) {
+        let Ok((machine, _)) = Machine::parse(definition) else { return };
+        each_state(&machine.body, &mut |state| {
+            let Some(Called { is_lambda: false, name, .. }) = called(state) else { return };
+            self.functions.extend(name.and_then(|name| program.function(name)));
+            self.maybe_any |= name.is_none();
+        });
     }
 
     fn includes(&self, function: FunctionIx) -> bool {

@@ -29,6 +29,7 @@ impl Lowering<'_> {
                     functions.push(self.code(&path, name, code));
                     Some(Steps::Code { function: FunctionIx(functions.len() as u16 - 1) })
                 }
+                Workflow::Dag(dag) => Some(Steps::Dag(Arc::new(self.dag(&path, dag)))),
             };
             lowered.extend(steps.map(|steps| Lowered { name: name.as_str().into(), steps }));
         }
@@ -95,7 +96,7 @@ impl Lowering<'_> {
 pub(super) fn doubts(definition: &Definition) -> Vec<Diagnostic> {
     let scripts = definition.workflows.iter().filter_map(|(name, workflow)| match workflow {
         Workflow::States(states) => Script::of(definition, name, states),
-        Workflow::Code(_) => None,
+        Workflow::Code(_) | Workflow::Dag(_) => None,
     });
     scripts.flat_map(|script| script.doubts(definition)).collect()
 }

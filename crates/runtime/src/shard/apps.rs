@@ -10,7 +10,9 @@ use bytes::Bytes;
 use sluice_engine::app::App;
 use sluice_engine::{Deploy, InputKind};
 use sluice_storage::log::Priority;
-use sluice_types::{AppKey, Condition, ContentType, Event, Lsn, Problem, Program, TriggerIx, Version};
+use sluice_types::{
+    AppKey, Condition, ContentType, Event, Lsn, Problem, Program, Steps, TriggerIx, Version, WorkflowIx,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -85,10 +87,17 @@ impl<P: Ports> Shard<P> {
         self.durable.apps().map(app_view).collect()
     }
 
-    /// Starts what cron triggers ask for. One missed while the node was down is not made up for.
+    /// Starts what cron triggers and schedules ask for. A trigger missed while the node was down is not made up for.
     pub(super) fn fire_cron(&mut self, now_ms: u64) {
         for due in self.cron.take_due(self.options.cron, now_ms) {
-            let id = format!("{}-{}-{}", due.app.0, due.trigger.0, due.due_ms);
+            let trigger = match due.fires {
+                Fires::Trigger(trigger) => trigger,
+                Fires::Workflow { workflow, is_behind } => {
+                    self.fire_schedule(&due, workflow, is_behind);
+                    continue;
+                }
+            };
+            let id = format!("{}-{}-{}", due.app.0, trigger.0, due.due_ms);
             let event = Arc::new(Event {
                 id: id.into(),
                 source: "/sluice/cron".into(),
@@ -99,7 +108,7 @@ impl<P: Ports> Shard<P> {
                 data: Bytes::new(),
                 run: None,
             });
-            let kind = InputKind::Cron { app: due.app, trigger: due.trigger, due_ms: due.due_ms, event };
+            let kind = InputKind::Cron { app: due.app, trigger, due_ms: due.due_ms, event };
             let _ = self.submit(kind, Priority::Progress);
         }
     }
@@ -115,17 +124,28 @@ fn app_view(app: &App) -> AppView {
     }
 }
 
-/// One coming firing of a cron trigger.
+/// One coming firing of a cron trigger or of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CronDue {
-    due_ms: u64,
-    app: AppKey,
-    trigger: TriggerIx,
+    pub due_ms: u64,
+    pub app: AppKey,
+    fires: Fires,
     expr: Arc<str>,
     tz: Arc<str>,
 }
 
-/// The next firing of every cron trigger of every newest version.
+/// What a point in time fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fires {
+    Trigger(TriggerIx),
+    Workflow {
+        workflow: WorkflowIx,
+        /// It is to be looked whether dates have passed without a run.
+        is_behind: bool,
+    },
+}
+
+/// The next firing of every cron trigger and schedule of every newest version.
 #[derive(Default)]
 pub(super) struct CronTable(BTreeSet<CronDue>);
 
@@ -146,10 +166,23 @@ impl CronTable {
                         && let Some(due_ms) = next_after(expr, tz, now_ms)
                     {
                         let (expr, tz) = (expr.clone(), tz.clone());
-                        self.0.insert(CronDue { due_ms, app: app.key(), trigger: trigger_ix, expr, tz });
+                        let fires = Fires::Trigger(trigger_ix);
+                        self.0.insert(CronDue { due_ms, app: app.key(), fires, expr, tz });
                     }
                 });
             }
+            self.add_schedules(app, next_after, now_ms);
+        }
+    }
+
+    fn add_schedules(&mut self, app: &App, next_after: NextAfter, now_ms: u64) {
+        for (at, workflow) in app.current().1.program.workflows.iter().enumerate() {
+            let Steps::Dag(dag) = &workflow.steps else { continue };
+            let Some(schedule) = &dag.schedule else { continue };
+            let (expr, tz) = (schedule.cron.clone(), schedule.tz.clone());
+            let next_ms = if schedule.catchup { Some(now_ms) } else { next_after(&expr, &tz, now_ms) };
+            let fires = Fires::Workflow { workflow: WorkflowIx(at as u16), is_behind: schedule.catchup };
+            self.0.extend(next_ms.map(|due_ms| CronDue { due_ms, app: app.key(), fires, expr, tz }));
         }
     }
 
@@ -158,7 +191,11 @@ impl CronTable {
         while self.0.first().is_some_and(|first| first.due_ms <= now_ms) {
             let first = self.0.pop_first().expect("it was just looked at");
             if let Some(due_ms) = next_after(&first.expr, &first.tz, now_ms) {
-                self.0.insert(CronDue { due_ms, ..first.clone() });
+                let fires = match first.fires {
+                    Fires::Workflow { workflow, .. } => Fires::Workflow { workflow, is_behind: false },
+                    trigger => trigger,
+                };
+                self.0.insert(CronDue { due_ms, fires, ..first.clone() });
             }
             due.push(first);
         }

@@ -158,6 +158,6 @@ const CHECK: Attempt = Attempt(u32::MAX);
 fn function_of(program: &Program, workflow: &str) -> Option<FunctionIx> {
     match program.workflows[program.workflow(workflow)?.index()].steps {
         Steps::Code { function } => Some(function),
-        Steps::States { .. } => None,
+        Steps::States { .. } | Steps::Dag(_) => None,
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn code_of(run: &Run) -> Option<FunctionIx> {
     let workflow = run.workflow()?.workflow;
     match run.program().workflows[workflow.index()].steps {
         Steps::Code { function } => Some(function),
-        Steps::States { .. } => None,
+        Steps::States { .. } | Steps::Dag(_) => None,
     }
 }
 

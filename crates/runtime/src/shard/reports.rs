@@ -49,7 +49,7 @@ impl<P: Ports> Shard<P> {
             let Payload::Stored { id, len, .. } = *payload else { continue };
             let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
             let looks =
-                run.is_some_and(|run| run.answers_to_states(invocation.seq) || run.is_turn(invocation.seq));
+                run.is_some_and(|run| run.answers_to_steps(invocation.seq) || run.is_turn(invocation.seq));
             if len > limits::WORKFLOW_VALUE_BYTES_MAX || !looks {
                 continue;
             }

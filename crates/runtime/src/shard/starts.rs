@@ -26,7 +26,11 @@ impl<P: Ports> Shard<P> {
     }
 
     /// The run that the same request started; a different request under its id is refused.
-    fn started_before(&mut self, request: &StartRequest, digest: u128) -> Result<Option<Started>, Problem> {
+    pub(super) fn started_before(
+        &mut self,
+        request: &StartRequest,
+        digest: u128,
+    ) -> Result<Option<Started>, Problem> {
         let Some(id) = &request.id else { return Ok(None) };
         check_id(id)?;
         let Some(key) = self.find(id)? else { return Ok(None) };
@@ -42,7 +46,7 @@ impl<P: Ports> Shard<P> {
         ))
     }
 
-    fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
+    pub(super) fn begin(&mut self, request: StartRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
         let (app, version, program) = self.version_named(&request.app, request.version)?;
         check_objects(&request.objects)?;
         let id: Arc<str> = match request.id {
@@ -190,7 +194,7 @@ fn check_objects(objects: &[NewObject]) -> Result<(), Problem> {
 }
 
 /// What makes two requests the same: everything but the id.
-fn digest(request: &StartRequest) -> u128 {
+pub(super) fn digest(request: &StartRequest) -> u128 {
     let mut hash = xxhash_rust::xxh3::Xxh3::new();
     let mut part = |bytes: &[u8]| {
         hash.update(&(bytes.len() as u64).to_le_bytes());

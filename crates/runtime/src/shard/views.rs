@@ -1,6 +1,7 @@
 //! Runs and their histories as outsiders see them.
 
 use super::Shard;
+use super::tasks::{task_details, task_event};
 use crate::api::{FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView};
 use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
@@ -204,6 +205,7 @@ fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
             return (event.kind.name().into(), details);
         }
         HistoryKind::Code(line) => return (code_event(line).into(), code_details(line)),
+        HistoryKind::Dag(line) => return (task_event(line).into(), task_details(run, line)),
         HistoryKind::RunEnded => {
             let code = run.error().map(|problem| problem.code.to_string());
             ("RunEnded", json!({"status": run.status(), "code": code}))

@@ -46,7 +46,7 @@ impl<P: Ports> Shard<P> {
             program.workflow(&request.name).ok_or_else(|| unknown_workflow(program, &request.name))?;
         let (aws_limits, nothing) = match &program.workflows[workflow.index()].steps {
             Steps::States { aws_limits, .. } => (*aws_limits, "{}"),
-            Steps::Code { .. } => (false, "null"),
+            Steps::Code { .. } | Steps::Dag(_) => (false, "null"),
         };
         let input = request.input.unwrap_or_else(|| Bytes::from_static(nothing.as_bytes()));
         Value::parse(&input).map_err(|error| {

@@ -121,8 +121,10 @@ impl World {
         }
         let puts = reaction.late.iter().filter_map(|put| self.put(id, put.clone())).map(Box::new).collect();
         let value = reaction.value.clone().map(|bytes| {
-            let payload = self.payload(bytes);
-            ReturnValue { content_type: ContentType::Bytes, payload }
+            // What a workflow looks into comes with the record, as the runtime has it.
+            let is_read = self.engine.run(id.run).is_some_and(|run| run.answers_to_steps(id.seq));
+            let payload = if is_read { Payload::Inline(bytes) } else { self.payload(bytes) };
+            ReturnValue { content_type: reaction.content_type.clone(), payload }
         });
         let emission = |name: &String| Emission {
             r#type: name.as_str().into(),

@@ -472,7 +472,7 @@ impl Run {
             match part {
                 Part::Call(command) => drop(calls.insert(command, seq)),
                 Part::Turn => turn = Some(seq),
-                Part::Task(_) => panic!("{id}: a task of a workflow that has none"),
+                Part::Task(_) | Part::Node { .. } => panic!("{id}: a task of a workflow that has none"),
             }
         }
         let invoked = code.calls.iter().filter_map(|(command, call)| match call {

@@ -4,9 +4,12 @@
 //! * while the workflow is under way the run's inputs are not all there, so nothing closes;
 //! * `due_ms` is the workflow's deadline as the timer queue knows it.
 
+mod answer;
 mod code;
+mod dag;
 mod states;
 
+pub(crate) use dag::plan;
 pub(crate) use states::compile;
 
 use super::{Cx, Pending, Run};
@@ -17,11 +20,12 @@ use crate::objects::{Owner, Slot};
 use crate::timers::TimerId;
 use bytes::Bytes;
 use code::Code as CodeHost;
+use dag::Dag as DagHost;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{Event, Status as Standing, TaskId};
 use sluice_expression::Value;
 use sluice_types::problem::Cause;
-use sluice_types::{ContentType, Failure, Object, Payload, Program, ReturnValue, RunKey, Steps};
+use sluice_types::{ContentType, Failure, Object, Payload, Program, ReturnValue, RunKey, Steps, TaskIx};
 use states::States;
 use std::sync::Arc;
 
@@ -38,6 +42,7 @@ pub(super) struct Hosted {
 enum Machinery {
     States(States),
     Code(CodeHost),
+    Dag(DagHost),
 }
 
 /// What of a workflow an invocation is.
@@ -49,6 +54,13 @@ pub enum Part {
     Call(u64),
     /// A turn of code.
     Turn,
+    /// A call of a task of a DAG.
+    Node {
+        /// The task.
+        task: TaskIx,
+        /// For which element, if it is mapped.
+        element: u32,
+    },
 }
 
 impl Machinery {
@@ -56,6 +68,7 @@ impl Machinery {
         match self {
             Self::States(states) => *states.execution().status() == Standing::Running,
             Self::Code(code) => *code.execution().status() == sluice_flow::Status::Running,
+            Self::Dag(dag) => dag.execution().status() == sluice_flow::dag::Status::Running,
         }
     }
 
@@ -63,6 +76,7 @@ impl Machinery {
         match self {
             Self::States(states) => states.execution().next_deadline(),
             Self::Code(code) => code.execution().next_deadline(),
+            Self::Dag(dag) => dag.execution().next_deadline(),
         }
     }
 }
@@ -74,6 +88,7 @@ impl Run {
         match cx.program().workflows[start.workflow.index()].steps {
             Steps::States { .. } => self.start_states(cx, start.clone()),
             Steps::Code { function } => self.start_code(cx, function, start.input.clone()),
+            Steps::Dag(_) => self.start_dag(cx, start.input.clone()),
         }
     }
 
@@ -84,28 +99,28 @@ impl Run {
     fn states(&self) -> Option<&States> {
         match &self.machine.as_deref()?.machinery {
             Machinery::States(states) => Some(states),
-            Machinery::Code(_) => None,
+            Machinery::Code(_) | Machinery::Dag(_) => None,
         }
     }
 
     fn states_mut(&mut self) -> Option<&mut States> {
         match &mut self.machine.as_deref_mut()?.machinery {
             Machinery::States(states) => Some(states),
-            Machinery::Code(_) => None,
+            Machinery::Code(_) | Machinery::Dag(_) => None,
         }
     }
 
     fn code(&self) -> Option<&CodeHost> {
         match &self.machine.as_deref()?.machinery {
             Machinery::Code(code) => Some(code),
-            Machinery::States(_) => None,
+            Machinery::States(_) | Machinery::Dag(_) => None,
         }
     }
 
     fn code_mut(&mut self) -> Option<&mut CodeHost> {
         match &mut self.machine.as_deref_mut()?.machinery {
             Machinery::Code(code) => Some(code),
-            Machinery::States(_) => None,
+            Machinery::States(_) | Machinery::Dag(_) => None,
         }
     }
 
@@ -134,6 +149,7 @@ impl Run {
         match hosted.machinery {
             Machinery::States(_) => self.step_states(cx, Event::Timer),
             Machinery::Code(_) => self.step_code(cx, sluice_flow::Event::Timer),
+            Machinery::Dag(_) => self.step_dag(cx, sluice_flow::dag::Event::Timer),
         }
     }
 
@@ -147,6 +163,7 @@ impl Run {
                 let reason = json(&Value::string(reason));
                 self.step_code(cx, sluice_flow::Event::Cancel { reason });
             }
+            Some(Machinery::Dag(_)) => self.cancel_dag(cx, reason),
             None => {}
         }
         self.settle(cx);
@@ -182,6 +199,7 @@ impl Run {
         match part {
             Part::Task(task) => self.task_done(cx, task, value),
             Part::Call(command) => self.call_done(cx, command, value),
+            Part::Node { task, element } => self.node_done(cx, task, element, value),
             Part::Turn => unreachable!("a turn ends with commands"),
         }
     }
@@ -191,6 +209,7 @@ impl Run {
         match part {
             Part::Task(task) => self.task_failed(cx, task, failure),
             Part::Call(command) => self.call_failed(cx, command, pending, failure),
+            Part::Node { task, element } => self.node_failed(cx, task, element, pending, failure),
             Part::Turn => self.turn_failed(cx, pending, failure),
         }
     }
@@ -203,6 +222,7 @@ impl Run {
         match hosted.machinery {
             Machinery::States(_) => self.abandon_states(cx),
             Machinery::Code(_) => self.abandon_code(cx),
+            Machinery::Dag(_) => self.abandon_dag(),
         }
     }
 
@@ -221,7 +241,12 @@ impl Run {
     /// The workflow's output becomes the run's.
     fn put_output(&mut self, cx: &mut Cx<'_>, output: ReturnValue) {
         let key = self.workflow_name(cx);
-        // A function may have put something under the name of the workflow; what is there stays.
+        self.put_under(cx, key, output);
+    }
+
+    /// What a workflow has made becomes an output of the run.
+    fn put_under(&mut self, cx: &mut Cx<'_>, key: Arc<str>, output: ReturnValue) {
+        // A function may have put something under this name; what is there stays.
         if self.objects.find(Program::OUTPUT, &key).is_some() {
             return super::put::discard(&output.payload, cx.effects);
         }
@@ -247,6 +272,7 @@ impl Run {
         match &hosted.machinery {
             Machinery::States(states) => self.check_states(states),
             Machinery::Code(code) => self.check_code(code),
+            Machinery::Dag(dag) => self.check_dag(dag),
         }
     }
 
@@ -260,9 +286,11 @@ impl Run {
         self.caller.map_or(0, |caller| caller.depth)
     }
 
-    /// Whether a pending invocation answers to a state machine: its return value must come with the record.
-    pub fn answers_to_states(&self, seq: u32) -> bool {
-        self.pending.get(seq).is_some_and(|pending| matches!(pending.part, Some(Part::Task(_))))
+    /// Whether a pending invocation answers to a workflow that looks into the answer: its return value must come with the
+    /// record.
+    pub fn answers_to_steps(&self, seq: u32) -> bool {
+        let is_task = |pending: &Pending| matches!(pending.part, Some(Part::Task(_)));
+        self.pending.get(seq).is_some_and(is_task) || self.answers_to_dag(seq)
     }
 
     /// The code of its workflow, as far as it got; `None` for runs of which no code says what is to be done, and for express
