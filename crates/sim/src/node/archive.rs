@@ -1,7 +1,8 @@
 //! Every record that was ever durable, and an engine that does nothing but apply them: the truth that the shard is
 //! compared with. It never crashes, never loads, never evicts.
 
-use super::journals::{Clerk, as_journalled};
+use super::clerk::Clerk;
+use super::journals::as_journalled;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::eval::Plain;

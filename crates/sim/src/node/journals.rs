@@ -1,23 +1,19 @@
-//! Journals of workflows that are code: each record adds to them what it must, and as a whole they are in order. And what
-//! the workflows came to, against the naive interpreter.
+//! Journals of workflows that are code: they are in order. And what the workflows came to, against the naive interpreter.
 
 use super::clients::Client;
 use super::sandboxes::Workers;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
-use crate::behaviour::inline;
 use crate::code::context::digest;
 use crate::code::model::{End, Facts, ends};
 use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
-use bytes::Bytes;
-use sluice_engine::run::{Pending, PendingState};
-use sluice_engine::{HistoryKind, InputKind, Run, Status};
+use sluice_engine::{HistoryKind, Run, Status};
 use sluice_flow::{Line, News, Want};
-use sluice_types::invocation::Emission;
-use sluice_types::{Code, InvocationId, Outcome, Put, RunKey};
+use sluice_types::{Code, InvocationId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
+/// The lines of a run's journal.
+pub(super) fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
     run.history().filter_map(|entry| match entry.kind {
         HistoryKind::Code(line) => Some(*line),
         _ => None,
@@ -27,127 +23,6 @@ fn lines(run: &Run) -> impl Iterator<Item = Line> + '_ {
 /// Whether the code of a run was told that it is to end.
 pub(super) fn is_cancelled(run: &Run) -> bool {
     lines(run).any(|line| matches!(line, Line::Entry(entry) if entry.news == News::Cancelled))
-}
-
-/// What a record may change in a journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Journal {
-    commands: Vec<String>,
-    /// Names and data.
-    signals: Vec<(String, Bytes)>,
-    is_cancelled: bool,
-    is_over: bool,
-}
-
-impl Journal {
-    fn of(run: &Run) -> Self {
-        let mut journal = Self { is_over: run.status() != Status::Running, ..Self::default() };
-        for line in lines(run) {
-            match line {
-                Line::Command { want, digest, .. } => {
-                    journal.is_over |= matches!(want, Want::Return | Want::Fail | Want::Stopped);
-                    journal.commands.push(format!("{digest} {want}"));
-                }
-                Line::Entry(entry) => match entry.news {
-                    News::Signal(name) => {
-                        let data = entry.value.and_then(|value| inline(&value.payload).cloned());
-                        journal.signals.push((name.to_string(), data.unwrap_or_default()));
-                    }
-                    News::Cancelled => journal.is_cancelled = true,
-                    _ => {}
-                },
-            }
-        }
-        journal
-    }
-}
-
-impl Journal {
-    /// A turn has ended with these commands.
-    fn want(&mut self, puts: &[Box<Put>]) {
-        self.commands.extend(puts.iter().map(|put| put.key.to_string()));
-        let ends = ["return", "fail", "stopped"];
-        self.is_over |= self.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
-    }
-
-    /// A function that the code called has emitted these events: they are signals, too.
-    fn hear(&mut self, emits: &[Emission]) {
-        let signal = |emission: &Emission| (emission.r#type.to_string(), emission.data.clone());
-        self.signals.extend(emits.iter().map(signal).filter(|_| !self.is_over));
-    }
-}
-
-/// What journals must be after the record at hand.
-#[derive(Default)]
-pub(super) struct Clerk {
-    expected: Vec<(RunKey, Journal)>,
-}
-
-impl Clerk {
-    /// Before a record is applied.
-    pub fn before<'a>(&mut self, kind: &InputKind, run: impl Fn(RunKey) -> Option<&'a Run>, scene: &Scene) {
-        let journal = |key: RunKey| run(key).filter(|run| run.told().is_some()).map(Journal::of);
-        match kind {
-            InputKind::Events { events, runs, .. } => {
-                for key in runs {
-                    let Some(of) = run(*key) else { continue };
-                    let heard =
-                        events.iter().filter(|event| event.head.run.as_ref().is_some_and(|id| id == of.id()));
-                    let heard = heard
-                        .map(|event| (event.head.r#type.to_string(), Bytes::copy_from_slice(event.data)));
-                    if of.is_delegated() {
-                        let turns = &mut scene.workers.borrow_mut().turns;
-                        heard.for_each(|signal| turns.note_logged(*key, signal));
-                    } else if let Some(mut journal) = journal(*key) {
-                        journal.signals.extend(heard.filter(|_| !journal.is_over));
-                        self.expected.push((*key, journal));
-                    }
-                }
-            }
-            InputKind::Cancel { run: key, .. } => {
-                let Some(mut journal) = journal(*key) else { return };
-                journal.is_cancelled |= !journal.is_over;
-                self.expected.push((*key, journal));
-            }
-            InputKind::Completed { invocation, attempt, outcome: Outcome::Succeeded { puts, emits, .. } } => {
-                let Some((of, mut journal)) = run(invocation.run).zip(journal(invocation.run)) else {
-                    return;
-                };
-                let is_meant = |(seq, pending): (u32, &Pending)| {
-                    seq == invocation.seq
-                        && pending.attempt == *attempt
-                        && pending.state == PendingState::Running
-                };
-                if of.pending().any(is_meant) {
-                    match of.is_turn(invocation.seq) {
-                        true => journal.want(puts),
-                        false => journal.hear(emits),
-                    }
-                }
-                self.expected.push((invocation.run, journal));
-            }
-            _ => {}
-        }
-    }
-
-    /// After it was applied.
-    pub fn after<'a>(
-        &mut self,
-        run: impl Fn(RunKey) -> Option<&'a Run>,
-        scene: &Scene,
-    ) -> Result<(), Violation> {
-        for (key, expected) in self.expected.drain(..) {
-            let Some(run) = run(key) else { continue };
-            scene.cover(|coverage| coverage.check("records that add to journals", 1));
-            let journal = Journal::of(run);
-            if journal != expected {
-                let message =
-                    format!("{}: its journal has {journal:?}, and should have {expected:?}", run.id());
-                return Err(Violation::new(Checker::NothingLost, message));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A reader of a journal, line by line.

@@ -9,6 +9,7 @@ mod archive;
 mod background;
 mod callees;
 mod campaign;
+mod clerk;
 mod clients;
 mod desk;
 mod disk;

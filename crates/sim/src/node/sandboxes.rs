@@ -133,14 +133,7 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
         self.note(id, attempt, &seen, provisional);
         let function = &program.functions[invocation.function.index()];
         let is_turn = function.takes_turns();
-        let reaction = match is_turn {
-            true => turn(&self.0, call.app, function, id, &seen),
-            false => react_with_outputs(&seen),
-        };
-        let reaction = self.disturbed(&program, invocation.function, attempt, reaction);
-        if let Some(kind) = reaction.fails.filter(|_| is_turn) {
-            self.0.workers.borrow_mut().turns.fail(call.app, function, id.run, kind);
-        }
+        let reaction = self.reaction(&program, &call, &seen);
         let hangs = reaction.fails == Some(FailureKind::TimedOut);
         let delay_ms = match hangs {
             true => function.timeout_ms,
@@ -267,6 +260,21 @@ impl SimSandboxes {
             },
             group: invocation.group.as_ref().map(|group| group.to_string()),
         })
+    }
+
+    /// What comes of an attempt.
+    fn reaction(&self, program: &Program, call: &ports::Call, seen: &Call) -> Reaction {
+        let (id, at) = (call.invocation.id, call.invocation.function);
+        let function = &program.functions[at.index()];
+        if !function.takes_turns() {
+            return self.disturbed(program, at, call.invocation.attempt, react_with_outputs(seen));
+        }
+        let reaction = turn(&self.0, call.app, function, id, seen);
+        let reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
+        if let Some(kind) = reaction.fails {
+            self.0.workers.borrow_mut().turns.fail(call.app, function, id.run, kind);
+        }
+        reaction
     }
 
     /// What mutants do to what a workflow is told.
