@@ -7,7 +7,7 @@ use super::starts::digest;
 use crate::api::{StartRequest, WorkflowRequest};
 use crate::ports::Ports;
 use sluice_types::calendar::rfc3339;
-use sluice_types::dag::Schedule;
+use sluice_types::dag::{Schedule, run_id};
 use sluice_types::{AppKey, Problem, Steps, WorkflowIx, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl<P: Ports> Shard<P> {
         }
         let mut missed = VecDeque::new();
         while let Some(date_ms) = dates.pop_back() {
-            if self.find(&run_id(names, date_ms))?.is_some() {
+            if self.find(&run_id(&names.0, &names.1, date_ms))?.is_some() {
                 break;
             }
             missed.push_front(date_ms);
@@ -72,7 +72,7 @@ impl<P: Ports> Shard<P> {
         let input = format!("{{\"logical_date\":\"{}\"}}", rfc3339(date_ms));
         let request = StartRequest {
             app: names.0.to_string(),
-            id: Some(run_id(names, date_ms)),
+            id: Some(run_id(&names.0, &names.1, date_ms)),
             objects: Vec::new(),
             event: None,
             workflow: Some(WorkflowRequest {
@@ -89,9 +89,4 @@ impl<P: Ports> Shard<P> {
             None => self.begin(request, digest).map(drop),
         }
     }
-}
-
-/// The id of the run of a date.
-fn run_id((app, workflow): &(Arc<str>, Arc<str>), date_ms: u64) -> String {
-    format!("{app}.{workflow}.{}", rfc3339(date_ms).replace(':', "-"))
 }
