@@ -60,6 +60,8 @@ pub enum Command {
     Apps(commands::apps::Apps),
     /// Start a run of a deployed app
     Start(commands::start::Start),
+    /// Start the runs of a scheduled workflow for a range of dates
+    Backfill(commands::backfill::Backfill),
     /// Put objects into a run or an app
     Put(commands::put::Put),
     /// Print an object of a run or an app

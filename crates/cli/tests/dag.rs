@@ -440,6 +440,40 @@ with app.dag('etl', schedule='0 0 * * *', catchup=True, start=start) as dag:
 }
 
 #[test]
+fn a_range_of_dates_is_backfilled_once() {
+    let code = "
+with app.dag('etl', schedule='0 3 * * *', tz='Europe/Berlin') as dag:
+    @dag.task
+    def date(input):
+        return input.value['logical_date']
+";
+    let folder = folder(code);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    let backfill = |to: &str| {
+        server.call(&folder, &["backfill", "app.py", "--from", "2026-03-28", "--to", to]).json()["runs"]
+            .clone()
+    };
+    // The clocks go forward in the night to the 29th.
+    let ids = json!(["flow.etl.2026-03-28T02-00-00.000Z", "flow.etl.2026-03-29T01-00-00.000Z"]);
+    assert_eq!(backfill("2026-03-30"), ids);
+    let run = ended(&server, "flow.etl.2026-03-29T01-00-00.000Z");
+    assert_eq!(run["outputs"], json!({"date": "2026-03-29T01:00:00.000Z"}));
+    backfill("2026-03-31");
+    let runs = server.ask("GET", "/v1/runs", b"").json(200)["runs"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 3, "{runs}");
+    for (arguments, words) in [
+        (["--from", "soon", "--to", "2026-01-01"], "`soon` is no date"),
+        (["--from", "2020-01-01", "--to", "2026-01-01"], "more than 1000 dates"),
+    ] {
+        let called = server.try_call(&folder, &[&["backfill", "app.py"][..], &arguments].concat());
+        assert_eq!(called.exit, 2, "{}", called.stdout);
+        assert!(called.stdout.contains(words), "{}", called.stdout);
+    }
+    server.stop();
+}
+
+#[test]
 fn an_express_dag_gives_the_same() {
     let code = "
 with app.dag('etl') as dag:

@@ -3,7 +3,7 @@
 //! Across a change of the clock: a fixed time (`30 2 * * *`) that the clock skips fires when the clock has jumped;
 //! one that occurs twice fires the first time only. Steps and wildcards (`*/5 * * * *`) follow elapsed time.
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -46,6 +46,20 @@ pub fn next_after(expr: &str, tz: &str, after_ms: u64) -> Option<u64> {
     after(&parse(expr).ok()?, zone(tz).ok()?, after_ms)
 }
 
+/// A point in time that somebody wrote, in milliseconds since the Unix epoch: in RFC 3339, or a date, which is its midnight in
+/// a time zone.
+pub fn moment(text: &str, tz: &str) -> Option<u64> {
+    let moment = match DateTime::parse_from_rfc3339(text) {
+        Ok(moment) => moment.timestamp_millis(),
+        Err(_) => {
+            let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+            let midnight = date.and_hms_opt(0, 0, 0)?.and_local_timezone(zone(tz).ok()?);
+            midnight.earliest()?.timestamp_millis()
+        }
+    };
+    u64::try_from(moment).ok()
+}
+
 fn after(cron: &Cron, tz: Tz, after_ms: u64) -> Option<u64> {
     let start = DateTime::from_timestamp_millis(i64::try_from(after_ms).ok()?)?.with_timezone(&tz);
     let next = cron.find_next_occurrence(&start, false).ok()?;
@@ -69,6 +83,13 @@ mod tests {
 
     fn ms(text: &str) -> u64 {
         DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis() as u64
+    }
+
+    #[test]
+    fn a_date_is_its_midnight_in_the_zone() {
+        assert_eq!(moment("2026-07-01T12:00:00+02:00", "UTC"), Some(ms("2026-07-01T10:00:00Z")));
+        assert_eq!(moment("2026-07-01", "Europe/Berlin"), Some(ms("2026-06-30T22:00:00Z")));
+        assert_eq!((moment("yesterday", "UTC"), moment("2026-02-30", "UTC")), (None, None));
     }
 
     /// The next points in time, in UTC.

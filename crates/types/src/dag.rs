@@ -1,5 +1,6 @@
 //! A DAG: tasks that are calls of functions, and which of them waits for which.
 
+use crate::calendar::rfc3339;
 use crate::id::{FunctionIx, TaskIx};
 use crate::program::RetryPolicy;
 use serde::{Deserialize, Serialize};
@@ -106,6 +107,11 @@ pub struct Pool {
     pub name: Arc<str>,
     /// How many, at least 1.
     pub slots: u32,
+}
+
+/// The id of the run of a scheduled workflow for a date, in milliseconds since the Unix epoch: a date has one run.
+pub fn run_id(app: &str, workflow: &str, date_ms: u64) -> String {
+    format!("{app}.{workflow}.{}", rfc3339(date_ms).replace(':', "-"))
 }
 
 /// In which states of its upstream tasks a task runs. Those that have failed include those whose own upstream tasks have.

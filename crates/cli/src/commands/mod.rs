@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod apps;
+pub mod backfill;
 pub mod bench;
 pub mod completions;
 pub mod deploy;
@@ -36,6 +37,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Deploy(deploy) => deploy.execute(global),
         Command::Apps(apps) => apps.execute(global),
         Command::Start(start) => start.execute(global),
+        Command::Backfill(backfill) => backfill.execute(global),
         Command::Put(put) => put.execute(global),
         Command::Get(get) => get.execute(global),
         Command::Event(event) => event.execute(global),

@@ -31,7 +31,7 @@ pub struct Schedule {
     /// Whether dates that have passed without a run are made up for.
     #[serde(default)]
     pub catchup: bool,
-    /// The first date, in RFC 3339.
+    /// The first date: its midnight in that time zone, or a time in RFC 3339.
     pub start: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::Lowering;
 use super::name::Names;
+use crate::cron;
 use crate::definition::{Dag, Mapping, Schedule, Task};
 use crate::diagnostic::Diagnostic;
 use sluice_types::dag::{Dag as Lowered, Pool, Rule, Schedule as LoweredSchedule, Task as LoweredTask};
@@ -52,10 +53,10 @@ impl Lowering<'_> {
         let tz = schedule.tz.as_deref().unwrap_or("UTC");
         self.check_cron(&path, &schedule.cron, tz);
         let start = schedule.start.as_deref().map(|start| {
-            let parsed = chrono::DateTime::parse_from_rfc3339(start).ok();
-            let start_ms = parsed.and_then(|start| u64::try_from(start.timestamp_millis()).ok());
-            let message = || format!("`{start}` is no date with time and zone");
-            self.require(start_ms.is_some(), &format!("{path}.start"), message, "write 2026-01-31T00:00:00Z");
+            let start_ms = cron::moment(start, tz);
+            let message = || format!("`{start}` is no date");
+            let fix = "write 2026-01-31, or 2026-01-31T00:00:00Z";
+            self.require(start_ms.is_some(), &format!("{path}.start"), message, fix);
             start_ms.unwrap_or_default()
         });
         // The id of a run that a schedule starts: app, workflow and date.

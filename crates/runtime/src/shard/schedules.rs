@@ -7,40 +7,51 @@ use super::starts::digest;
 use crate::api::{StartRequest, WorkflowRequest};
 use crate::ports::Ports;
 use sluice_types::calendar::rfc3339;
-use sluice_types::dag::Schedule;
+use sluice_types::dag::{Schedule, run_id};
 use sluice_types::{AppKey, Problem, Steps, WorkflowIx, limits};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// A workflow with a schedule.
+struct Scheduled {
+    app: Arc<str>,
+    workflow: Arc<str>,
+    schedule: Schedule,
+}
+
+impl Scheduled {
+    fn run_id(&self, date_ms: u64) -> String {
+        run_id(&self.app, &self.workflow, date_ms)
+    }
+}
+
 impl<P: Ports> Shard<P> {
     /// A schedule is due, or dates may have passed without a run.
     pub(super) fn fire_schedule(&mut self, due: &CronDue, workflow: WorkflowIx, is_behind: bool) {
-        let Some((names, schedule)) = self.scheduled(due.app, workflow) else { return };
+        let Some(scheduled) = self.scheduled(due.app, workflow) else { return };
         let dates = match is_behind {
-            true => self.missed(due.app, &names, &schedule, due.due_ms),
+            true => self.missed(due.app, &scheduled, due.due_ms),
             false => Ok(VecDeque::from([due.due_ms])),
         };
-        let started = dates.and_then(|dates| dates.into_iter().try_for_each(|at| self.start_at(&names, at)));
+        let started =
+            dates.and_then(|dates| dates.into_iter().try_for_each(|at| self.start_at(&scheduled, at)));
         if let Err(problem) = started {
-            tracing::warn!(app = %names.0, workflow = %names.1, %problem, "a scheduled run could not be started");
+            let Scheduled { app, workflow, .. } = scheduled;
+            tracing::warn!(%app, %workflow, %problem, "a scheduled run could not be started");
         }
     }
 
-    fn scheduled(&self, app: AppKey, workflow: WorkflowIx) -> Option<((Arc<str>, Arc<str>), Schedule)> {
+    fn scheduled(&self, app: AppKey, workflow: WorkflowIx) -> Option<Scheduled> {
         let app = self.durable.app(app)?;
         let workflow = app.current().1.program.workflows.get(workflow.index())?;
         let Steps::Dag(dag) = &workflow.steps else { return None };
-        Some(((app.name().clone(), workflow.name.clone()), dag.schedule.clone()?))
+        let schedule = dag.schedule.clone()?;
+        Some(Scheduled { app: app.name().clone(), workflow: workflow.name.clone(), schedule })
     }
 
     /// The dates since the last one that has had its run.
-    fn missed(
-        &mut self,
-        app: AppKey,
-        names: &(Arc<str>, Arc<str>),
-        schedule: &Schedule,
-        now_ms: u64,
-    ) -> Result<VecDeque<u64>, Problem> {
+    fn missed(&mut self, app: AppKey, scheduled: &Scheduled, now_ms: u64) -> Result<VecDeque<u64>, Problem> {
+        let schedule = &scheduled.schedule;
         let known_ms = self.options.retention_ms.map_or(0, |kept_ms| now_ms.saturating_sub(kept_ms));
         let deployed_ms = self.durable.app(app).and_then(|app| {
             let versions = app.versions();
@@ -60,7 +71,7 @@ impl<P: Ports> Shard<P> {
         }
         let mut missed = VecDeque::new();
         while let Some(date_ms) = dates.pop_back() {
-            if self.find(&run_id(names, date_ms))?.is_some() {
+            if self.find(&scheduled.run_id(date_ms))?.is_some() {
                 break;
             }
             missed.push_front(date_ms);
@@ -68,15 +79,15 @@ impl<P: Ports> Shard<P> {
         Ok(missed)
     }
 
-    fn start_at(&mut self, names: &(Arc<str>, Arc<str>), date_ms: u64) -> Result<(), Problem> {
+    fn start_at(&mut self, scheduled: &Scheduled, date_ms: u64) -> Result<(), Problem> {
         let input = format!("{{\"logical_date\":\"{}\"}}", rfc3339(date_ms));
         let request = StartRequest {
-            app: names.0.to_string(),
-            id: Some(run_id(names, date_ms)),
+            app: scheduled.app.to_string(),
+            id: Some(scheduled.run_id(date_ms)),
             objects: Vec::new(),
             event: None,
             workflow: Some(WorkflowRequest {
-                name: names.1.to_string(),
+                name: scheduled.workflow.to_string(),
                 input: Some(input.into()),
                 execution: None,
             }),
@@ -89,9 +100,4 @@ impl<P: Ports> Shard<P> {
             None => self.begin(request, digest).map(drop),
         }
     }
-}
-
-/// The id of the run of a date.
-fn run_id((app, workflow): &(Arc<str>, Arc<str>), date_ms: u64) -> String {
-    format!("{app}.{workflow}.{}", rfc3339(date_ms).replace(':', "-"))
 }
