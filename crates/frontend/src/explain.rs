@@ -11,7 +11,7 @@ mod workflow;
 pub use json::explain_json;
 
 use crate::graph::{Graph, Node, name};
-use sluice_types::{BucketIx, FunctionIx, Program, Scope, limits};
+use sluice_types::{BucketIx, FunctionIx, Program, Scope, Steps, limits};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use words::{action, amount_ms, condition, list, runtime, size_bytes};
@@ -24,7 +24,7 @@ pub fn explain(program: &Program) -> String {
     let callers = Callers::of_all(program, &workflows);
     let durability = format!("{:?}", program.durability).to_lowercase();
     let mut text = format!("app {} ({durability})\n", program.app);
-    let functions = program.functions.iter().enumerate();
+    let functions = program.functions.iter().enumerate().filter(|(_, f)| !f.takes_turns());
     let functions = functions.map(|(i, f)| (&*f.name, function(program, f, FunctionIx(i as u16), &callers)));
     section(&mut text, "functions", functions);
     let buckets = (0..program.buckets.len()).map(|i| BucketIx(i as u16));
@@ -38,6 +38,12 @@ pub fn explain(program: &Program) -> String {
         let schedule = explained.schedule.as_ref().map(|at| format!(", started {at}")).unwrap_or_default();
         let title = format!("workflow {}: each {} is a trigger{schedule}", explained.name, explained.part);
         section(&mut text, &title, explained.steps.iter().map(|step| (indented(step), lines(step))));
+    }
+    for workflow in &program.workflows {
+        if let Steps::Code { function } = workflow.steps {
+            let title = format!("workflow {}: whatever it is told is a trigger", workflow.name);
+            section(&mut text, &title, [code(&program.functions[function.index()])].into_iter());
+        }
     }
     let flows = flows(program, &graph, &callers);
     if !flows.is_empty() {
@@ -124,6 +130,15 @@ fn function(
     lines
 }
 
+/// What runs the code of a workflow.
+fn code(function: &sluice_types::Function) -> (&str, Vec<String>) {
+    let turn = format!("at most {} from one `await` to the next", amount_ms(function.timeout_ms));
+    (
+        &*function.name,
+        vec![runtime(&function.runtime), turn, "→ what it wants done, known when it runs".to_owned()],
+    )
+}
+
 fn into(program: &Program, function: &sluice_types::Function) -> String {
     let names = function.into.iter().map(|b| &*program.buckets[b.index()].name);
     if function.into.is_empty() { "output".to_owned() } else { list(names) }
@@ -132,7 +147,8 @@ fn into(program: &Program, function: &sluice_types::Function) -> String {
 fn bucket(program: &Program, graph: &Graph, callers: &Callers, bucket: BucketIx) -> Vec<String> {
     let functions = graph.predecessors(Node::Bucket(bucket)).into_iter().filter(|node| match node {
         Node::Function(function) => {
-            bucket != Program::OUTPUT || !callers.takes_all_answers(program, *function)
+            !program.functions[function.index()].takes_turns()
+                && (bucket != Program::OUTPUT || !callers.takes_all_answers(program, *function))
         }
         Node::Bucket(_) => true,
     });
@@ -177,7 +193,7 @@ fn lines(step: &Step) -> Vec<String> {
 /// One line per function, upstream first: what it reads, itself, what it writes.
 fn flows(program: &Program, graph: &Graph, callers: &Callers) -> Vec<String> {
     let functions = graph.components().into_iter().flatten().filter_map(|node| match node {
-        Node::Function(function) => Some(function),
+        Node::Function(function) => Some(function).filter(|ix| !program.functions[ix.index()].takes_turns()),
         Node::Bucket(_) => None,
     });
     functions.map(|function| flow(program, graph, function, callers)).collect()

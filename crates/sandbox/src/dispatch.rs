@@ -181,11 +181,15 @@ impl Pool {
         if self.worker_count() >= self.options.workers_max && !self.retire_idle(id, class, now) {
             return Ok(());
         }
-        match zygote {
+        let started = match zygote {
             Some(zygote) => self.fork_worker(id, class, zygote, now),
             None => self.start_native_worker(id, class, now),
+        };
+        match started {
+            // Its zygote has just ended, which will be noticed in a moment; then there is another one.
+            Err(error) if zygote.is_some() && is_gone(&error) => Ok(()),
+            started => started.map_err(failure::not_started),
         }
-        .map_err(failure::not_started)
     }
 
     /// Ends the worker that has been idle for longest, unless it is of the class that wants one more.
@@ -338,6 +342,12 @@ impl Pool {
             class.idle.insert(0, key);
         }
     }
+}
+
+/// Whether nobody is at the other end of a channel any more.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected};
+    matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected)
 }
 
 fn no_process() -> Failure {

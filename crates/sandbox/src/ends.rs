@@ -9,7 +9,7 @@ use crate::pool::{AppId, Done, Pool, Tick};
 use crate::ready::Kind;
 use crate::seat::{Process, Seat, State};
 use crate::wire::{Control, ControlKind};
-use sluice_isolation::{BOX_USER, Boxed, Error, Feature, Group};
+use sluice_isolation::{BOX_USER, Boxed, Error, Exit, Feature, Group};
 use sluice_objects::Memory;
 use sluice_types::{Failure, FailureKind, Outcome};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -211,9 +211,24 @@ impl Pool {
         if was_ready {
             self.bury_zygote(key);
         } else {
-            let message = "the app's module ended the process while it was imported";
-            let failure = failure::failure(FailureKind::Unstartable, "ImportFailed", message);
+            let failure = self.import_ended(key);
             self.zygote_failed(key, &failure);
+        }
+    }
+
+    /// Why a zygote ended before it was ready: by itself, which it would do again, or killed from outside.
+    fn import_ended(&mut self, key: u32) -> Failure {
+        let boxed = self.zygotes.get_mut(&key).and_then(|zygote| zygote.boxed.as_mut());
+        let exit = boxed.and_then(Arc::get_mut).and_then(|boxed| boxed.try_wait().ok().flatten());
+        match exit {
+            Some(Exit::Code(_)) => {
+                let message = "the app's module ended the process while it was imported";
+                failure::failure(FailureKind::Unstartable, "ImportFailed", message)
+            }
+            _ => {
+                let message = "the process that imports the app's module was killed";
+                failure::failure(FailureKind::Crashed, "WorkerCrashed", message)
+            }
         }
     }
 

@@ -95,7 +95,7 @@ pub(super) fn runtime(runtime: &Runtime) -> String {
     match runtime {
         Runtime::Python { module, name } => format!("python {module}:{name}"),
         Runtime::Workflow { module, name } => {
-            format!("python {module}:{name}, each call a turn of a workflow")
+            format!("python {module}:{name}")
         }
         Runtime::Exec { command } => format!("exec {}", words(command)),
         Runtime::Process { command } => format!("process {}", words(command)),

@@ -29,7 +29,10 @@ impl<P: Ports> Shard<P> {
         match self.known(run).and_then(|run| self.question(run, name, value)) {
             Ok((id, question)) => {
                 self.questions.0.insert(id, (answer, question));
-                self.pose(id, false);
+                // Before its first turn has ended no worker has the workflow.
+                let executed = self.express.run(id.run).or_else(|| self.durable.run(id.run));
+                let is_new = executed.is_none_or(|run| run.last_turn().is_none());
+                self.pose(id, is_new);
             }
             Err(problem) => self.refuse(answer, problem),
         }
