@@ -216,20 +216,20 @@ impl Pool {
         }
     }
 
-    /// Why a zygote ended before it was ready: by itself, which it would do again, or killed from outside.
+    /// Why a zygote ended before it was ready: by what it did, which it would do again, or killed from outside.
     fn import_ended(&mut self, key: u32) -> Failure {
-        let boxed = self.zygotes.get_mut(&key).and_then(|zygote| zygote.boxed.as_mut());
-        let exit = boxed.and_then(Arc::get_mut).and_then(|boxed| boxed.try_wait().ok().flatten());
-        match exit {
-            Some(Exit::Code(_)) => {
-                let message = "the app's module ended the process while it was imported";
-                failure::failure(FailureKind::Unstartable, "ImportFailed", message)
-            }
-            _ => {
-                let message = "the process that imports the app's module was killed";
-                failure::failure(FailureKind::Crashed, "WorkerCrashed", message)
-            }
+        let zygote = self.zygotes.get_mut(&key);
+        let was_killed = zygote.is_some_and(|zygote| {
+            let boxed = zygote.boxed.as_mut().and_then(Arc::get_mut);
+            let exit = boxed.and_then(|boxed| boxed.try_wait().ok().flatten());
+            !zygote.killed.get() && matches!(exit, Some(Exit::Signal(_) | Exit::Killed))
+        });
+        if was_killed {
+            let message = "the process that imports the app's module was killed";
+            return failure::failure(FailureKind::Crashed, "WorkerCrashed", message);
         }
+        let message = "the app's module ended the process while it was imported";
+        failure::failure(FailureKind::Unstartable, "ImportFailed", message)
     }
 
     /// A zygote will never be ready: everybody who waits for it fails.

@@ -6,6 +6,7 @@ use crate::channel::Channel;
 use crate::limits::{IMPORT_TIMEOUT, STARTUP_OUTPUT_BYTES_MAX};
 use sluice_isolation::Boxed;
 use sluice_types::{AppKey, Failure, Version};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +28,8 @@ pub(crate) struct Zygote {
     pub used_at: Instant,
     /// Whether it was told to end because others are used more.
     pub retired: bool,
+    /// Whether the server has killed it.
+    pub killed: Cell<bool>,
     /// Functions that could not be loaded.
     pub broken: BTreeMap<usize, Failure>,
     /// The end of what it printed.
@@ -45,6 +48,7 @@ impl Zygote {
             deadline: now + IMPORT_TIMEOUT,
             used_at: now,
             retired: false,
+            killed: Cell::new(false),
             broken: BTreeMap::new(),
             output: Vec::new(),
         }
@@ -71,6 +75,7 @@ impl Zygote {
 
     /// Kills the zygote and all its workers. Its end is reported later.
     pub fn kill(&self) {
+        self.killed.set(true);
         if let Some(boxed) = &self.boxed {
             // It fails only when nothing is left.
             let _ = boxed.kill();
