@@ -51,7 +51,11 @@ enum Call {
 impl Run {
     /// Starts a state machine.
     pub(super) fn start_states(&mut self, cx: &mut Cx<'_>, start: WorkflowStart) {
-        let WorkflowStart { workflow, input, settings } = start;
+        let WorkflowStart { workflow, input, mut settings } = start;
+        if self.incarnation > 0 {
+            // Whoever holds a token of an earlier life has done the work of that life.
+            settings.token_prefix = format!("{}{}.", settings.token_prefix, self.incarnation).into();
+        }
         let input = Value::parse(&input).map_err(|error| error.to_string());
         let (machine, input) = match (cx.compiled.machine(workflow), input) {
             (Ok(machine), Ok(input)) => (machine, input),
