@@ -13,6 +13,7 @@ use sluice_runtime::Shard;
 use sluice_storage::store::ListQuery;
 use sluice_types::{ObjectId, Payload, RunKey};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 /// Everything there is in a shard, in one engine.
 pub(super) fn whole(shard: &SimShard) -> Result<Engine, Violation> {
@@ -177,6 +178,23 @@ pub(super) fn outputs(scene: &Scene, run: &Run) -> BTreeMap<String, Bytes> {
         (object.key.to_string(), bytes(scene, &object.payload).unwrap_or_default())
     };
     run.outputs().map(output).collect()
+}
+
+/// A run's workflow ended in one of the ways in which its model says that it may.
+pub(super) fn one_of<End: PartialEq + Debug>(
+    run: &Run,
+    workflow: &str,
+    end: Option<End>,
+    ends: impl IntoIterator<Item = End>,
+) -> Result<(), Violation> {
+    let ends: Vec<End> = ends.into_iter().collect();
+    if end.as_ref().is_some_and(|end| ends.contains(end)) {
+        return Ok(());
+    }
+    let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
+    let message =
+        format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
+    Err(Violation::new(Checker::Model, message))
 }
 
 /// What only forgotten runs named is gone, but for what a loss of power brought back.

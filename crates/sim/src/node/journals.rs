@@ -1,6 +1,7 @@
 //! Journals of workflows that are code: they are in order. And what the workflows came to, against the naive interpreter.
 
 use super::clients::Client;
+use super::examination::{one_of, outputs};
 use super::sandboxes::Workers;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
@@ -246,22 +247,14 @@ pub(super) fn as_thought(
     };
     let count = if ends.len() == 1 { "code with one end" } else { "code with several ends" };
     scene.cover(|coverage| coverage.check(count, 1));
-    let end = end(run, scene);
-    if end.as_ref().is_some_and(|end| ends.contains(end)) {
-        return Ok(());
-    }
-    let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
-    let message =
-        format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
-    Err(Violation::new(Checker::Model, message))
+    one_of(run, workflow, end(run, scene), ends)
 }
 
 fn end(run: &Run, scene: &Scene) -> Option<End> {
     match run.status() {
         Status::Succeeded => {
-            let outputs = super::examination::outputs(scene, run);
-            let (_, bytes) = outputs.first_key_value()?;
-            Some(End::Returned(std::str::from_utf8(bytes).ok()?.parse().ok()?))
+            let (_, bytes) = outputs(scene, run).pop_first()?;
+            Some(End::Returned(std::str::from_utf8(&bytes).ok()?.parse().ok()?))
         }
         Status::Failed => {
             let problem = run.error().filter(|problem| problem.code == Code::WORKFLOW_FAILED)?;

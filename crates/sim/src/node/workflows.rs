@@ -1,6 +1,7 @@
 //! What workflows came to, against the naive interpreter, and what they recorded.
 
 use super::clients::Client;
+use super::examination::{one_of, outputs};
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::states::model::{End, Machines, ends};
@@ -28,22 +29,14 @@ pub(super) fn as_thought(
         coverage
             .check(if ends.len() == 1 { "workflows with one end" } else { "workflows with several ends" }, 1)
     });
-    let end = end(run, scene);
-    if end.as_ref().is_some_and(|end| ends.contains(end)) {
-        return Ok(());
-    }
-    let reason = run.error().map(|problem| problem.message.clone()).unwrap_or_default();
-    let message =
-        format!("{} of {workflow} is {:?}, {end:?} ({reason}); it may be {ends:?}", run.id(), run.status());
-    Err(Violation::new(Checker::Model, message))
+    one_of(run, workflow, end(run, scene), ends)
 }
 
 fn end(run: &Run, scene: &Scene) -> Option<End> {
     match run.status() {
         Status::Succeeded => {
-            let outputs = super::examination::outputs(scene, run);
-            let (_, bytes) = outputs.first_key_value()?;
-            Some(End::Output(serde_json::from_slice(bytes).ok()?))
+            let (_, bytes) = outputs(scene, run).pop_first()?;
+            Some(End::Output(serde_json::from_slice(&bytes).ok()?))
         }
         Status::Failed => {
             let problem = run.error()?;
