@@ -65,7 +65,10 @@ fn unpack_into(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let target = folder.join(name);
     if target.is_dir() {
         check_owner(&target)?;
-        return Ok(target);
+        if is_complete(&target) {
+            return Ok(target);
+        }
+        fs::remove_dir_all(&target)?;
     }
     let fresh = tempfile::Builder::new().prefix(".sdk-").tempdir_in(folder)?;
     for (path, bytes) in files() {
@@ -81,6 +84,14 @@ fn unpack_into(folder: &Path, name: &str) -> io::Result<PathBuf> {
         renamed => renamed?,
     }
     Ok(target)
+}
+
+/// Whether nobody who tidies caches has taken a file out of it.
+fn is_complete(target: &Path) -> bool {
+    let is_there = |(path, bytes): &(String, Vec<u8>)| {
+        fs::metadata(target.join(path)).is_ok_and(|file| file.len() == bytes.len() as u64)
+    };
+    files().iter().all(is_there)
 }
 
 /// A folder of this user, or of root, that nobody else can write.
@@ -111,6 +122,8 @@ mod tests {
         let again = unpack_into(cache.path(), "sdk-x").unwrap();
         assert_eq!((fs::metadata(&again).unwrap().ino(), again), (inode, first));
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "nothing temporary is left");
+        fs::remove_file(first.join("sluicegate/_describe.py")).unwrap();
+        assert!(is_complete(&unpack_into(cache.path(), "sdk-x").unwrap()), "what a cleaner took is put back");
     }
 
     #[test]
