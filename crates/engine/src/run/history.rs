@@ -4,7 +4,7 @@
 //! lines there are, so that neither memory nor the size of a saved run grows with its past.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_types::{Attempt, Failure, FunctionIx, Lsn, TriggerIx};
+use sluice_types::{Attempt, Failure, FunctionIx, Lsn, TriggerIx, Version};
 
 /// One line of a run's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +99,13 @@ pub enum HistoryKind {
     Code(Box<sluice_flow::Line>),
     /// Something happened to a task of a DAG.
     Dag(Box<sluice_flow::dag::Line>),
+    /// The run goes on on another version of its app.
+    Moved {
+        /// The version that it had.
+        from: Version,
+        /// The version that it has.
+        to: Version,
+    },
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.

@@ -23,8 +23,10 @@ mod effects;
 mod events;
 mod express;
 mod flights;
+mod forks;
 mod loading;
 mod named;
+mod past;
 mod queries;
 mod questions;
 mod recovery;
@@ -388,6 +390,7 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         | InputKind::Quarantine { run, .. }
         | InputKind::Workflow { run, .. }
         | InputKind::Code { run, .. }
+        | InputKind::Move { run, .. }
         | InputKind::Forget { run } => Some(*run),
         InputKind::Called { from, .. } => Some(from.run),
         InputKind::Output { invocation, .. }

@@ -7,9 +7,12 @@
 mod answer;
 mod code;
 mod dag;
+mod fork;
+mod moving;
 mod states;
 
 pub(crate) use dag::plan;
+pub use fork::Inherited;
 pub(crate) use states::compile;
 
 use super::{Cx, Pending, Run};
@@ -227,7 +230,7 @@ impl Run {
     }
 
     /// Whether it was started with a workflow that is code.
-    pub(super) fn has_code(&self) -> bool {
+    pub fn has_code(&self) -> bool {
         let workflows = &self.program().workflows;
         let steps = self.workflow.as_deref().map(|start| &workflows[start.workflow.index()].steps);
         matches!(steps, Some(Steps::Code { .. }))
