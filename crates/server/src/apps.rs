@@ -10,10 +10,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
-use sluice_runtime::api::{DeployRequest, Unreplayable};
+use sluice_runtime::api::{DeployRequest, Movable, MoveRequest, Unreplayable};
 use sluice_types::calendar::rfc3339;
 use sluice_types::problem::Cause;
-use sluice_types::{Code, Problem};
+use sluice_types::{Code, Problem, Version};
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(
@@ -21,7 +21,7 @@ pub async fn deploy(
     Path(app): Path<String>,
     Body(body): Body,
 ) -> Answer<Json<api::Deployed>> {
-    let api::Deploy { definition, files, reset_triggers, check } = json(&body)?;
+    let api::Deploy { definition, files, reset_triggers, check, moves } = json(&body)?;
     let program = lowering::lower(&definition)?;
     if *program.app != *app {
         let message = format!("the path names app `{app}`, the definition app `{}`", program.app);
@@ -37,7 +37,15 @@ pub async fn deploy(
     if check {
         replays(&front, request.clone()).await?;
     }
-    Ok(Json(views::deployed(front.node.deploy(request).await?, true)))
+    let deployed = views::deployed(front.node.deploy(request).await?, true);
+    let runs = match moves {
+        true => {
+            let request = MoveRequest { runs: Movable::All(app), version: Some(Version(deployed.version)) };
+            Some(views::moved(front.node.move_runs(request).await?))
+        }
+        false => None,
+    };
+    Ok(Json(api::Deployed { runs, ..deployed }))
 }
 
 /// Most runs that a refusal names.

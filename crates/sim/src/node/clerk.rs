@@ -40,6 +40,7 @@ impl Journal {
                     News::Cancelled => journal.is_cancelled = true,
                     _ => {}
                 },
+                Line::Run(_) => {}
             }
         }
         Some(journal)

@@ -78,6 +78,7 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
 
 fn name(line: &Line) -> &'static str {
     match line {
+        Line::Run(_) => "code: run",
         Line::Entry(entry) => match entry.news {
             News::Started => "code: start",
             News::Done(_) => "code: done",
@@ -125,6 +126,7 @@ impl Reader {
                 self.digests.insert(number, digest.to_string());
                 self.command(number, want, at_ms)
             }
+            Line::Run(_) => Err("only a journal that another run began names one".to_owned()),
         }
     }
 
