@@ -137,6 +137,14 @@ impl Past {
         let again = self.again();
         let last = self.last.filter(|_| self.end.is_none())?;
         let waiting = self.waiting.iter().map(|(number, undone)| (*number, undone.due_ms())).collect();
-        Some(Execution::resumed(self.commands, self.entries, last, waiting, again, self.is_cancelled, self.updates))
+        Some(Execution::resumed(
+            self.commands,
+            self.entries,
+            last,
+            waiting,
+            again,
+            self.is_cancelled,
+            self.updates,
+        ))
     }
 }

@@ -199,11 +199,7 @@ pub async fn retry(State(front): State<Front>, Path(run): Path<String>) -> Answe
 }
 
 /// `POST /v1/runs/{id}/fork`
-pub async fn fork(
-    State(front): State<Front>,
-    Path(run): Path<String>,
-    Body(body): Body,
-) -> Answer<Response> {
+pub async fn fork(State(front): State<Front>, Path(run): Path<String>, Body(body): Body) -> Answer<Response> {
     let api::Fork { at, id, version } = if body.is_empty() { api::Fork::default() } else { json(&body)? };
     id.as_deref().map(check_id).transpose()?;
     let at = at.as_deref().map(lsn).transpose()?;

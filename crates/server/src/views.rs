@@ -7,9 +7,9 @@ use sluice_runtime::api::{
     AppView, AtView, CallAt, CheckReport, CodeAt, FunctionView, HistoryView, LogLine, ObjectView, RetryView,
     RunView, Unreplayable, lsn_text,
 };
+use sluice_types::calendar::rfc3339 as time;
 use sluice_types::problem::Cause;
 use sluice_types::{Code, Problem};
-use sluice_types::calendar::rfc3339 as time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -89,10 +89,10 @@ pub fn run(view: &RunView) -> api::Run {
         incarnation: view.incarnation,
         functions: view.functions.iter().map(function).collect(),
         retrying: view.retrying.iter().map(retry).collect(),
-        forked_from: view.forked_from.as_ref().map(|(run, lsn)| api::ForkedFrom {
-            run: run.to_string(),
-            lsn: lsn_text(*lsn),
-        }),
+        forked_from: view
+            .forked_from
+            .as_ref()
+            .map(|(run, lsn)| api::ForkedFrom { run: run.to_string(), lsn: lsn_text(*lsn) }),
         at: view.at.as_deref().map(at),
     }
 }

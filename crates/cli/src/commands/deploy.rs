@@ -35,7 +35,8 @@ impl Deploy {
     pub fn execute(&self, global: &Global) -> Outcome {
         let app = App::load(&self.app)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-        let deploy = sluice_api::Deploy { check: self.check, moves: self.moves, ..app.deploy(&self.reset_trigger)? };
+        let deploy =
+            sluice_api::Deploy { check: self.check, moves: self.moves, ..app.deploy(&self.reset_trigger)? };
         let deployed = connect(global)?.deploy(app.name(), &deploy)?;
         if global.json {
             show::json(&deployed)?;

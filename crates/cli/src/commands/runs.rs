@@ -7,9 +7,7 @@ use crate::client::{Client, part};
 use crate::exit::{Exit, Outcome};
 use crate::{inputs, outputs, show, watch};
 use clap::{Args, Subcommand, ValueEnum};
-use sluice_api::{
-    CommandAt, ForkedFrom, HistoryEvent, Question, Reply, ReplyStatus, Run, RunAt, RunState,
-};
+use sluice_api::{CommandAt, ForkedFrom, HistoryEvent, Question, Reply, ReplyStatus, Run, RunAt, RunState};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -148,7 +146,9 @@ impl Runs {
         match &self.what {
             None => List { limit: 20, ..List::default() }.print(&client, global.json)?,
             Some(What::List(list)) => list.print(&client, global.json)?,
-            Some(What::Show(Show { run, at: None })) => show_run(&client.run(run, Duration::ZERO)?, global.json)?,
+            Some(What::Show(Show { run, at: None })) => {
+                show_run(&client.run(run, Duration::ZERO)?, global.json)?
+            }
             Some(What::Show(Show { run, at: Some(at) })) => show_run(&client.run_at(run, at)?, global.json)?,
             Some(What::History(named)) => history(&client, &named.run, global.json)?,
             Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
@@ -268,7 +268,9 @@ fn show_at(at: &RunAt) -> Outcome<()> {
         show::line(&format!("  {command} {what} since {since}{due}"))?;
     }
     code.news.iter().try_for_each(|news| show::line(&format!("  {} {}", news.time, news.what)))?;
-    code.updates.iter().try_for_each(|update| show::line(&format!("  update {update} waits for its answer")))?;
+    code.updates
+        .iter()
+        .try_for_each(|update| show::line(&format!("  update {update} waits for its answer")))?;
     code.end.iter().try_for_each(|end| show::line(&format!("  ended: {end}")))
 }
 

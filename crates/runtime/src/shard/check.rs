@@ -12,8 +12,8 @@ use sluice_storage::log::Priority;
 use sluice_storage::store::ListQuery;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Code, Failure, FunctionIx, Invocation, InvocationId, Outcome, Problem, Program, RunKey, Steps,
-    Version, limits,
+    AppKey, Attempt, Code, Failure, FunctionIx, Invocation, InvocationId, Outcome, Problem, Program, RunKey,
+    Steps, Version, limits,
 };
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -107,10 +107,7 @@ impl<P: Ports> Shard<P> {
     }
 
     /// The runs to be checked; `None` for an app that is not deployed yet.
-    fn prepare_check(
-        &mut self,
-        request: &DeployRequest,
-    ) -> Result<Option<(AppKey, Vec<RunKey>)>, Problem> {
+    fn prepare_check(&mut self, request: &DeployRequest) -> Result<Option<(AppKey, Vec<RunKey>)>, Problem> {
         let Some(app) = self.durable.apps().find(|app| app.name() == &request.program.app) else {
             return Ok(None);
         };
@@ -166,12 +163,7 @@ impl<P: Ports> Shard<P> {
         let workflow = run.program().functions[ix.index()].name.clone();
         let id = run.id().to_string();
         let found = |message: String, stack: String| {
-            Box::new(Unreplayable {
-                run: id.clone(),
-                workflow: workflow.to_string(),
-                message,
-                stack,
-            })
+            Box::new(Unreplayable { run: id.clone(), workflow: workflow.to_string(), message, stack })
         };
         let check = self.check.as_ref().expect("it is under way");
         let version = check.version;
@@ -196,7 +188,8 @@ impl<P: Ports> Shard<P> {
 
     /// Whether this is the end of a checked call; then the next one is made.
     pub(super) fn is_check(&mut self, id: InvocationId, attempt: Attempt, outcome: &Outcome) -> bool {
-        let is_now = |check: &&mut Check| check.now.as_ref().is_some_and(|now| attempt == CHECK && now.call == id);
+        let is_now =
+            |check: &&mut Check| check.now.as_ref().is_some_and(|now| attempt == CHECK && now.call == id);
         let Some(check) = self.check.as_mut().filter(is_now) else { return false };
         let Some(checked) = check.now.take() else { return false };
         let moves = check.moves;
@@ -235,7 +228,8 @@ impl<P: Ports> Shard<P> {
             false => Err(is_restless()),
         };
         // Its record is refused only when the log is.
-        let moved = moved.and_then(|()| self.submit(InputKind::Move { run: key, version }, Priority::NewWork));
+        let moved =
+            moved.and_then(|()| self.submit(InputKind::Move { run: key, version }, Priority::NewWork));
         match moved {
             Ok(_) => self.check.as_mut().expect("it is under way").report.moved += 1,
             Err(problem) => self.not_replayed(key, &problem.message, ""),

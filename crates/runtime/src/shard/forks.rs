@@ -16,7 +16,9 @@ use sluice_engine::objects::Owner;
 use sluice_engine::{HistoryKind, InputKind, Origin, Run, Start, Status};
 use sluice_flow::{Line, News, Past, Want};
 use sluice_storage::log::Priority;
-use sluice_types::{AppKey, Code, Durability, Lsn, Object, Payload, Problem, Program, RunKey, Steps, Version, limits};
+use sluice_types::{
+    AppKey, Code, Durability, Lsn, Object, Payload, Problem, Program, RunKey, Steps, Version, limits,
+};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -57,7 +59,12 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn begin_fork(&mut self, key: RunKey, request: ForkRequest, digest: u128) -> Result<(Lsn, Started), Problem> {
+    fn begin_fork(
+        &mut self,
+        key: RunKey,
+        request: ForkRequest,
+        digest: u128,
+    ) -> Result<(Lsn, Started), Problem> {
         let run = self.durable.run(key).expect("a known run is loaded");
         if !run.has_code() || run.is_delegated() {
             if let Some(at) = request.at {
@@ -71,7 +78,8 @@ impl<P: Ports> Shard<P> {
         let id: Arc<str> = request.id.map_or_else(|| self.new_run_id(), Arc::from);
         let mut owned = Vec::new();
         let submitted = self.fork_start(key, (app, version, &program), prefix, &id, digest, &mut owned);
-        let submitted = submitted.and_then(|start| self.submit(InputKind::Start(Box::new(start)), Priority::NewWork));
+        let submitted =
+            submitted.and_then(|start| self.submit(InputKind::Start(Box::new(start)), Priority::NewWork));
         match submitted {
             Ok(lsn) => {
                 self.stats.runs_started += 1;
@@ -95,7 +103,10 @@ impl<P: Ports> Shard<P> {
         if start == Some(at) {
             return Ok(());
         }
-        let message = format!("run {:?} can only be forked at its start: no durable workflow that is code tells what its past was", &**run.id());
+        let message = format!(
+            "run {:?} can only be forked at its start: no durable workflow that is code tells what its past was",
+            &**run.id()
+        );
         let fix = "leave --at out: then a new run starts with the same inputs";
         Err(Problem::new(Code::FORK_REFUSED, message, fix))
     }
@@ -118,7 +129,9 @@ impl<P: Ports> Shard<P> {
                 HistoryKind::RunEnded => end = end.or(Some(entry.lsn)),
                 HistoryKind::Sealed => prefix.sealed = true,
                 HistoryKind::ObjectPut { slot } => prefix.objects.push(*slot),
-                HistoryKind::Code(line) if ends(line, is_cancelled && at.is_none()) => end = end.or(Some(entry.lsn)),
+                HistoryKind::Code(line) if ends(line, is_cancelled && at.is_none()) => {
+                    end = end.or(Some(entry.lsn))
+                }
                 _ => {}
             }
             if let HistoryKind::Code(line) = entry.kind {
@@ -156,7 +169,8 @@ impl<P: Ports> Shard<P> {
         let run = self.durable.run(key).expect("a known run is loaded");
         let (parent, seed) = (run.id().clone(), run.seed());
         let start = run.workflow().expect("it has code");
-        let (name, input) = (run.program().workflows[start.workflow.index()].name.clone(), start.input.clone());
+        let (name, input) =
+            (run.program().workflows[start.workflow.index()].name.clone(), start.input.clone());
         check_target(program, &name)?;
         let Prefix { mut journal, objects, sealed, last } = prefix;
         let mut past = Past::default();
@@ -208,15 +222,22 @@ impl<P: Ports> Shard<P> {
                 Line::Command { value, .. } => value.as_mut(),
                 Line::Run(_) => None,
             };
-            let Some(value) = value.filter(|value| matches!(value.payload, Payload::Stored { .. })) else { continue };
+            let Some(value) = value.filter(|value| matches!(value.payload, Payload::Stored { .. })) else {
+                continue;
+            };
             if owned.len() == limits::FORK_VALUES_MAX {
                 let most = limits::FORK_VALUES_MAX;
-                let message = format!("the past of run {parent:?} names more than {most} values beside the log (FORK_VALUES_MAX)");
+                let message = format!(
+                    "the past of run {parent:?} names more than {most} values beside the log (FORK_VALUES_MAX)"
+                );
                 return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "fork it at an earlier record"));
             }
             value.payload = self.objects.duplicate(app, &value.payload).map_err(|problem| {
                 let at = lsn_text(*lsn);
-                let message = format!("what {said} of record {at} of run {parent:?} brought is gone: {}", problem.message);
+                let message = format!(
+                    "what {said} of record {at} of run {parent:?} brought is gone: {}",
+                    problem.message
+                );
                 Problem::new(Code::OBJECT_RELEASED, message, "fork it at an earlier record")
             })?;
             owned.push(value.payload.clone());
@@ -247,10 +268,16 @@ impl<P: Ports> Shard<P> {
         for (mut object, released) in inputs {
             let bucket = name(&object);
             if released {
-                let message = format!("object {:?} of bucket {bucket:?} of run {:?} is gone", &*object.key, &*parent);
-                return Err(Problem::new(Code::OBJECT_RELEASED, message, "declare the bucket keep=True to keep objects"));
+                let message =
+                    format!("object {:?} of bucket {bucket:?} of run {:?} is gone", &*object.key, &*parent);
+                return Err(Problem::new(
+                    Code::OBJECT_RELEASED,
+                    message,
+                    "declare the bucket keep=True to keep objects",
+                ));
             }
-            object.bucket = program.bucket(bucket).ok_or_else(|| super::commands::unknown_bucket(program, bucket))?;
+            object.bucket =
+                program.bucket(bucket).ok_or_else(|| super::commands::unknown_bucket(program, bucket))?;
             if let Payload::Stored { .. } = object.payload {
                 object.payload = self.objects.duplicate(app, &object.payload)?;
                 owned.push(object.payload.clone());
@@ -269,7 +296,9 @@ impl<P: Ports> Shard<P> {
         let damaged = format!("the journal that run {} began with cannot be read", run.id());
         let bytes = self.objects.read(&journal)?;
         let read = postcard::from_bytes::<Stored>(&bytes).map(|stored| stored.0);
-        read.map_err(|_| Problem::new(Code::DATA_CORRUPT, damaged, "restore the data directory from a backup"))
+        read.map_err(|_| {
+            Problem::new(Code::DATA_CORRUPT, damaged, "restore the data directory from a backup")
+        })
     }
 }
 
@@ -316,7 +345,9 @@ fn check_target(program: &Program, workflow: &str) -> Result<(), Problem> {
     let steps = program.workflow(workflow).map(|ix| &program.workflows[ix.index()].steps);
     let message = match (steps, program.durability) {
         (Some(Steps::Code { .. }), Durability::Durable) => return Ok(()),
-        (Some(Steps::Code { .. }), Durability::Express) => "that version is express: its runs keep no past".to_owned(),
+        (Some(Steps::Code { .. }), Durability::Express) => {
+            "that version is express: its runs keep no past".to_owned()
+        }
         _ => format!("that version has no workflow {workflow:?} that is code"),
     };
     Err(Problem::new(Code::FORK_REFUSED, message, "fork it on the version that the run has: --version"))

@@ -111,8 +111,13 @@ impl<P: Ports> Shard<P> {
 
 /// The run has no such record.
 pub(super) fn no_such_record(run: &Run, at: Lsn) -> Problem {
-    let message = format!("run {:?} has no record {}: its records begin after it, or end before", &**run.id(), lsn_text(at));
-    let fix = format!("`sluice runs history {}` shows its records (lsn), from its start to its last", run.id());
+    let message = format!(
+        "run {:?} has no record {}: its records begin after it, or end before",
+        &**run.id(),
+        lsn_text(at)
+    );
+    let fix =
+        format!("`sluice runs history {}` shows its records (lsn), from its start to its last", run.id());
     Problem::new(Code::BAD_REQUEST, message, fix)
 }
 
@@ -284,7 +289,12 @@ fn code(past: &Past) -> CodeAt {
         waiting: waiting
             .map(|(number, undone)| (number, undone.want.to_string(), undone.since_ms, undone.due_ms()))
             .collect(),
-        news: past.news().iter().take(AT_ITEMS_MAX).map(|entry| (entry.at_ms, entry.news.to_string())).collect(),
+        news: past
+            .news()
+            .iter()
+            .take(AT_ITEMS_MAX)
+            .map(|entry| (entry.at_ms, entry.news.to_string()))
+            .collect(),
         updates: past.updates(),
         end,
     }

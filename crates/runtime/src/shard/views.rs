@@ -2,7 +2,9 @@
 
 use super::Shard;
 use super::tasks::{task_details, task_event};
-use crate::api::{FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView, lsn_text};
+use crate::api::{
+    FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView, lsn_text,
+};
 use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
@@ -151,13 +153,7 @@ fn line(run: &Run, program: &Program, seq: u64, entry: &HistoryEntry) -> History
         Value::Object(details) => details,
         _ => Map::new(),
     };
-    HistoryView {
-        seq,
-        lsn: lsn_text(entry.lsn),
-        time: rfc3339(entry.at_ms),
-        r#type: name.into(),
-        details,
-    }
+    HistoryView { seq, lsn: lsn_text(entry.lsn), time: rfc3339(entry.at_ms), r#type: name.into(), details }
 }
 
 /// Functions and triggers are those of the program of that time; objects have the buckets that they have now.

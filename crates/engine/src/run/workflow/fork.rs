@@ -4,8 +4,8 @@
 //! to be told everything.
 
 use super::super::{Cx, Run};
-use super::code::Code;
 use super::Machinery;
+use super::code::Code;
 use crate::input::Fork;
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};

@@ -127,12 +127,17 @@ impl Run {
         let is_at_work = self.pending.values().any(|pending| pending.part.is_none());
         let is_used = program.triggers.iter().zip(&self.triggers).any(|pair| !fresh(pair));
         if is_at_work || is_used || !self.lost.is_empty() || self.closed.contains(&true) {
-            return Err("triggers, or what they stand on, are other ones, and some of this run are at work".into());
+            return Err(
+                "triggers, or what they stand on, are other ones, and some of this run are at work".into()
+            );
         }
         for pending in self.pending.values().filter(|pending| Some(pending.function) != self.turns_of()) {
             let at = pending.function.index();
             if names.functions[at].is_none() {
-                return Err(format!("there is no function {:?}, which it waits for", &*program.functions[at].name));
+                return Err(format!(
+                    "there is no function {:?}, which it waits for",
+                    &*program.functions[at].name
+                ));
             }
         }
         match self.objects.slots().iter().find(|slot| names.buckets[slot.object.bucket.index()].is_none()) {
@@ -160,7 +165,8 @@ impl Run {
     /// Puts the new program's numbers in the place of the old one's.
     fn rename(&mut self, new: &Compiled, names: &Names) {
         let functions = |old: FunctionIx| names.functions[old.index()];
-        self.objects.rename(|bucket| names.buckets[bucket.index()].expect("its bucket was looked for"), functions);
+        self.objects
+            .rename(|bucket| names.buckets[bucket.index()].expect("its bucket was looked for"), functions);
         let mut tallies = vec![Tally::default(); new.program.functions.len()];
         for (tally, at) in self.tallies.iter().zip(&names.functions) {
             at.iter().for_each(|at| tallies[at.index()] = *tally);
