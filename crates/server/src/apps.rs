@@ -10,9 +10,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
-use sluice_runtime::api::{DeployRequest, Movable, MoveRequest, Unreplayable};
+use sluice_runtime::api::{DeployRequest, Movable, MoveRequest};
 use sluice_types::calendar::rfc3339;
-use sluice_types::problem::Cause;
 use sluice_types::{Code, Problem, Version};
 
 /// `POST /v1/apps/{app}`
@@ -48,9 +47,6 @@ pub async fn deploy(
     Ok(Json(api::Deployed { runs, ..deployed }))
 }
 
-/// Most runs that a refusal names.
-const NAMED_MAX: usize = 20;
-
 /// Refuses what could not go on with the runs that are under way.
 async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
     let report = front.node.check(request).await?;
@@ -58,14 +54,11 @@ async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
         return Ok(());
     }
     let (count, checked) = (report.found.len(), report.checked);
-    let problems = report.found.into_iter().take(NAMED_MAX).map(|found| {
-        let Unreplayable { run, workflow, message, stack } = found;
-        let message = format!("run {run} of workflow {workflow:?} could not go on: {message}");
+    let problems = report.found.into_iter().take(views::NAMED_MAX).map(|found| {
         let fix = "keep what was done before behind ctx.patched(...); or deploy without --check, and these runs end on \
                    the version that they were started with";
-        let cause = Cause { r#type: "Diverged".to_owned(), message: message.clone(), stack };
         let place = format!("{count} of {checked} runs under way");
-        Problem { cause: Some(cause), ..Problem::new(Code::WORKFLOW_DIVERGED, message, fix).at(place) }
+        Problem { fix: fix.to_owned(), ..views::cannot_go_on(found).at(place) }
     });
     Err(Failure::all(problems.collect()))
 }

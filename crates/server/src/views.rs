@@ -138,7 +138,7 @@ fn code(view: &CodeAt) -> api::CodeAt {
 }
 
 /// Most runs that an answer says the reason of.
-const NAMED_MAX: usize = 20;
+pub const NAMED_MAX: usize = 20;
 
 /// What became of runs that were to go on on another version.
 pub fn moved(report: CheckReport) -> api::Moved {
