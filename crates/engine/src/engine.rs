@@ -138,11 +138,16 @@ impl Engine {
             InputKind::Code { run, event, incarnation } => {
                 crate::inputs::code(self, lsn, now_ms, run, *event, incarnation, effects);
             }
+            InputKind::Returned { invocation, outcome, incarnation, from } => {
+                crate::inputs::returned(self, lsn, now_ms, invocation, outcome, incarnation, from, effects);
+            }
             InputKind::Move { run, version } => {
                 crate::inputs::move_run(self, lsn, now_ms, run, version, effects);
             }
             InputKind::Called { from, child } => {
-                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, child));
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| {
+                    run.called(cx, from.seq, child, None)
+                });
             }
             InputKind::Document { app, name, bytes, expected } => {
                 self.with_app(lsn, now_ms, app, effects, |app, cx| {
@@ -179,6 +184,7 @@ impl Engine {
                 acknowledges.iter().map(|from| from.run).chain([*run]).collect()
             }
             InputKind::Called { from, .. } => vec![from.run],
+            InputKind::Returned { invocation, from, .. } => vec![from.run, invocation.run],
             InputKind::Start(start) => match start.origin {
                 Origin::Call { from, .. } => vec![from.run],
                 Origin::Client | Origin::Firing { .. } | Origin::Fork(_) => Vec::new(),
@@ -288,7 +294,7 @@ impl Engine {
             let message = format!("the app of run {} has no version {}", run.id(), version.0);
             Problem::new(Code::UNKNOWN_NAME, message, "deploy it first")
         })?;
-        run.can_move(version, &compiled).map(drop)
+        run.can_move(version, &run.compiled_as(&compiled)).map(drop)
     }
 
     /// Entities changed since the last call; each is reported once. Part of a checkpoint.

@@ -75,7 +75,9 @@ impl Engine {
             return Ok(run.key());
         }
         let compiled = self.compiled(run.app(), run.version());
-        run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
+        let compiled =
+            compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?;
+        run.attach(run.compiled_as(&compiled));
         if let Some(app) = self.app(run.app()) {
             run.regain(app);
         }

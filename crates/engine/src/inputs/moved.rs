@@ -20,7 +20,10 @@ pub(crate) fn move_run(
         let problem = Problem::new(Code::UNKNOWN_NAME, message, "deploy it first");
         return effects.push(Effect::Reply(Reply::Rejected(Box::new(problem))));
     };
-    engine.answer(lsn, now_ms, key, effects, |run, cx| run.move_to(cx, version, &compiled));
+    engine.answer(lsn, now_ms, key, effects, |run, cx| {
+        let compiled = run.compiled_as(&compiled);
+        run.move_to(cx, version, &compiled)
+    });
     if let Some(run) = engine.run(key) {
         match run.listens() {
             true => engine.listening.insert(run.app(), key),

@@ -177,6 +177,7 @@ impl Fold {
             | HistoryKind::PutDiscarded { .. }
             | HistoryKind::EventEmitted { .. }
             | HistoryKind::EventIgnored { .. }
+            | HistoryKind::RunCalled { .. }
             | HistoryKind::Reincarnated { .. }
             // What it has moved to is looked up elsewhere.
             | HistoryKind::Moved { .. }

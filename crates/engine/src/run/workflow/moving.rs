@@ -6,13 +6,13 @@
 //! is out goes on on its old code, and what it brings counts; if the buckets that it may put to are numbered in another way
 //! by now, it is begun again as another attempt. Further attempts are on the new version.
 
-use super::super::{Cx, HistoryKind, PendingState, Run, Tally, TriggerState};
+use super::super::{Cx, HistoryKind, Pending, PendingState, Run, Tally, TriggerState};
 use crate::compiled::Compiled;
 use crate::condition::State;
 use crate::effect::{Effect, Reply};
 use sluice_flow::Output;
 use sluice_types::{
-    BucketIx, Code, FunctionIx, InvocationId, Problem, Program, Steps, Version, WorkflowIx, limits,
+    BucketIx, Code, Function, FunctionIx, InvocationId, Problem, Program, Steps, Version, WorkflowIx, limits,
 };
 use std::sync::Arc;
 
@@ -32,7 +32,8 @@ impl Names {
         let missing = || format!("it has no workflow {workflow:?} that is code");
         let at = new.workflow(workflow).ok_or_else(missing)?;
         let Steps::Code { function } = new.workflows[at.index()].steps else { return Err(missing()) };
-        let named = |f: &sluice_types::Function| new.function(&f.name);
+        let is_alike = |f: &Function, at: &FunctionIx| is_run(f) == is_run(&new.functions[at.index()]);
+        let named = |f: &Function| new.function(&f.name).filter(|at| is_alike(f, at));
         Ok(Self {
             workflow: at,
             function,
@@ -49,10 +50,17 @@ impl Names {
 
 /// Whether two programs differ in nothing that the state of a run's triggers stands on.
 fn has_same_graph(old: &Program, new: &Program) -> bool {
-    let graph = |program: &Program| -> Vec<(Arc<str>, Vec<BucketIx>)> {
-        program.functions.iter().map(|f| (f.name.clone(), f.into.clone())).collect()
+    let is_same = |(old, new): (&Function, &Function)| {
+        old.name == new.name && old.into == new.into && is_run(old) == is_run(new)
     };
-    old.buckets == new.buckets && old.triggers == new.triggers && graph(old) == graph(new)
+    let functions = || old.functions.iter().zip(&new.functions);
+    let count = old.functions.len() == new.functions.len();
+    count && functions().all(is_same) && old.buckets == new.buckets && old.triggers == new.triggers
+}
+
+/// Whether its attempts are runs.
+fn is_run(function: &Function) -> bool {
+    function.workflow().is_some()
 }
 
 impl Run {
@@ -188,7 +196,9 @@ impl Run {
 
     /// What is out would put to buckets by the old numbers: it is stopped, and another attempt begins.
     fn begin_calls_again(&mut self, cx: &mut Cx<'_>) {
-        let running = self.pending.iter().filter(|(_, pending)| pending.state == PendingState::Running);
+        // An attempt that is a run puts nothing itself.
+        let is_out = |pending: &Pending| pending.state == PendingState::Running && pending.child.is_none();
+        let running = self.pending.iter().filter(|(_, pending)| is_out(pending));
         for seq in running.map(|(seq, _)| seq).collect::<Vec<_>>() {
             let invocation = InvocationId { run: self.key, seq };
             let pending = self.pending.get_mut(seq).expect("it is pending");
