@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sluice_asl::execution::Event as StatesEvent;
 use sluice_engine::Status;
 use sluice_runtime::Command;
-use sluice_runtime::api::{DeployRequest, NewObject, StartRequest, WorkflowRequest};
+use sluice_runtime::api::{DeployRequest, ForkRequest, NewObject, StartRequest, WorkflowRequest};
 use sluice_types::{Code, ContentType, Durability, Event, Program, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ const PATIENCE_MS: u64 = 20;
 pub(super) enum Deed {
     /// Start the run with this many of the inputs.
     Start(usize),
+    /// Start the run with the past of this one.
+    Fork(String),
     /// Put one of the inputs.
     Put(usize),
     Seal,
@@ -58,6 +60,8 @@ pub(super) struct Client {
     /// The workflow that its run is, and its input.
     pub workflow: Option<(&'static str, serde_json::Value)>,
     program: Option<Arc<Program>>,
+    /// The runs whose past its run has, oldest first.
+    pub ancestors: Vec<String>,
     /// The run that its event is for, if not for all.
     addressee: Option<String>,
     left: VecDeque<Deed>,
@@ -78,12 +82,14 @@ pub(super) struct Told {
     pub signals: Vec<String>,
     /// That there is no such run, when ended runs are forgotten.
     pub unknown: bool,
+    /// That its run cannot begin with that past.
+    pub refused: bool,
     /// Status and outputs, by key.
     pub ended: Option<(Status, BTreeMap<String, Bytes>)>,
 }
 
 impl Client {
-    fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
+    pub(super) fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
         let left = plan.iter().cloned().collect();
         Self {
             id,
@@ -92,6 +98,7 @@ impl Client {
             plan,
             workflow: None,
             program: None,
+            ancestors: Vec::new(),
             addressee: None,
             left,
             busy: None,
@@ -187,7 +194,7 @@ impl Client {
     }
 
     pub fn is_run(&self) -> bool {
-        matches!(self.plan[0], Deed::Start(_))
+        matches!(self.plan[0], Deed::Start(_) | Deed::Fork(_)) && !self.told.refused
     }
 
     /// Its run, when it knows that there is one.
@@ -233,6 +240,11 @@ impl Client {
                 let request = StartRequest { app, id, objects, workflow, seal, ..StartRequest::default() };
                 let (ticket, answer) = desk.ask(Some(self.id.clone()));
                 (ticket, Command::Start(Box::new(request), answer))
+            }
+            Deed::Fork(run) => {
+                let request = ForkRequest { run, id: Some(self.id.clone()), ..ForkRequest::default() };
+                let (ticket, answer) = desk.ask(Some(self.id.clone()));
+                (ticket, Command::Fork(request, answer))
             }
             Deed::Put(at) | Deed::AppPut(at) => {
                 let object = self.object(at);
@@ -339,6 +351,13 @@ impl Client {
             Ending::Refused(problem) if is_passing(problem.code) => {
                 self.not_before_ms = scene.now_ms() + PATIENCE_MS
             }
+            Ending::Refused(problem)
+                if matches!(deed, Deed::Fork(_))
+                    && matches!(problem.code, Code::UNKNOWN_RUN | Code::FORK_REFUSED) =>
+            {
+                self.told.refused = true;
+                self.left.clear();
+            }
             Ending::Refused(problem) if problem.code == Code::UNKNOWN_RUN && scene.retention_ms.is_some() => {
                 self.told.unknown = true;
                 self.left.clear();
@@ -370,6 +389,7 @@ impl Client {
                 told.started = true;
                 told.put.extend(0..*first);
             }
+            (Deed::Fork(_), _) => told.started = true,
             (Deed::Put(at) | Deed::AppPut(at), _) => told.put.push(*at),
             (Deed::Deploy, Heard::Deployed) => {}
             (Deed::Seal, _) => told.sealed = true,

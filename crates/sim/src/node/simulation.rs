@@ -16,6 +16,7 @@ use super::scene::{Scene, SimWorld};
 use super::verdict::{Checker, SeedReport, Violation};
 use sluice_runtime::Shard;
 use sluice_runtime::ports::Ports;
+use sluice_types::Durability;
 use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
@@ -158,6 +159,7 @@ impl Simulation {
                 let addressee = addressee.filter(|_| scene.chance(300));
                 self.join(|number| Client::of_event(number, r#type, addressee));
             }
+            4 => self.fork_one(),
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
                 self.join(|number| Client::of_object(number, &app, APP_BUCKET));
@@ -173,6 +175,22 @@ impl Simulation {
                 let plan = self.apps[at].plan.clone();
                 self.join(|number| Client::of_run(&scene, number, &plan));
             }
+        }
+    }
+
+    /// Forks the run of a workflow that is code, if one was started.
+    fn fork_one(&mut self) {
+        let scene = self.scene.clone();
+        let is_code = |app: &str| {
+            let app = self.apps.iter().find(|of| *of.plan.program.app == *app);
+            app.is_some_and(|app| !app.codes.is_empty() && app.plan.program.durability == Durability::Durable)
+        };
+        let forkable = |client: &&Client| client.run_started().is_some() && is_code(&client.app);
+        let runs: Vec<&Client> = self.clients.iter().filter(forkable).collect();
+        if let Some(parent) = runs.len().checked_sub(1).map(|last| runs[last - scene.below(last.min(20) + 1)])
+        {
+            let fork = Client::of_fork(&scene, self.next_client + 1, parent);
+            self.join(|_| fork);
         }
     }
 

@@ -5,7 +5,7 @@ use super::scene::Scene;
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
 use crate::code::context::Line;
-use crate::code::instance::{Instance, wanted};
+use crate::code::instance::{Instance, again, wanted};
 use crate::code::plan::Plan;
 use bytes::Bytes;
 use sluice_types::{AppKey, FailureKind, Function, InvocationId, RunKey, Runtime};
@@ -92,6 +92,9 @@ pub(super) fn turn(
         scene.complain(Checker::Model, format!("{id} begins with {head:?}"));
         return Reaction::fail(FailureKind::Protocol);
     };
+    // Plans do not look at the id of their run.
+    let lines: Vec<Line> = lines.iter().filter(|(key, _)| !key.starts_with("run ")).cloned().collect();
+    let lines = &lines[..];
     let turns = &mut scene.workers.borrow_mut().turns;
     let worker = (app, function.name.to_string());
     if scene.fault("workflow forgotten", 100) {
@@ -121,7 +124,9 @@ pub(super) fn turn(
     scene.cover(|coverage| coverage.check(if head.after.is_some() { "warm turns" } else { "cold turns" }, 1));
     match instance.go_on(lines, scene.random()) {
         Ok(commands) => {
-            turns.note_wanted(id.run, head.number, &commands);
+            let once_more = lines.iter().filter(|(key, _)| again(key).is_some()).count();
+            scene.cover(|coverage| coverage.check("commands put once more", once_more));
+            turns.note_wanted(id.run, head.number, &commands[once_more..]);
             turns.instances.insert(seat, (head.number, instance));
             reaction(commands, scene)
         }
