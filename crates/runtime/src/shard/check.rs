@@ -6,7 +6,7 @@ use super::questions::code_of;
 use crate::api::{CheckReport, DeployRequest, Movable, MoveRequest, Unreplayable};
 use crate::bundles::Bundles;
 use crate::handle::Answer;
-use crate::ports::{Call, Ports, Sandboxes};
+use crate::ports::{Call, Ports, Sandboxes, World};
 use sluice_engine::{InputKind, Status};
 use sluice_storage::log::Priority;
 use sluice_storage::store::ListQuery;
@@ -181,7 +181,10 @@ impl<P: Ports> Shard<P> {
         let lines = run.history_len();
         let journal = self.journal(key).map_err(|problem| found(problem.message, String::new()))?;
         let arguments = Arguments::List(sluice_flow::checked(journal, told, seed));
-        let id = InvocationId { run: key, seq: limits::RUN_INVOCATIONS_MAX + 1 };
+        // Who is late with what was asked in another check is not taken for who answers this one.
+        let others = u64::from(u32::MAX - limits::RUN_INVOCATIONS_MAX);
+        let seq = limits::RUN_INVOCATIONS_MAX + 1 + (self.world.random() % (others - 1)) as u32;
+        let id = InvocationId { run: key, seq };
         let invocation = Box::new(Invocation { id, attempt: CHECK, function, arguments, group: None });
         Ok(Some((Call { invocation, app, version, run_id }, lines)))
     }

@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// A put as a function makes it: bucket, key, bytes, group.
 type Made = (String, String, bytes::Bytes, Option<String>);
 
+/// The message of every failure.
+pub(super) const ON_PURPOSE: &str = "on purpose";
+
 /// One attempt.
 struct Flight {
     id: InvocationId,
@@ -443,7 +446,7 @@ impl SimSandboxes {
         let reaction = &flight.reaction;
         if let Some(kind) = reaction.fails {
             let r#type = reaction.error.clone().unwrap_or_else(|| format!("{kind:?}"));
-            let (message, stack) = ("on purpose".to_owned(), String::new());
+            let (message, stack) = (ON_PURPOSE.to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
         let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();

@@ -150,7 +150,7 @@ impl Simulation {
         let at = scene.below(self.apps.len());
         match scene.below(20) {
             0 => {
-                let program = self.apps[at].plan.program.clone();
+                let program = self.apps[at].version(&scene);
                 self.join(|number| Client::of_deploy(number, &program));
             }
             1 | 2 => {
@@ -159,7 +159,7 @@ impl Simulation {
                 let addressee = addressee.filter(|_| scene.chance(300));
                 self.join(|number| Client::of_event(number, r#type, addressee));
             }
-            4 => self.fork_one(),
+            4 | 5 => self.fork_one(),
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
                 self.join(|number| Client::of_object(number, &app, APP_BUCKET));
@@ -178,7 +178,7 @@ impl Simulation {
         }
     }
 
-    /// Forks the run of a workflow that is code, if one was started.
+    /// Forks the run of a workflow that is code, if one was started, or has it go on on another version.
     fn fork_one(&mut self) {
         let scene = self.scene.clone();
         let is_code = |app: &str| {
@@ -189,7 +189,12 @@ impl Simulation {
         let runs: Vec<&Client> = self.clients.iter().filter(forkable).collect();
         if let Some(parent) = runs.len().checked_sub(1).map(|last| runs[last - scene.below(last.min(20) + 1)])
         {
-            let fork = Client::of_fork(&scene, self.next_client + 1, parent);
+            if scene.chance(400) {
+                let going = Client::of_move(&scene, self.next_client + 1, parent);
+                return self.join(|_| going);
+            }
+            let at = scene.chance(600).then(|| self.archive.record_of(&parent.id, &scene)).flatten();
+            let fork = Client::of_fork(&scene, self.next_client + 1, parent, at);
             self.join(|_| fork);
         }
     }

@@ -1,6 +1,7 @@
 //! Workers of workflows that are code: instances that are warm, lost at random and made anew out of the journal, and a
 //! memory of what they were told, which every journal is compared with.
 
+use super::forks;
 use super::scene::Scene;
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
@@ -88,6 +89,9 @@ pub(super) fn turn(
     let Runtime::Workflow { module, .. } = &function.runtime else { return Reaction::nothing() };
     let plan: Plan = serde_json::from_str(module).expect("the module of a simulated workflow is its plan");
     let ((head, _), lines) = call.objects.split_first().expect("a turn has a first line");
+    if head.starts_with("check ") {
+        return forks::checked(plan, lines, scene);
+    }
     let Some(head) = Head::of(head) else {
         scene.complain(Checker::Model, format!("{id} begins with {head:?}"));
         return Reaction::fail(FailureKind::Protocol);
@@ -162,6 +166,13 @@ impl Turns {
         let entries: Vec<Line> = entries.into_iter().cloned().collect();
         let commands: Vec<String> =
             commands.iter().filter_map(|(key, _)| Some(wanted(key)?.to_owned())).collect();
+        // One that begins where another had begun takes its place: the run has moved.
+        let taken_back = |open: &OpenTurn| {
+            open.number < head.number && head.after.is_some_and(|after| after < open.number)
+        };
+        if self.told.get(&run).is_some_and(|told| told.open.as_ref().is_some_and(taken_back)) {
+            self.told.remove(&run);
+        }
         let is_known = self.told.contains_key(&run);
         let told = self.told.entry(run).or_default();
         // A turn that another one follows has ended.
