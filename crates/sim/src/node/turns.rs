@@ -167,9 +167,8 @@ impl Turns {
         let commands: Vec<String> =
             commands.iter().filter_map(|(key, _)| Some(wanted(key)?.to_owned())).collect();
         // One that begins where another had begun takes its place: the run has moved.
-        let taken_back = |open: &OpenTurn| {
-            open.number < head.number && head.after.is_some_and(|after| after < open.number)
-        };
+        let taken_back =
+            |open: &OpenTurn| open.number < head.number && head.after.is_none_or(|after| after < open.number);
         if self.told.get(&run).is_some_and(|told| told.open.as_ref().is_some_and(taken_back)) {
             self.told.remove(&run);
         }
