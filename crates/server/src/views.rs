@@ -69,7 +69,8 @@ pub fn deployed(view: AppView, answers_deploy: bool) -> api::Deployed {
 
 /// A run.
 pub fn run(view: &RunView) -> api::Run {
-    let ended_ms = view.ended_ms.unwrap_or_else(now_ms);
+    let as_of_ms = view.at.as_ref().map(|at| at.at_ms);
+    let ended_ms = view.ended_ms.or(as_of_ms).unwrap_or_else(now_ms);
     api::Run {
         run: view.run.to_string(),
         app: view.app.to_string(),

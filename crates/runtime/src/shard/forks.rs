@@ -13,7 +13,7 @@ use crate::ports::{Objects, Ports};
 use serde::{Deserialize, Serialize};
 use sluice_engine::input::Fork;
 use sluice_engine::objects::Owner;
-use sluice_engine::{HistoryKind, InputKind, Origin, Run, Start, Status};
+use sluice_engine::{HistoryEntry, HistoryKind, InputKind, Origin, Run, Start, Status};
 use sluice_flow::{Line, News, Past, Want};
 use sluice_storage::log::Priority;
 use sluice_types::{
@@ -34,10 +34,40 @@ struct Stored(Vec<Told>);
 #[derive(Default)]
 struct Prefix {
     journal: Vec<Told>,
-    /// Positions of the objects that had arrived.
-    objects: Vec<u32>,
+    /// The objects that had arrived: when, and their positions.
+    objects: Vec<(Lsn, u32)>,
     sealed: bool,
+    first: Option<Lsn>,
     last: Lsn,
+    /// Where the workflow ended, or was told to end, if that counts.
+    end: Option<Lsn>,
+}
+
+impl Prefix {
+    fn add(&mut self, entry: HistoryEntry, ends_when_told: bool) {
+        let HistoryEntry { lsn, at_ms, kind } = entry;
+        self.first.get_or_insert(lsn);
+        self.last = lsn;
+        match kind {
+            HistoryKind::RunEnded => drop(self.end.get_or_insert(lsn)),
+            HistoryKind::Sealed => self.sealed = true,
+            HistoryKind::ObjectPut { slot } => self.objects.push((lsn, slot)),
+            HistoryKind::Code(line) => {
+                if ends(&line, ends_when_told) {
+                    self.end.get_or_insert(lsn);
+                }
+                self.journal.push((lsn, at_ms, *line));
+            }
+            _ => {}
+        }
+    }
+
+    /// What this record and later ones brought is not of the past.
+    fn cut(&mut self, end: Lsn) {
+        self.journal.retain(|(lsn, ..)| *lsn < end);
+        self.objects.retain(|(lsn, _)| *lsn < end);
+        self.last = self.journal.last().map_or(Lsn(0), |(lsn, ..)| *lsn);
+    }
 }
 
 impl<P: Ports> Shard<P> {
@@ -113,44 +143,25 @@ impl<P: Ports> Shard<P> {
 
     /// What a fork of a run begins with: up to a record, or else to where its workflow ended or was told to end.
     fn prefix(&mut self, key: RunKey, at: Option<Lsn>) -> Result<Prefix, Problem> {
-        let inherited = self.inherited(key)?;
+        let mut prefix = Prefix { journal: self.inherited(key)?, ..Prefix::default() };
         let run = self.durable.run(key).expect("a known run is loaded");
-        let mut prefix = Prefix { journal: inherited, ..Prefix::default() };
-        let is_cancelled = run.status() == Status::Cancelled;
-        let (mut first, mut end) = (None, None);
+        let ends_when_told = run.status() == Status::Cancelled && at.is_none();
+        let mut goes_on = false;
         self.read_history(key, |_, entry| {
-            if at.is_some_and(|at| entry.lsn > at) {
-                prefix.last = entry.lsn;
+            goes_on = at.is_some_and(|at| entry.lsn > at);
+            if goes_on || at.is_none() && prefix.end.is_some_and(|end| entry.lsn > end) {
                 return ControlFlow::Break(());
             }
-            first.get_or_insert(entry.lsn);
-            prefix.last = entry.lsn;
-            match &entry.kind {
-                HistoryKind::RunEnded => end = end.or(Some(entry.lsn)),
-                HistoryKind::Sealed => prefix.sealed = true,
-                HistoryKind::ObjectPut { slot } => prefix.objects.push(*slot),
-                HistoryKind::Code(line) if ends(line, is_cancelled && at.is_none()) => {
-                    end = end.or(Some(entry.lsn))
-                }
-                _ => {}
-            }
-            if let HistoryKind::Code(line) = entry.kind {
-                prefix.journal.push((entry.lsn, entry.at_ms, *line));
-            }
-            if end.is_some() && at.is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            prefix.add(entry, ends_when_told);
+            ControlFlow::Continue(())
         })?;
-        match (at, end) {
-            (Some(at), _) if first.is_none_or(|first| at < first) || at > prefix.last => {
+        match (at, prefix.end) {
+            (Some(at), _) if prefix.first.is_none() || at > prefix.last && !goes_on => {
                 return Err(no_such_record(run, at));
             }
             (Some(_), Some(end)) => return Err(has_ended(run, end)),
             (Some(at), None) => prefix.last = at,
-            (None, Some(end)) => {
-                // What the record of the end itself says is not of the past any more.
-                let is_past = |line: &Told| line.0 < end;
-                prefix.journal.retain(is_past);
-                prefix.last = prefix.journal.last().map_or(Lsn(0), |line| line.0);
-            }
+            (None, Some(end)) => prefix.cut(end),
             (None, None) => {}
         }
         Ok(prefix)
@@ -172,23 +183,12 @@ impl<P: Ports> Shard<P> {
         let (name, input) =
             (run.program().workflows[start.workflow.index()].name.clone(), start.input.clone());
         check_target(program, &name)?;
-        let Prefix { mut journal, objects, sealed, last } = prefix;
-        let mut past = Past::default();
-        self.own_values(app, &parent, &mut journal, owned)?;
-        let values = owned.clone();
-        journal.iter().for_each(|(lsn, at_ms, line)| past.add(*lsn, *at_ms, line));
-        check_again(&past)?;
+        let (objects, sealed) = (prefix.objects.iter().map(|(_, at)| *at).collect::<Vec<_>>(), prefix.sealed);
+        let (fork, past) = self.past_for(app, parent, id, prefix, owned)?;
         let objects = self.inputs_of(key, app, program, &objects, &past, owned)?;
-        let execution = past.resume().ok_or_else(|| nothing(&parent))?;
-        name_runs(&mut journal, &parent, id);
-        let bytes = postcard::to_stdvec(&Stored(journal)).expect("lines are plain data");
-        let mut stored = self.objects.store(app, &bytes)?;
-        owned.push(stored.clone());
-        self.objects.persist(&mut stored)?;
         let own = self.next_key();
         let workflow = WorkflowRequest { name: name.to_string(), input: Some(input), execution: None };
         let workflow = Some(self.workflow_start(program, own, id, workflow)?);
-        let fork = Fork { run: parent, at: last, journal: stored, values, execution };
         Ok(Start {
             run: own,
             namespace: self.options.namespace.clone(),
@@ -205,6 +205,30 @@ impl<P: Ports> Shard<P> {
             origin: Origin::Fork(Box::new(fork)),
             workflow,
         })
+    }
+
+    /// The past of a run as another one's own.
+    fn past_for(
+        &mut self,
+        app: AppKey,
+        parent: Arc<str>,
+        id: &Arc<str>,
+        prefix: Prefix,
+        owned: &mut Vec<Payload>,
+    ) -> Result<(Fork, Past), Problem> {
+        let Prefix { mut journal, last, .. } = prefix;
+        self.own_values(app, &parent, &mut journal, owned)?;
+        let values = owned.clone();
+        let mut past = Past::default();
+        journal.iter().for_each(|(lsn, at_ms, line)| past.add(*lsn, *at_ms, line));
+        check_again(&past)?;
+        let execution = past.clone().resume().ok_or_else(|| nothing(&parent))?;
+        name_runs(&mut journal, &parent, id);
+        let bytes = postcard::to_stdvec(&Stored(journal)).expect("lines are plain data");
+        let mut journal = self.objects.store(app, &bytes)?;
+        owned.push(journal.clone());
+        self.objects.persist(&mut journal)?;
+        Ok((Fork { run: parent, at: last, journal, values, execution }, past))
     }
 
     /// Gives the values that a journal names bytes of their own.

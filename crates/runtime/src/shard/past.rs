@@ -222,11 +222,11 @@ impl Fold {
         self.calls.clear();
     }
 
-    fn functions(&self, is_out: &dyn Fn(&Made) -> bool) -> Vec<FunctionView> {
+    fn functions(&self) -> Vec<FunctionView> {
         let declared = self.program.functions.iter().zip(0..).filter(|(function, _)| !function.takes_turns());
         let views = declared.map(|(function, at)| {
             let made = self.calls.values().filter(|made| made.function == FunctionIx(at));
-            let (out, waiting): (Vec<&Made>, Vec<&Made>) = made.partition(|made| is_out(made));
+            let (out, waiting): (Vec<&Made>, Vec<&Made>) = made.partition(|made| self.is_out(made));
             FunctionView {
                 function: function.name.clone(),
                 tally: self.tallies[usize::from(at)],
@@ -238,33 +238,12 @@ impl Fold {
     }
 
     fn view(mut self, now: RunView, run: &Run, at: Lsn) -> RunView {
-        let program = self.program.clone();
-        let is_last = self.lines == run.history_len();
-        let at_ms = self.at_ms;
-        let is_out = |made: &Made| made.next_ms.is_none_or(|next_ms| next_ms <= at_ms);
-        for made in self.calls.values() {
-            self.tallies[made.function.index()].retried += made.failed - u32::from(!is_out(made));
+        let under_way = Some(Box::new(self.under_way(run, at)));
+        if self.lines == run.history_len() {
+            return RunView { at: under_way, ..now };
         }
-        let functions = self.functions(&is_out);
-        let calls = self.calls.iter().take(AT_ITEMS_MAX).map(|(invocation, made)| CallAt {
-            invocation: *invocation,
-            function: program.functions[made.function.index()].name.clone(),
-            failed: made.failed,
-            next_ms: made.next_ms.filter(|_| !is_out(made)),
-        });
-        let view = AtView {
-            lsn: at,
-            lines: self.lines,
-            at_ms,
-            objects: self.objects,
-            calls: calls.collect(),
-            code: run.has_code().then(|| code(&self.code)),
-            states: self.states.entered.values().take(AT_ITEMS_MAX).cloned().collect(),
-            tasks: self.tasks.iter().map(|(task, what)| (task_name(run, *task), *what)).collect(),
-        };
-        let at = Some(Box::new(view));
-        if is_last {
-            return RunView { functions, at, retrying: Vec::new(), ..now };
+        for made in self.calls.values() {
+            self.tallies[made.function.index()].retried += made.failed - u32::from(!self.is_out(made));
         }
         let ended = self.ended_ms.is_some();
         RunView {
@@ -274,10 +253,34 @@ impl Fold {
             ended_ms: self.ended_ms,
             outputs: Vec::new(),
             error: None,
-            functions,
+            functions: self.functions(),
             retrying: Vec::new(),
-            at,
+            at: under_way,
             ..now
+        }
+    }
+
+    /// Whether an attempt at a call is under way, and not waited for.
+    fn is_out(&self, made: &Made) -> bool {
+        made.next_ms.is_none_or(|next_ms| next_ms <= self.at_ms)
+    }
+
+    fn under_way(&self, run: &Run, lsn: Lsn) -> AtView {
+        let call = |(invocation, made): (&u32, &Made)| CallAt {
+            invocation: *invocation,
+            function: self.program.functions[made.function.index()].name.clone(),
+            failed: made.failed,
+            next_ms: made.next_ms.filter(|_| !self.is_out(made)),
+        };
+        AtView {
+            lsn,
+            lines: self.lines,
+            at_ms: self.at_ms,
+            objects: self.objects,
+            calls: self.calls.iter().take(AT_ITEMS_MAX).map(call).collect(),
+            code: run.has_code().then(|| code(&self.code)),
+            states: self.states.entered.values().take(AT_ITEMS_MAX).cloned().collect(),
+            tasks: self.tasks.iter().map(|(task, what)| (task_name(run, *task), *what)).collect(),
         }
     }
 }
