@@ -167,6 +167,46 @@ return [await one, await two, told, ctx.time()]
 }
 
 #[test]
+fn what_the_end_itself_did_is_not_of_the_past() {
+    let folder = Folder::with(&[("app.py", &app("ctx.put('parts', 'p', 1)\nraise ValueError('broken')"))]);
+    let server = started(&folder, "r", &json!(null));
+    assert_eq!(ended(&server, "r")["status"], "failed");
+    // The run has an object under this key, put in the very record in which it failed. The fork has not.
+    folder.write("app.py", &app("await ctx.put('parts', 'p', 2)\nreturn 'put'"));
+    server.call(&folder, &["deploy", "app.py"]);
+    server.call(&folder, &["runs", "fork", "r", "--id", "f"]);
+    assert_eq!(ended(&server, "f")["outputs"], json!({"flow": "put", "p": 3}));
+    server.stop();
+}
+
+#[test]
+fn code_that_did_something_else_in_the_past_says_so() {
+    let folder = Folder::with(&[("app.py", &app("await ctx.call(double, 1)\nraise ValueError('broken')"))]);
+    let server = started(&folder, "r", &json!(null));
+    ended(&server, "r");
+    folder.write("app.py", &app("return await ctx.call(double, 2)"));
+    server.call(&folder, &["deploy", "app.py"]);
+    server.call(&folder, &["runs", "fork", "r", "--id", "f"]);
+    let patience = Instant::now() + Duration::from_secs(60);
+    let retrying = loop {
+        let run = server.call(&folder, &["runs", "show", "f"]).json();
+        if let Some(retrying) = run["retrying"].get(0) {
+            break retrying["error"].clone();
+        }
+        assert!(Instant::now() < patience, "{run}");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let message = "command 1: expected `call double`, the code wants `call double` with another value";
+    assert_eq!((&retrying["type"], &retrying["message"]), (&json!("Diverged"), &json!(message)));
+    // Code that does not may go on with it.
+    folder.write("app.py", &app("return await ctx.call(double, 1)"));
+    server.call(&folder, &["deploy", "app.py", "--move"]);
+    let run = ended(&server, "f");
+    assert_eq!((&run["outputs"]["flow"], &run["version"]), (&json!(2), &json!(3)), "{run}");
+    server.stop();
+}
+
+#[test]
 fn where_no_fork_can_be_is_told() {
     let folder = Folder::with(&[("app.py", &app("return await ctx.call(double, input)"))]);
     let server = started(&folder, "r", &json!(4));
