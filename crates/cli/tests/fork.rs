@@ -167,6 +167,33 @@ return [await one, await two, told, ctx.time()]
 }
 
 #[test]
+fn a_fork_outlives_the_run_that_it_is_of() {
+    let body = "
+big = await ctx.call(echo, 'x' * 100_000)
+await ctx.wait_event('go')
+return len(big)
+";
+    let folder = Folder::with(&[("app.py", &app(body))]);
+    let server = started(&folder, "r", &json!(null));
+    record(&server, "r", "CommandDone", 0);
+    server.call(&folder, &["runs", "fork", "r", "--id", "f"]);
+    server.call(&folder, &["runs", "cancel", "r"]);
+    ended(&server, "r");
+    server.stop();
+    let keeps_short = ["server", "--addr", "127.0.0.1:0", "--data", "data", "--retention", "1s"];
+    let server = Server::spawn(folder.command(&keeps_short));
+    let patience = Instant::now() + Duration::from_secs(60);
+    while server.ask("GET", "/v1/runs/r", b"").status != 404 {
+        assert!(Instant::now() < patience, "the run is never forgotten");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // Its worker knows nothing of it: all is told, with bytes of its own.
+    server.call(&folder, &["runs", "signal", "f", "go"]);
+    assert_eq!(ended(&server, "f")["outputs"]["flow"], 100_000);
+    server.stop();
+}
+
+#[test]
 fn what_the_end_itself_did_is_not_of_the_past() {
     let folder = Folder::with(&[("app.py", &app("ctx.put('parts', 'p', 1)\nraise ValueError('broken')"))]);
     let server = started(&folder, "r", &json!(null));
