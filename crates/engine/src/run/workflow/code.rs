@@ -380,7 +380,7 @@ impl Run {
     }
 
     /// The journal names a value: its bytes stay as long as the run does.
-    fn keep_value(&mut self, value: &ReturnValue) {
+    pub(super) fn keep_value(&mut self, value: &ReturnValue) {
         if let Payload::Stored { .. } = value.payload {
             let object = super::object(Program::INPUT, "journal".into(), value.clone());
             self.objects.push(Slot::new(object, Owner::Firing, None, true));

@@ -7,10 +7,9 @@ use super::super::{Cx, Run};
 use super::Machinery;
 use super::code::Code;
 use crate::input::Fork;
-use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_flow::Output;
-use sluice_types::{ContentType, Lsn, Payload, Program, ReturnValue, Steps};
+use sluice_types::{ContentType, Lsn, Payload, ReturnValue, Steps};
 use std::sync::Arc;
 
 /// The turn that stands for the past.
@@ -34,7 +33,7 @@ impl Run {
         let Some(start) = self.workflow.as_deref() else { return };
         let Steps::Code { function } = cx.program().workflows[start.workflow.index()].steps else { return };
         for payload in values.into_iter().chain([journal.clone()]) {
-            self.keep_payload(payload);
+            self.keep_value(&ReturnValue { content_type: ContentType::Bytes, payload });
         }
         let mut out = Output::default();
         execution.retake(&mut out);
@@ -42,15 +41,6 @@ impl Run {
         let inherited = Some(Box::new(Inherited { run, at, journal }));
         self.host(Machinery::Code(Code::resumed(execution, function, PAST, inherited)));
         self.follow_code(cx, out);
-    }
-
-    /// The bytes stay as long as the run does.
-    fn keep_payload(&mut self, payload: Payload) {
-        if let Payload::Stored { .. } = payload {
-            let value = ReturnValue { content_type: ContentType::Bytes, payload };
-            let object = super::object(Program::INPUT, "journal".into(), value);
-            self.objects.push(Slot::new(object, Owner::Firing, None, true));
-        }
     }
 
     /// From where its workflow has its past, if from another run.

@@ -51,11 +51,13 @@ impl Names {
 /// Whether two programs differ in nothing that the state of a run's triggers stands on.
 fn has_same_graph(old: &Program, new: &Program) -> bool {
     let is_same = |(old, new): (&Function, &Function)| {
-        old.name == new.name && old.into == new.into && is_run(old) == is_run(new)
+        let runs_alike = is_run(old) == is_run(new) && old.streams == new.streams;
+        old.name == new.name && old.into == new.into && runs_alike
     };
-    let functions = || old.functions.iter().zip(&new.functions);
-    let count = old.functions.len() == new.functions.len();
-    count && functions().all(is_same) && old.buckets == new.buckets && old.triggers == new.triggers
+    old.functions.len() == new.functions.len()
+        && old.functions.iter().zip(&new.functions).all(is_same)
+        && old.buckets == new.buckets
+        && old.triggers == new.triggers
 }
 
 /// Whether its attempts are runs.
