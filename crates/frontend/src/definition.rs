@@ -8,7 +8,7 @@ mod read;
 mod workflow;
 
 pub use condition::{Condition, EventPattern, From, Watched};
-pub use dag::{Dag, Mapping, Named, Schedule, Task};
+pub use dag::{Dag, Json, Mapping, Named, Schedule, Task};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
 pub use workflow::{Code as WorkflowCode, States, Workflow};
 
