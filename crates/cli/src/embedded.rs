@@ -21,13 +21,14 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one whose workflows may use the files of a folder.
-    pub fn start(files: &Path) -> Outcome<Self> {
+    /// Starts one whose workflows may use the files of a folder, with at least so many workers.
+    pub fn start(files: &Path, workers: usize) -> Outcome<Self> {
         let dir = tempfile::Builder::new().prefix("sluice-").tempdir();
         let dir = dir.map_err(|e| machine("cannot make a temporary directory", &e))?;
         let aws = Settings::default().with_files(files);
         let mut config = config(dir.path(), &aws)?;
         config.ephemeral = true;
+        config.workers_max = config.workers_max.max(workers);
         let node = Node::start(config)?;
         let runtime = runtime()?;
         let server = runtime.block_on(async { InProcess::new(node.handle(), &aws) });

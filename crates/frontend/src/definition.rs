@@ -10,7 +10,7 @@ mod workflow;
 pub use condition::{Condition, EventPattern, From, Watched};
 pub use dag::{Dag, Json, Mapping, Named, Schedule, Task};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
-pub use workflow::{Code as WorkflowCode, States, Workflow};
+pub use workflow::{Code as WorkflowCode, Recorded, States, Workflow};
 
 use crate::node::Position;
 use serde::Deserialize;
@@ -44,7 +44,7 @@ impl Definition {
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let states = self.workflows.iter().filter_map(|(_, workflow)| match workflow {
             Workflow::States(states) => Some(states),
-            Workflow::Code(_) | Workflow::Dag(_) => None,
+            Workflow::Code(_) | Workflow::Dag(_) | Workflow::Recorded(_) => None,
         });
         states.filter(|states| states.asl.is_none()).filter_map(|states| states.file.as_deref())
     }

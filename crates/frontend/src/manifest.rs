@@ -104,7 +104,7 @@ functions:
         assert_eq!(read.workflows, attached.workflows);
         let asl = |at: usize| match &read.workflows[at].1 {
             Workflow::States(states) => states.asl.as_deref(),
-            Workflow::Code(_) | Workflow::Dag(_) => None,
+            _ => None,
         };
         assert_eq!(asl(0), Some("{\n}"));
         assert_eq!(asl(1), Some(r#"{"StartAt":"A","States":{}}"#));

@@ -7,6 +7,9 @@
 //!
 //! The crate is pure: no IO and no clock. It knows neither the engine nor how a worker is called.
 
+/// The argument that makes `sluice` the worker that does the tasks of a replay.
+pub const WORKER_ARGUMENT: &str = "__recorded-task";
+
 mod assignment;
 mod contents;
 mod fault;
@@ -17,11 +20,11 @@ mod replay;
 mod report;
 mod result;
 
-pub use assignment::{Assignment, Expected, Failure, Upstream, Work};
-pub use contents::Contents;
+pub use assignment::{Assignment, Expected, Failure, Slice, Upstream, Work};
+pub use contents::{Contents, Difference};
 pub use fault::{Fault, Kind};
 pub use notation::is_recording;
 pub use recording::{FAULTS_MAX, File, Recorded, Recording};
-pub use replay::{Replay, ReplayedTask};
-pub use report::Report;
+pub use replay::{Oversize, REPORT, Replay, ReplayedTask};
+pub use report::{Report, ReportFailure};
 pub use result::{HEADER_BYTES, Tally};

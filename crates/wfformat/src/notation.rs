@@ -160,8 +160,8 @@ impl<'a> Reader<'a> {
     /// The parts of a list, without those that are wrong.
     fn parts<T: Deserialize<'a>>(&mut self, raw: Option<&'a RawValue>, path: &str) -> Vec<Part<'a, T>> {
         let raws: Vec<&'a RawValue> = self.part(raw, path).unwrap_or_default();
-        let read = |(index, raw)| {
-            let value = match serde_json::from_str(raw_text(raw)) {
+        let read = |(index, raw): (usize, &'a RawValue)| {
+            let value = match serde_json::from_str(raw.get()) {
                 Ok(value) => value,
                 Err(_) => self.part(Some(raw), &format!("{path}[{index}]"))?,
             };
@@ -199,8 +199,4 @@ impl<'a> Reader<'a> {
         };
         self.faults.push(Fault { kind: Kind::Notation, message, path: path.to_owned(), line, column, fix });
     }
-}
-
-fn raw_text(raw: &RawValue) -> &str {
-    raw.get()
 }

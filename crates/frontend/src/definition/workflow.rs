@@ -7,7 +7,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// A workflow, as it is written: `{file: F}`, `{asl: {StartAt: …, States: …}}`, `{file: F, asl: TEXT}` with the text of
-/// the file, as it is sent to servers, `{code: FILE.py:FUNCTION}`, or `{dag: {tasks: …}}`.
+/// the file, as it is sent to servers, `{code: FILE.py:FUNCTION}`, `{dag: {tasks: …}}`, or `{file: F, wfformat: TEXT, scale: S}`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub enum Workflow {
@@ -17,6 +17,19 @@ pub enum Workflow {
     Code(Code),
     /// Tasks that wait for one another.
     Dag(Dag),
+    /// A recording that is run again.
+    Recorded(Recorded),
+}
+
+/// A recorded workflow in WfFormat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The file that it was read from, relative to the app's folder.
+    pub file: Option<String>,
+    /// Its text.
+    pub text: Arc<str>,
+    /// The factor of its times and sizes.
+    pub scale: f64,
 }
 
 /// A state machine in the Amazon States Language.
@@ -48,13 +61,27 @@ struct Written {
     code: Option<String>,
     timeout: Option<Millis>,
     dag: Option<Dag>,
+    wfformat: Option<String>,
+    scale: Option<f64>,
 }
 
 impl TryFrom<Written> for Workflow {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { file, asl, aws_limits, code, timeout, dag } = written;
+        let Written { file, asl, aws_limits, code, timeout, dag, wfformat, scale } = written;
+        let others = [asl.is_some(), aws_limits.is_some(), code.is_some(), timeout.is_some(), dag.is_some()];
+        match wfformat {
+            Some(_) if others.contains(&true) => {
+                return Err("beside `wfformat` go `file` and `scale` only; remove the others".to_owned());
+            }
+            Some(text) => {
+                let (text, scale) = (text.into(), scale.unwrap_or(1.0));
+                return Ok(Self::Recorded(Recorded { file, text, scale }));
+            }
+            None if scale.is_some() => return Err("`scale` belongs to `wfformat`".to_owned()),
+            None => {}
+        }
         if let Some(dag) = dag {
             let is_alone = file.is_none() && asl.is_none() && aws_limits.is_none() && code.is_none();
             return match is_alone && timeout.is_none() {

@@ -1,6 +1,7 @@
 //! Workflows: their state machines are checked as AWS checks them, and against the functions of the app.
 
 use super::Lowering;
+use super::recorded::doubts as recorded_doubts;
 use crate::definition::{Definition, Places, States, Workflow, WorkflowCode};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::node::Position;
@@ -30,6 +31,14 @@ impl Lowering<'_> {
                     Some(Steps::Code { function: FunctionIx(functions.len() as u16 - 1) })
                 }
                 Workflow::Dag(dag) => Some(Steps::Dag(Arc::new(self.dag(&path, dag)))),
+                Workflow::Recorded(recorded) => {
+                    let function = FunctionIx(functions.len() as u16);
+                    let replayed = self.recorded(&path, name, recorded, function);
+                    replayed.map(|(worker, dag)| {
+                        functions.push(worker);
+                        Steps::Dag(Arc::new(dag))
+                    })
+                }
             };
             lowered.extend(steps.map(|steps| Lowered { name: name.as_str().into(), steps }));
         }
@@ -94,11 +103,13 @@ impl Lowering<'_> {
 
 /// What is doubtful about the workflows of a definition.
 pub(super) fn doubts(definition: &Definition) -> Vec<Diagnostic> {
+    let mut found = recorded_doubts(definition);
     let scripts = definition.workflows.iter().filter_map(|(name, workflow)| match workflow {
         Workflow::States(states) => Script::of(definition, name, states),
-        Workflow::Code(_) | Workflow::Dag(_) => None,
+        Workflow::Code(_) | Workflow::Dag(_) | Workflow::Recorded(_) => None,
     });
-    scripts.flat_map(|script| script.doubts(definition)).collect()
+    found.extend(scripts.flat_map(|script| script.doubts(definition)));
+    found
 }
 
 /// A definition in the Amazon States Language, and where it was written.
