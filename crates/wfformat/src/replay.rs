@@ -19,14 +19,18 @@ pub const REPORT: &str = "report";
 /// What stages are called, as far as no task is.
 const STAGE: &str = "stage-in";
 
-/// Workers that are worth starting for tasks that take no time.
-const WORKERS_MIN: u64 = 4;
+/// Fewest workers: one writes what it has done while the other goes on.
+const WORKERS_MIN: u64 = 2;
 
 /// Most workers: each is a process.
 const WORKERS_MAX: u64 = 500;
 
 /// What starting a worker takes of a core, in nanoseconds, as measured. Waiting that is shorter is not worth one.
 const WORKER_NS: u64 = 10_000_000;
+
+/// For how long the call of a task keeps its worker beyond the task's own time, in nanoseconds: about as long as a log
+/// takes to be on disk. Calls that end meanwhile are logged together.
+const CALL_NS: u64 = 100_000;
 
 /// Longest time of all tasks, one after the other, in seconds (100 years).
 const SECONDS_MAX: f64 = 100.0 * 366.0 * 86_400.0;
@@ -192,8 +196,7 @@ impl<'a> Planner<'a> {
             };
             tasks.push(ReplayedTask::of(&node.name, &node.after, upstream, work));
         }
-        let schedule = self.schedule();
-        expected.critical_path_ns = schedule.iter().map(|(_, ended)| *ended).max().unwrap_or(0);
+        expected.critical_path_ns = self.schedule(0).iter().map(|(_, ended)| *ended).max().unwrap_or(0);
         let upstream = self.upstream(last, &leaves, &adopters, &unread);
         let report = Node { name: REPORT.to_owned(), nanos: None, after: leaves, writes: Vec::new(), rereads: Vec::new() };
         expected.add(&upstream, &report);
@@ -202,7 +205,7 @@ impl<'a> Planner<'a> {
         Replay {
             tasks,
             expected,
-            workers: workers(schedule),
+            workers: workers(self.schedule(CALL_NS)),
             longest_ns: self.nodes.iter().filter_map(|node| node.nanos).max().unwrap_or(0),
             bytes: sizes.sum(),
         }
@@ -249,15 +252,15 @@ impl<'a> Planner<'a> {
         after.iter().map(upstream).collect()
     }
 
-    /// When each task of the recording begins and ends if nobody ever waits for a worker, in nanoseconds.
-    fn schedule(&self) -> Vec<(u64, u64)> {
+    /// When each task begins and ends if nobody ever waits for a worker and each takes so much longer, in nanoseconds.
+    fn schedule(&self, longer_ns: u64) -> Vec<(u64, u64)> {
         let upstream: Vec<Vec<usize>> = self.nodes.iter().map(|node| node.after.clone()).collect();
         let order = order::upstream_first(&upstream).expect("a recording has no cycle");
         let mut times = vec![(0, 0); self.nodes.len()];
         for at in order {
             let node = &self.nodes[at];
             let begun = node.after.iter().map(|before| times[*before].1).max().unwrap_or(0);
-            times[at] = (begun, begun + node.nanos.unwrap_or(0));
+            times[at] = (begun, begun + node.nanos.unwrap_or(0) + longer_ns);
         }
         times
     }
@@ -316,11 +319,12 @@ mod tests {
 
     #[test]
     fn workers_are_worth_what_they_save() {
-        let wide = |count: u64, ms: u64| workers((0..count).map(|_| (0, ms * 1_000_000)).collect());
-        assert_eq!(wide(1_000, 0), 4, "nobody waits");
-        assert_eq!(wide(100, 1_000), 100, "each waits longer than all workers take to start");
-        assert_eq!(wide(100, 10), 10, "starting a hundred would take longer than ten that take turns");
+        let wide = |count: u64, us: u64| workers((0..count).map(|_| (0, us * 1_000)).collect());
+        assert_eq!(wide(100, 100), 2, "it is over before a worker has started");
+        assert_eq!(wide(100, 1_000_000), 100, "each waits longer than all workers take to start");
+        assert_eq!(wide(100, 10_000), 10, "starting a hundred would take longer than ten that take turns");
+        assert_eq!(wide(100_000, 100), 31, "short ones are many");
         let chain = (0..100).map(|at| (at * 1_000_000_000, (at + 1) * 1_000_000_000)).collect();
-        assert_eq!(workers(chain), 4, "one at a time");
+        assert_eq!(workers(chain), 2, "one at a time");
     }
 }
