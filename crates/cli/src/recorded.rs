@@ -22,7 +22,8 @@ pub fn serve() -> io::Result<()> {
 fn perform(call: &Call<'_>) -> Result<Answer, Fault> {
     let (began, began_ns) = (Instant::now(), epoch_ns());
     let objects = call.objects()?;
-    let (given, results) = objects.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+    let (given, results) =
+        objects.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     let assignment = Assignment::parse(given.bytes()).map_err(fault)?;
     let results: Vec<&[u8]> = match assignment.upstream.is_empty() {
         // What waits for nothing gets the input of the run, which says nothing here.

@@ -279,20 +279,29 @@ mod tests {
             wrong[at] ^= 0x40;
             let offset = at - HEADER_BYTES - 11;
             let found = said(&wrong);
-            assert!(found.starts_with(&format!("task `b` read file `z` of `a`: byte {offset} is 0x")), "{found}");
+            assert!(
+                found.starts_with(&format!("task `b` read file `z` of `a`: byte {offset} is 0x")),
+                "{found}"
+            );
         }
     }
 
     #[test]
     fn a_result_that_is_cut_off_goes_on_or_is_shifted_is_found() {
         let result = result();
-        assert_eq!(said(&result[..result.len() - 1]), "task `b` got 310 bytes of files from `a` instead of 311");
+        assert_eq!(
+            said(&result[..result.len() - 1]),
+            "task `b` got 310 bytes of files from `a` instead of 311"
+        );
         let more = [&result[..], &[0]].concat();
         assert_eq!(said(&more), "task `b` got 312 bytes of files from `a` instead of 311");
         let mut shifted = result.clone();
         shifted[HEADER_BYTES..].rotate_left(1);
         assert!(said(&shifted).contains("byte 0 is"), "{}", said(&shifted));
-        assert_eq!(reader().check(&[]).expect_err("it is wrong").to_string(), "task `b` got 0 results instead of 1");
+        assert_eq!(
+            reader().check(&[]).expect_err("it is wrong").to_string(),
+            "task `b` got 0 results instead of 1"
+        );
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Contents {
     /// Where a file first differs from what it must be.
     pub fn difference(self, found: &[u8]) -> Option<Difference> {
         let (words, rest) = found.as_chunks::<8>();
-        let wrong = words.iter().zip(0..).find(|(word, index)| u64::from_le_bytes(**word) != self.word(*index));
+        let wrong =
+            words.iter().zip(0..).find(|(word, index)| u64::from_le_bytes(**word) != self.word(*index));
         let (found, index): (&[u8], u64) = match wrong {
             Some((word, index)) => (word, index),
             None => (rest, words.len() as u64),

@@ -30,6 +30,9 @@ pub(crate) struct Written<'a> {
     pub tasks: Vec<Part<'a, Task<'a>>>,
     pub files: Vec<Part<'a, File<'a>>>,
     pub executions: Vec<Part<'a, Execution<'a>>>,
+    /// Whether every task and every file could be read, so that what is named and not among them is not there.
+    pub has_all_tasks: bool,
+    pub has_all_files: bool,
 }
 
 /// A part, and where it stands.
@@ -124,16 +127,21 @@ impl<'a> Reader<'a> {
         let path = "workflow.specification";
         let specified: Lists<'a> = self.part(workflow.specification, path).unwrap_or_default();
         let executed: Lists<'a> = self.part(workflow.execution, "workflow.execution").unwrap_or_default();
-        Written {
-            tasks: self.parts(specified.tasks, "workflow.specification.tasks"),
-            files: self.parts(specified.files, "workflow.specification.files"),
-            executions: self.parts(executed.tasks, "workflow.execution.tasks"),
-        }
+        let mut faults = self.faults.len();
+        let mut is_whole =
+            |reader: &Self| std::mem::replace(&mut faults, reader.faults.len()) == reader.faults.len();
+        let tasks = self.parts(specified.tasks, "workflow.specification.tasks");
+        let has_all_tasks = is_whole(self);
+        let files = self.parts(specified.files, "workflow.specification.files");
+        let has_all_files = is_whole(self);
+        let executions = self.parts(executed.tasks, "workflow.execution.tasks");
+        Written { tasks, files, executions, has_all_tasks, has_all_files }
     }
 
     fn check_version(&mut self, raw: Option<&'a RawValue>) -> bool {
         let version = raw.map_or("nothing", |raw| raw.get().trim_matches('"'));
-        let is_known = version == VERSION || version.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with('.'));
+        let is_known =
+            version == VERSION || version.strip_prefix(VERSION).is_some_and(|rest| rest.starts_with('.'));
         if !is_known {
             let at = raw.map_or(0, |raw| self.offset(raw.get()));
             let message = format!("this is WfFormat {version}; {VERSION} is understood");
@@ -191,7 +199,8 @@ impl<'a> Reader<'a> {
     fn misread(&mut self, error: &serde_json::Error, (line, column): (usize, usize), path: &str) {
         let said = error.to_string();
         let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message).to_owned();
-        let column = if error.line() <= 1 { column + error.column().saturating_sub(1) } else { error.column() };
+        let column =
+            if error.line() <= 1 { column + error.column().saturating_sub(1) } else { error.column() };
         let line = line + error.line().saturating_sub(1);
         let fix = match error.is_data() {
             true => "see https://github.com/wfcommons/WfFormat for what belongs there",

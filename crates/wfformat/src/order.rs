@@ -35,7 +35,10 @@ fn cycle(upstream: &[Vec<usize>], waits: &[usize], from: usize) -> Vec<usize> {
     while place[at].is_none() {
         place[at] = Some(way.len());
         way.push(at);
-        at = *upstream[at].iter().find(|before| waits[**before] > 0).expect("it waits for something that is left");
+        at = *upstream[at]
+            .iter()
+            .find(|before| waits[**before] > 0)
+            .expect("it waits for something that is left");
     }
     let mut cycle = way.split_off(place[at].expect("the way has led here before"));
     cycle.reverse();

@@ -63,7 +63,13 @@ impl Recording {
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader { text, faults: Vec::new() };
         let written = reader.read();
-        let mut builder = Builder { reader, tasks: HashMap::new(), files: HashMap::new() };
+        let mut builder = Builder {
+            reader,
+            tasks: HashMap::new(),
+            files: HashMap::new(),
+            has_all_tasks: written.has_all_tasks,
+            has_all_files: written.has_all_files,
+        };
         let recording = builder.recording(&written);
         let mut faults = builder.reader.faults;
         if faults.is_empty() {
@@ -94,6 +100,8 @@ struct Builder<'a> {
     reader: Reader<'a>,
     tasks: HashMap<String, usize>,
     files: HashMap<String, usize>,
+    has_all_tasks: bool,
+    has_all_files: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -105,7 +113,13 @@ impl<'a> Builder<'a> {
         let mut recording = Recording { tasks, files, untimed: 0 };
         if written.tasks.is_empty() && self.reader.faults.is_empty() {
             let message = "this workflow has no tasks".to_owned();
-            self.reader.fault(Kind::Meaning, 0, "workflow.specification.tasks", message, "record one that has some");
+            self.reader.fault(
+                Kind::Meaning,
+                0,
+                "workflow.specification.tasks",
+                message,
+                "record one that has some",
+            );
         }
         self.add_children(&mut recording, written);
         self.add_times(&mut recording, &written.executions);
@@ -127,7 +141,8 @@ impl<'a> Builder<'a> {
         for (at, part) in parts.iter().enumerate() {
             let id = id(&part.value);
             if id.is_empty() || id.len() > ID_BYTES_MAX {
-                let message = format!("the id of a {what} has 1 to {ID_BYTES_MAX} bytes, this one {}", id.len());
+                let message =
+                    format!("the id of a {what} has 1 to {ID_BYTES_MAX} bytes, this one {}", id.len());
                 self.at(part, what, Kind::Limit, message, "give it another id");
             }
             if ids.insert(id.to_owned(), at).is_some() {
@@ -171,10 +186,14 @@ impl<'a> Builder<'a> {
         let mut seen = HashSet::new();
         for raw in names.unwrap_or_default() {
             let Some(name) = self.reader.name(raw, path) else { continue };
-            let known = if what == "task" { &self.tasks } else { &self.files };
+            let (known, has_all) = match what {
+                "task" => (&self.tasks, self.has_all_tasks),
+                _ => (&self.files, self.has_all_files),
+            };
             match known.get(&*name) {
                 Some(at) if seen.insert(*at) => found.push(*at),
                 Some(_) => {}
+                None if !has_all => {}
                 None => {
                     let message = format!("there is no {what} `{name}`");
                     let fix = match what {
@@ -213,8 +232,10 @@ impl<'a> Builder<'a> {
             let offset = self.reader.offset(part.raw.get());
             let mut fault = |kind, message, fix| self.reader.fault(kind, offset, &path, message, fix);
             let Some(&at) = self.tasks.get(id) else {
-                let fix = "name a task of `workflow.specification.tasks` by its id";
-                fault(Kind::Unknown, format!("there is no task `{id}`"), fix);
+                if self.has_all_tasks {
+                    let fix = "name a task of `workflow.specification.tasks` by its id";
+                    fault(Kind::Unknown, format!("there is no task `{id}`"), fix);
+                }
                 continue;
             };
             let Some(seconds) = seconds else { continue };
@@ -236,8 +257,10 @@ impl<'a> Builder<'a> {
             for file in &task.writes {
                 let file = &mut files[*file];
                 if let Some(other) = file.producer.replace(at) {
-                    let message =
-                        format!("file `{}` is written by two tasks, `{}` and `{}`", file.id, tasks[other].id, task.id);
+                    let message = format!(
+                        "file `{}` is written by two tasks, `{}` and `{}`",
+                        file.id, tasks[other].id, task.id
+                    );
                     let fix = "give each its own file: which of the two a reader gets would depend on who is faster";
                     self.at(&written.tasks[at], "task", Kind::Meaning, message, fix);
                 }

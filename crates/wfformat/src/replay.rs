@@ -198,7 +198,13 @@ impl<'a> Planner<'a> {
         }
         expected.critical_path_ns = self.schedule(0).iter().map(|(_, ended)| *ended).max().unwrap_or(0);
         let upstream = self.upstream(last, &leaves, &adopters, &unread);
-        let report = Node { name: REPORT.to_owned(), nanos: None, after: leaves, writes: Vec::new(), rereads: Vec::new() };
+        let report = Node {
+            name: REPORT.to_owned(),
+            nanos: None,
+            after: leaves,
+            writes: Vec::new(),
+            rereads: Vec::new(),
+        };
         expected.add(&upstream, &report);
         tasks.push(ReplayedTask::of(REPORT, &report.after, upstream, Work::Report(expected)));
         let sizes = self.nodes.iter().flat_map(|node| &node.writes).map(|file| file.bytes);

@@ -60,7 +60,9 @@ impl Report {
             ("read files", expected.reads, done.reads),
             ("read bytes", expected.bytes, done.bytes),
         ];
-        if let Some((what, expected, found)) = counts.into_iter().find(|(_, expected, found)| expected != found) {
+        if let Some((what, expected, found)) =
+            counts.into_iter().find(|(_, expected, found)| expected != found)
+        {
             return Err(ReportFailure::Count { what, expected, found });
         }
         let makespan_ns = done.ended_ns.saturating_sub(done.began_ns);

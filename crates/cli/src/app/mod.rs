@@ -34,8 +34,15 @@ pub struct Named {
     #[arg(value_name = "APP")]
     pub app: PathBuf,
     /// The factor of the times and file sizes of a recorded workflow; at 0, its tasks take no time and each file has one byte
-    #[arg(long, value_name = "FACTOR")]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = scale)]
     pub scale: Option<f64>,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: Option<f64> = text.parse().ok();
+    scale
+        .filter(|scale| *scale >= 0.0 && scale.is_finite())
+        .ok_or_else(|| "it is a number from 0 on".to_owned())
 }
 
 impl Named {
