@@ -87,6 +87,8 @@ pub struct Function {
     pub module: Option<String>,
     /// A fresh instance per invocation, for `wasm`.
     pub fresh: Option<bool>,
+    /// A workflow of the app, for `workflow`.
+    pub workflow: Option<String>,
     /// Condition of a trigger of the same name that invokes the function.
     pub on: Option<Condition>,
     /// Scope of that trigger.
@@ -134,6 +136,8 @@ pub enum RuntimeKind {
     Wasm,
     /// A program that speaks the worker protocol.
     Process,
+    /// A workflow of the app.
+    Workflow,
     /// An OCI image.
     Container,
     /// An HTTP service.

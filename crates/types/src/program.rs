@@ -174,6 +174,14 @@ impl Function {
         matches!(self.runtime, Runtime::Workflow { .. })
     }
 
+    /// The workflow that its attempts are runs of.
+    pub fn workflow(&self) -> Option<&str> {
+        match &self.runtime {
+            Runtime::Run { workflow } => Some(workflow),
+            _ => None,
+        }
+    }
+
     /// Where return values go.
     pub fn returns_into(&self) -> BucketIx {
         self.into.first().copied().unwrap_or(Program::OUTPUT)
@@ -222,6 +230,12 @@ pub enum Runtime {
         module: String,
         /// Qualified name of the function, for example `order`.
         name: String,
+    },
+    /// A workflow of the app: an attempt is a run of it, which what the function is called with is the input of, and whose
+    /// output it returns.
+    Run {
+        /// Its name.
+        workflow: String,
     },
 }
 

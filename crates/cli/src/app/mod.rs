@@ -157,7 +157,9 @@ impl App {
             Runtime::Python { module, .. }
             | Runtime::Workflow { module, .. }
             | Runtime::Wasm { module, .. } => Some((&*function.name, &**module)),
-            Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } => None,
+            Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } | Runtime::Run { .. } => {
+                None
+            }
         })
     }
 

@@ -224,6 +224,7 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
             | Runtime::Workflow { .. } => {
                 self.start_process(call, objects, reports);
             }
+            Runtime::Run { .. } => unreachable!("the engine asks for runs of workflows"),
         }
     }
 

@@ -16,6 +16,7 @@ mod apps;
 mod calls;
 mod check;
 mod checkpoint;
+mod children;
 mod chunks;
 mod commands;
 mod documents;
@@ -393,7 +394,8 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         InputKind::Output { invocation, .. }
         | InputKind::Opened { invocation, .. }
         | InputKind::Closed { invocation, .. }
-        | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        | InputKind::Completed { invocation, .. }
+        | InputKind::Returned { invocation, .. } => Some(invocation.run),
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }
