@@ -119,7 +119,7 @@ fn each_fault_is_told_with_its_place() {
         (
             r#"["b"]"#,
             r#"[7]"#,
-            format!("6:42: {tasks}[0].children: invalid type: integer `7`, expected a string"),
+            format!("6:43: {tasks}[0].children: invalid type: integer `7`, expected a string"),
         ),
     ];
     for (from, to, expected) in cases {
