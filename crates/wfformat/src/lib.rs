@@ -15,6 +15,7 @@ mod contents;
 mod fault;
 mod notation;
 mod order;
+mod plan;
 mod recording;
 mod replay;
 mod report;

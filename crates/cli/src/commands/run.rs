@@ -82,12 +82,15 @@ fn tell_calls(run: &sluice_api::Run, calls: u32) -> bool {
     if run.status != Status::Succeeded {
         return true;
     }
-    let [started, succeeded] = [|of: &FunctionCounts| of.started, |of: &FunctionCounts| of.succeeded]
-        .map(|count| run.functions.iter().map(count).sum::<u32>());
+    let sum = |count: fn(&FunctionCounts) -> u32| run.functions.iter().map(count).sum::<u32>();
+    let (started, succeeded, retried) = (sum(|of| of.started), sum(|of| of.succeeded), sum(|of| of.retried));
     let is_exact = started == calls && succeeded == calls;
     match is_exact {
         true => eprintln!("each of {calls} tasks was executed exactly once, stages and report included"),
         false => eprintln!("{calls} tasks, of which {started} were started and {succeeded} have succeeded"),
+    }
+    if retried > 0 {
+        eprintln!("{retried} attempts did not come to their end, and were repeated");
     }
     is_exact
 }
