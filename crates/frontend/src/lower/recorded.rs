@@ -21,10 +21,16 @@ impl Lowering<'_> {
         recorded: &Recorded,
         function: FunctionIx,
     ) -> Option<(Function, Dag)> {
+        self.check_file(path, recorded.file.as_deref());
         let message = || format!("there is a function `{name}`, too");
         self.require(self.functions.find(name).is_none(), path, message, "give one of them another name");
         let file = recorded.file.as_ref().map(|file| self.definition.places.beside(file));
-        let recording = match Recording::parse(&recorded.text) {
+        let Some(text) = &recorded.text else {
+            let message = || "the definition came without the text of this file".to_owned();
+            self.require(false, &format!("{path}.file"), message, "send it in `wfformat`, beside `file`");
+            return None;
+        };
+        let recording = match Recording::parse(text) {
             Ok(recording) => recording,
             Err(faults) => {
                 self.findings.extend(faults.into_iter().map(|fault| finding(path, file.as_ref(), fault)));
@@ -84,7 +90,7 @@ pub(super) fn doubts(definition: &Definition) -> Vec<Diagnostic> {
         _ => None,
     });
     let untimed = recorded.filter_map(|(name, recorded)| {
-        let recording = Recording::parse(&recorded.text).ok()?;
+        let recording = Recording::parse(recorded.text.as_ref()?).ok()?;
         let count = recording.untimed;
         let tasks = if count == 1 { "task has" } else { "tasks have" };
         let message = format!("{count} {tasks} no recorded time: here they take none");

@@ -64,7 +64,7 @@ impl Lowering<'_> {
     }
 
     fn states(&mut self, path: &str, name: &str, states: &States) -> Option<Steps> {
-        self.check_file(path, states);
+        self.check_file(path, states.file.as_deref());
         let Some(script) = Script::of(self.definition, name, states) else {
             let message = || "the definition came without the text of this file".to_owned();
             self.require(false, &format!("{path}.file"), message, "send it in `asl`, beside `file`");
@@ -77,8 +77,9 @@ impl Lowering<'_> {
         Some(Steps::States { definition: script.text.clone(), aws_limits: states.aws_limits })
     }
 
-    fn check_file(&mut self, path: &str, states: &States) {
-        let Some(file) = &states.file else { return };
+    /// A workflow's file is one of the app's folder.
+    pub(super) fn check_file(&mut self, path: &str, file: Option<&str>) {
+        let Some(file) = file else { return };
         let message = || format!("`{file}` is not a file of the app's folder");
         let fix = "write a path relative to the app's folder, without `..`";
         self.require(super::function::is_bundle_path(file), &format!("{path}.file"), message, fix);
