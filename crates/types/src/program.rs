@@ -214,7 +214,7 @@ pub enum Runtime {
     },
     /// A native program that speaks the worker protocol itself and stays warm.
     Process {
-        /// Program and arguments.
+        /// Program and arguments; see also [`Runtime::OWN_PROGRAM`].
         command: Vec<String>,
     },
     /// A function in AWS Lambda's calling convention, in a warm worker.
@@ -237,6 +237,11 @@ pub enum Runtime {
         /// Its name.
         workflow: String,
     },
+}
+
+impl Runtime {
+    /// Stands for the program that runs the node, as the first word of a `Process`: its worker is part of it.
+    pub const OWN_PROGRAM: &str = "{sluice}";
 }
 
 /// What happens after a failed attempt: exponential backoff with optional full jitter.

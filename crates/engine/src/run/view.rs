@@ -224,7 +224,7 @@ impl Run {
             id: InvocationId { run: self.key, seq },
             attempt: pending.attempt,
             function: pending.function,
-            arguments: self.arguments(&pending.items),
+            arguments: self.call_arguments(pending),
             group: pending.group.clone(),
         })
     }
