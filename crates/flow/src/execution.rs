@@ -3,9 +3,11 @@
 //! Invariants:
 //! * while the workflow runs, a turn is out exactly when there is something to tell;
 //! * `waiting` holds the commands that are not done, and `timers` those among them that wait for a time;
-//! * whatever is told or wanted is a line of the journal, in the order in which it came to be.
+//! * whatever is told or wanted is a line of the journal, in the order in which it came to be;
+//! * what the code had been told when it took its last checkpoint was told in turns that have ended.
 
-use crate::command::{Command, Want};
+use crate::checkpoint::Checkpoint;
+use crate::command::{Command, Malformed, Want};
 use crate::entry::{Entry, News};
 use crate::update::{Answer, Updates};
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,7 @@ pub struct Execution {
     timers: BTreeSet<(u64, u64)>,
     is_cancelled: bool,
     updates: Updates,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// What a command that is not done waits for.
@@ -166,7 +169,7 @@ pub enum Line {
         want: Want,
         /// What the worker knows it by.
         digest: Arc<str>,
-        /// What is remembered, of [`Want::Record`] alone.
+        /// What is remembered, of [`Want::Record`] and [`Want::Checkpoint`] alone.
         value: Option<ReturnValue>,
     },
 }
@@ -184,6 +187,7 @@ impl Execution {
             timers: BTreeSet::new(),
             is_cancelled: false,
             updates: Updates::default(),
+            checkpoint: None,
         };
         execution.tell(News::Started, input, now_ms, out);
         execution.take_turn(out);
@@ -237,6 +241,25 @@ impl Execution {
         self.seen + u64::from(self.told)
     }
 
+    /// Where a worker begins that has lost the workflow; `None`: at its start.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// Whether the turn that is out may end with these commands.
+    pub fn examine(&self, commands: &[Command]) -> Result<(), Malformed> {
+        let told = self.seen + 1..=self.told();
+        let out_of_turn =
+            |command: &&Command| matches!(command.want, Want::Checkpoint(at) if !told.contains(&at));
+        commands.iter().find(out_of_turn).map_or(Ok(()), |command| {
+            let (first, last) = (told.start(), told.end());
+            Err(Malformed(format!(
+                "{:?}, in a turn that tells entries {first} to {last}",
+                command.want.to_string()
+            )))
+        })
+    }
+
     /// The answer to an update: `None` if there is no such update, or it is forgotten; `Some(None)` as long as there is no
     /// answer.
     pub fn update(&self, id: &str) -> Option<Option<&Answer>> {
@@ -275,6 +298,7 @@ impl Execution {
     }
 
     fn turned(&mut self, commands: Vec<Command>, now_ms: u64, out: &mut Output) {
+        self.take_checkpoint(&commands);
         self.news.drain(..self.told as usize);
         self.seen += u64::from(std::mem::take(&mut self.told));
         for command in commands {
@@ -284,11 +308,25 @@ impl Execution {
         }
     }
 
+    /// Of several checkpoints in a turn, the last one counts.
+    fn take_checkpoint(&mut self, commands: &[Command]) {
+        let wanted = (self.commands..).zip(commands).take_while(|(_, command)| !command.is_last());
+        let taken = wanted.filter_map(|(number, command)| match command.want {
+            Want::Checkpoint(entries) => Some((number, entries)),
+            _ => None,
+        });
+        let Some((command, entries)) = taken.last() else { return };
+        let at_ms = self.news[(entries - self.seen - 1) as usize].at_ms;
+        self.checkpoint = Some(Checkpoint { command, entries, at_ms, before_turn: self.seen });
+        let news = std::mem::take(&mut self.news);
+        self.news = news.into_iter().map(|entry| entry.since(command)).collect();
+    }
+
     fn follow(&mut self, command: Command, now_ms: u64, out: &mut Output) {
         let number = self.commands;
         self.commands += 1;
         let Command { want, value, digest } = command;
-        let remembered = value.clone().filter(|_| matches!(want, Want::Record(_)));
+        let remembered = value.clone().filter(|_| matches!(want, Want::Record(_) | Want::Checkpoint(_)));
         out.journal.push(Line::Command { number, want: want.clone(), digest, value: remembered });
         match want {
             Want::Call(function) => {
@@ -313,7 +351,7 @@ impl Execution {
                 self.timers.insert((due_ms, number));
             }
             Want::Cancel(of) => self.forget(of, out),
-            Want::Record(_) | Want::Patch(_) => {}
+            Want::Record(_) | Want::Patch(_) | Want::Checkpoint(_) => {}
             Want::Answer(update) => self.answer(update, Answer::Done(value), out),
             Want::Refuse(update) => self.answer(update, Answer::Refused(value), out),
             Want::Return => self.end(Status::Returned(value), out),

@@ -1,47 +1,68 @@
 //! The journal as a worker gets it that has lost a workflow, or never had it.
 
-use crate::entry::head;
+use crate::checkpoint::{Checkpoint, object};
+use crate::entry::{Entry, News, head};
 use crate::execution::Line;
-use sluice_types::{ContentType, Object, Payload, Program, ReturnValue};
-use std::sync::Arc;
+use sluice_types::{Object, ReturnValue};
+
+/// Where a worker begins that does not begin at the start of the workflow.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The last checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The input of the workflow.
+    pub input: Option<ReturnValue>,
+}
 
 /// The arguments of a turn with everything in them: the lines of the journal in their order, of which the first `told`
-/// entries were told before or are in this turn; later ones are left for the next.
+/// entries were told before or are in this turn; later ones are left for the next. With an origin, the lines are those
+/// from the turn on in which the checkpoint was taken, and what came before the checkpoint is left out.
 pub fn journal(
     lines: impl IntoIterator<Item = Line>,
+    origin: Option<&Origin>,
     told: u64,
     turn: Option<u32>,
     seed: u64,
 ) -> Vec<Object> {
-    let mut objects = vec![head(None, turn, seed)];
-    let mut entries = 0;
+    let (mut entries, over, first) = match origin {
+        Some(Origin { checkpoint, .. }) => {
+            (checkpoint.before_turn, checkpoint.entries, checkpoint.command + 1)
+        }
+        None => (0, 0, 0),
+    };
+    let (mut objects, mut saved) = (Vec::new(), None);
     for line in lines {
         match line {
             Line::Entry(entry) => {
                 entries += 1;
-                if entries <= told {
-                    objects.push(entry.to_object());
+                if (over + 1..=told).contains(&entries) {
+                    objects.push(entry.since(first).to_object());
                 }
             }
+            Line::Command { number, value, .. } if number + 1 == first => saved = value,
+            Line::Command { number, .. } if number < first => {}
             Line::Command { want, digest, value, .. } => {
-                objects.push(command(format!("= {digest} {want}").into(), value));
+                objects.push(object(format!("= {digest} {want}"), value));
             }
         }
     }
-    objects
+    let mut beginning = vec![head(None, turn, seed)];
+    if let Some(Origin { checkpoint, input }) = origin {
+        let start = Entry { at_ms: checkpoint.at_ms, news: News::Started, value: input.clone() };
+        beginning.extend([checkpoint.to_object(saved), start.to_object()]);
+    }
+    beginning.append(&mut objects);
+    beginning
 }
 
 /// The arguments of a call that tells code a whole journal, to see whether it wants what the journal holds.
-pub fn checked(lines: impl IntoIterator<Item = Line>, told: u64, seed: u64) -> Vec<Object> {
-    let mut objects = journal(lines, told, None, seed);
+pub fn checked(
+    lines: impl IntoIterator<Item = Line>,
+    origin: Option<&Origin>,
+    told: u64,
+    seed: u64,
+) -> Vec<Object> {
+    let mut objects = journal(lines, origin, told, None, seed);
     objects[0].key = format!("check - - {seed}").into();
     objects
-}
-
-fn command(key: Arc<str>, value: Option<ReturnValue>) -> Object {
-    let (content_type, payload) = match value {
-        Some(ReturnValue { content_type, payload }) => (content_type, payload),
-        None => (ContentType::Bytes, Payload::Inline(Default::default())),
-    };
-    Object { bucket: Program::INPUT, key, content_type, payload, group: None, meta: None }
 }

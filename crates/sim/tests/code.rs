@@ -70,7 +70,7 @@ impl World {
         let entropy = self.rng.bits();
         let wanted = self.instance.go_on(&read(&entries), entropy).expect("it wants what it wanted");
         if self.rng.chance(300) {
-            let told = journal(self.lines.clone(), self.execution.told(), Some(0), 0);
+            let told = journal(self.lines.clone(), None, self.execution.told(), Some(0), 0);
             let mut anew = Instance::new(self.plan.clone());
             let again = anew.go_on(&read(&told[1..]), entropy).expect("what the journal expects is wanted");
             assert_eq!(again, wanted, "{:?}", self.plan);

@@ -156,6 +156,13 @@ class TestApp:
         """Makes every call of a function raise whose argument (object, list or event) meets the predicate."""
         self._faults.setdefault(self._name(function), []).append(Fault(predicate, error))
 
+    def restart_workers(self) -> None:
+        """Has workers forget the workflows that are under way, as in a crash: at its next turn each is told again what has
+        happened since its start, or since its last checkpoint. Code that does not want the same then fails its turn."""
+        for function in self._functions.values():
+            if isinstance(function, Turns):
+                function.forget()
+
     def stub(self, function: FunctionLike, call: Callable[..., Any]) -> None:
         """Has a Python function called in place of the declared one, which may be of any runtime."""
         name = self._name(function)

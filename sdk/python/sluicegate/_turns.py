@@ -61,6 +61,11 @@ class Turns:
             self._drop(next(iter(self._instances)))
         return commands
 
+    def forget(self) -> None:
+        """Forgets all that is under way, as a worker that crashes does."""
+        for run in list(self._instances):
+            self._drop(run)
+
     def query(self, run: str, records: "list[Any]") -> Any:
         """Answers a question: by the instance that is kept, or, told the journal, by one for this question alone."""
         _, after, _, seed = records[0].key.split()

@@ -123,7 +123,8 @@ impl<P: Ports> Shard<P> {
         };
         let told = run.told().unwrap_or(u64::MAX);
         let journal = self.journal(run).map_err(|problem| found(problem.message.clone(), String::new()))?;
-        let arguments = Arguments::List(sluice_flow::checked(journal, told, run.seed()));
+        let origin = run.origin();
+        let arguments = Arguments::List(sluice_flow::checked(journal, origin.as_ref(), told, run.seed()));
         let id = InvocationId { run: key, seq: limits::RUN_INVOCATIONS_MAX + 1 };
         let invocation = Box::new(Invocation { id, attempt: CHECK, function, arguments, group: None });
         Ok(Some(Call { invocation, app: run.app(), version: CHECKED, run_id: run.id().clone() }))

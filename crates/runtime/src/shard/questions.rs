@@ -91,7 +91,8 @@ impl<P: Ports> Shard<P> {
         let function = code_of(run).expect("it was looked up before");
         let mut arguments = match with_journal {
             true => {
-                sluice_flow::journal(self.journal(run)?, run.told().unwrap_or(u64::MAX), None, run.seed())
+                let (lines, told) = (self.journal(run)?, run.told().unwrap_or(u64::MAX));
+                sluice_flow::journal(lines, run.origin().as_ref(), told, None, run.seed())
             }
             false => vec![sluice_flow::head(run.last_turn(), None, run.seed())],
         };

@@ -67,9 +67,9 @@ impl<P: Ports> Shard<P> {
         matches!(outcome, Outcome::Failed(Failure { kind: FailureKind::Cold, .. }))
     }
 
-    /// Begins the attempt at a turn again, with everything that the code was told since its start.
+    /// Begins the attempt at a turn again, with everything that the code was told since its start, or its last checkpoint.
     pub(super) fn tell_everything(&mut self, id: InvocationId, attempt: Attempt) {
-        match self.turn_from_start(id, attempt) {
+        match self.turn_from_journal(id, attempt) {
             Ok(Some(call)) => {
                 self.sandboxes.start(call, &mut self.objects, &mut self.reports);
                 self.flights.launched(id, attempt);
@@ -86,7 +86,7 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn turn_from_start(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
+    fn turn_from_journal(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
             return Ok(None);
         };
@@ -94,29 +94,35 @@ impl<P: Ports> Shard<P> {
         if !run.is_turn(id.seq) {
             return Ok(None);
         }
-        let lines = self.journal(run)?;
-        let arguments = Arguments::List(sluice_flow::journal(lines, told, Some(id.seq), run.seed()));
+        let (lines, origin) = (self.journal(run)?, run.origin());
+        let journal = sluice_flow::journal(lines, origin.as_ref(), told, Some(id.seq), run.seed());
+        let arguments = Arguments::List(journal);
         let invocation = Box::new(Invocation { id, attempt, function, arguments, group: None });
         let (app, version, run_id) = (run.app(), run.version(), run.id().clone());
         Ok(Some(Call { invocation, app, version, run_id }))
     }
 
-    /// What the code of a run's workflow was told and wanted, in order.
+    /// What the code of a run's workflow was told and wanted, in order, as far as a worker has to know it.
     pub(super) fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
+        let first = run.journal_line();
         if self.express.run(run.key()).is_some() {
-            return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
+            let entries = run.history().skip(first as usize - 1);
+            return Ok(entries.filter_map(|entry| line(entry.kind)).collect());
         }
-        self.stored_journal(run.key(), run.history_len())
+        self.stored_journal(run.key(), first, run.history_len())
     }
 
-    fn stored_journal(&self, key: RunKey, last: u64) -> Result<Vec<Line>, Problem> {
-        let (mut lines, mut next) = (Vec::new(), 1);
+    fn stored_journal(&self, key: RunKey, first: u64, last: u64) -> Result<Vec<Line>, Problem> {
+        let (mut lines, mut next) = (Vec::new(), first);
         while next <= last {
             let (first, bytes) = self.chunk_at(key, next)?;
             let before = next;
-            for (entry, seq) in lines_of(&bytes).zip(first..).filter(|(_, seq)| *seq >= before) {
-                next = seq + 1;
-                lines.extend(line(entry.kind));
+            for (entry, seq) in lines_of(&bytes).zip(first..) {
+                self.journal_lines_read.update(|read| read + 1);
+                if seq >= before {
+                    next = seq + 1;
+                    lines.extend(line(entry.kind));
+                }
             }
             if next == before {
                 let run = self.durable.run(key).expect("a viewed run is loaded");

@@ -99,7 +99,8 @@ fn name(line: &Line) -> &'static str {
             | Want::Emit(_)
             | Want::Patch(_)
             | Want::Answer(_)
-            | Want::Refuse(_) => "code: what no plan wants",
+            | Want::Refuse(_)
+            | Want::Checkpoint(_) => "code: what no plan wants",
         },
     }
 }
@@ -167,7 +168,8 @@ impl Reader {
             | Want::Emit(_)
             | Want::Patch(_)
             | Want::Answer(_)
-            | Want::Refuse(_) => return Err(format!("no plan wants {want:?}")),
+            | Want::Refuse(_)
+            | Want::Checkpoint(_) => return Err(format!("no plan wants {want:?}")),
         }
         Ok(())
     }

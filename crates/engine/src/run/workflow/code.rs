@@ -6,7 +6,8 @@
 
 use super::super::failing::explain;
 use super::super::put::{Placed, discard, failure};
-use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
+use super::super::{Cx, Outgoing, Pending, Run, Status};
+use super::journal::Journal;
 use super::{Machinery, Part, json};
 use crate::condition::Items;
 use crate::effect::{Effect, Reply};
@@ -16,11 +17,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{TaskId, TaskRequest, Work};
 use sluice_expression::Value;
-use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing, Want};
+use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
 use sluice_types::problem::Cause;
 use sluice_types::{
-    ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
-    RunKey,
+    ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Puts, ReturnValue, RunKey,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub struct Code {
     turn: Option<u32>,
     /// The turn that has ended last.
     last_turn: Option<u32>,
+    pub(super) journal: Journal,
 }
 
 /// Where a call is.
@@ -55,6 +56,11 @@ impl Code {
     pub(super) fn execution(&self) -> &Execution {
         &self.execution
     }
+
+    /// The line of the run's history from which on the journal is needed.
+    pub(super) fn journal_line(&self) -> u64 {
+        self.journal.from
+    }
 }
 
 impl Run {
@@ -69,6 +75,7 @@ impl Run {
             calls: BTreeMap::new(),
             turn: None,
             last_turn: None,
+            journal: Journal::new(),
         }));
         self.follow_code(cx, out);
     }
@@ -85,7 +92,7 @@ impl Run {
         let mut answers = VecDeque::new();
         loop {
             for line in out.journal.drain(..) {
-                self.record(cx, HistoryKind::Code(Box::new(line)));
+                self.write_line(cx, line);
             }
             for request in out.requests.drain(..) {
                 if !self.is_running() {
@@ -125,6 +132,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
+        code.journal.turn_taken();
         let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));
@@ -302,6 +310,10 @@ impl Run {
         brought.extend(puts);
         let commands: Result<Vec<Command>, _> =
             brought.iter().map(|put| Command::of((**put).clone())).collect();
+        let commands = commands.and_then(|commands| {
+            let code = self.code().expect("it has turns");
+            code.execution.examine(&commands).map(|()| commands)
+        });
         let commands = match commands {
             Ok(commands) => commands,
             Err(malformed) => {
@@ -314,23 +326,8 @@ impl Run {
         self.done(cx, &pending);
         let Some(code) = self.code_mut() else { return };
         (code.turn, code.last_turn) = (None, Some(seq));
-        self.keep_values(&commands);
+        self.keep_values(cx, &commands);
         self.step_code(cx, Event::Turned(commands));
-    }
-
-    /// What is remembered of commands stays with the run, wherever its bytes are.
-    fn keep_values(&mut self, commands: &[Command]) {
-        for command in commands.iter().filter(|command| is_kept(&command.want)) {
-            command.value.iter().for_each(|value| self.keep_value(value));
-        }
-    }
-
-    /// The journal names a value: its bytes stay as long as the run does.
-    fn keep_value(&mut self, value: &ReturnValue) {
-        if let Payload::Stored { .. } = value.payload {
-            let object = super::object(Program::INPUT, "journal".into(), value.clone());
-            self.objects.push(Slot::new(object, Owner::Firing, None, true));
-        }
     }
 
     /// Somebody tells the code something from outside.
@@ -377,7 +374,7 @@ impl Run {
     /// A call that the code made succeeded.
     pub(super) fn call_done(&mut self, cx: &mut Cx<'_>, command: u64, value: Option<ReturnValue>) {
         if self.code_mut().is_some_and(|code| code.calls.remove(&command).is_some()) {
-            value.iter().for_each(|value| self.keep_value(value));
+            value.iter().for_each(|value| self.hold_value(value));
             self.step_code(cx, Event::Done { command, value });
         }
     }
@@ -494,11 +491,6 @@ impl Run {
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
         }
     }
-}
-
-/// Whether the value of a command stays with the run.
-fn is_kept(want: &Want) -> bool {
-    matches!(want, Want::Record(_) | Want::Answer(_) | Want::Refuse(_) | Want::Fail)
 }
 
 /// What a workflow is told of a failure.

@@ -7,6 +7,7 @@
 mod answer;
 mod code;
 mod dag;
+mod journal;
 mod states;
 
 pub(crate) use dag::plan;
@@ -308,6 +309,19 @@ impl Run {
     /// no code says what is to be done.
     pub fn told(&self) -> Option<u64> {
         self.code().map(|code| code.execution().told())
+    }
+
+    /// From which line of its history on the journal of its code is needed, to go on in a worker that knows nothing.
+    pub fn journal_line(&self) -> u64 {
+        self.code().map_or(1, CodeHost::journal_line)
+    }
+
+    /// Where its code begins in such a worker; `None`: at its start.
+    pub fn origin(&self) -> Option<sluice_flow::Origin> {
+        let checkpoint = *self.code()?.execution().checkpoint()?;
+        let input = Payload::Inline(self.workflow.as_ref()?.input.clone());
+        let input = Some(ReturnValue { content_type: ContentType::Json, payload: input });
+        Some(sluice_flow::Origin { checkpoint, input })
     }
 
     /// Whether an attempt is under way that is one at a turn of code.
