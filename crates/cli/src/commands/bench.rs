@@ -108,6 +108,12 @@ enum Code {
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
     },
+    /// A run that no worker has, with and without checkpoints: how soon one has it
+    Cold {
+        /// Thousands of events since its start
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        thousands: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -212,7 +218,7 @@ const WORKLOADS: &[&[&str]] = &[
 ];
 
 /// The same of `bench workflow`.
-const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"]];
+const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"], &["cold"]];
 
 /// A line of JSON for each figure.
 fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
@@ -276,6 +282,7 @@ impl From<Code> for sluice_bench::Code {
             Code::Concurrent { concurrency, steps } => Self::Concurrent { concurrency, steps },
             Code::Sleeping { count } => Self::Sleeping { count },
             Code::Waking { count } => Self::Waking { count },
+            Code::Cold { thousands } => Self::Cold { thousands },
         }
     }
 }
