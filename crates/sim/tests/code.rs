@@ -192,7 +192,7 @@ fn code_that_wants_something_else_is_noticed() {
         {
             continue;
         }
-        let told = journal(world.lines.clone(), u64::MAX, Some(0), 0);
+        let told = journal(world.lines.clone(), None, u64::MAX, Some(0), 0);
         let other = Plan::Sequence(vec![Plan::Sleep(77), world.plan.clone()]);
         noticed += 1;
         assert!(Instance::new(other).go_on(&read(&told[1..]), 0).is_err(), "{seed}: {:?}", world.plan);
