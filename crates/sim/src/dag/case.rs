@@ -21,7 +21,7 @@ pub enum Fate {
 /// A DAG, how its calls end, and what its branches choose and its lists hold.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The DAG. The function of a task has its index.
+    /// The DAG. The functions of its tasks follow each other.
     pub dag: Dag,
     /// By task.
     pub fates: Vec<Fate>,
@@ -57,6 +57,7 @@ impl Case {
         };
         let fate = self.fates[task.index()];
         Conduct {
+            task: declared.name.to_string(),
             answer: if fate == Fate::Unusable { Answer::Unusable } else { answer },
             fails: fate == Fate::Fails,
             hesitates: fate == Fate::FalseFirst && matches!(declared.kind, TaskKind::Sensor { .. }),

@@ -12,6 +12,8 @@ pub type Argument = (String, Bytes);
 /// What a function does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conduct {
+    /// The task.
+    pub task: String,
     /// What it returns.
     pub answer: Answer,
     /// It raises instead, each time.
@@ -35,32 +37,30 @@ pub enum Answer {
 
 impl Conduct {
     /// What a call comes to, if nothing disturbs it.
-    pub fn react(&self, function: &str, arguments: &[Argument], hesitates: bool) -> Reaction {
+    pub fn react(&self, arguments: &[Argument], hesitates: bool) -> Reaction {
         if self.fails {
             return Reaction::fail(FailureKind::Raised);
         }
         let value = match self.hesitates && hesitates {
             true => json!(false),
-            false => self.answer.value(function, arguments),
+            false => self.value(arguments),
         };
         Reaction { content_type: ContentType::Json, ..Reaction::value(value.to_string()) }
     }
-}
 
-impl Answer {
     /// What is returned to a call with these arguments.
-    pub fn value(&self, function: &str, arguments: &[Argument]) -> Value {
+    pub fn value(&self, arguments: &[Argument]) -> Value {
         let mut told = Vec::new();
         for (key, bytes) in arguments {
             told.extend_from_slice(key.as_bytes());
             told.extend_from_slice(bytes);
         }
-        let text = format!("{function} {:016x}", xxhash_rust::xxh3::xxh3_64(&told));
-        match self {
-            Self::Value => json!(text),
-            Self::List(count) => (0..*count).map(|number| json!(format!("{text} {number}"))).collect(),
-            Self::Names(names) => json!(names),
-            Self::Unusable => json!(7),
+        let text = format!("{} {:016x}", self.task, xxhash_rust::xxh3::xxh3_64(&told));
+        match &self.answer {
+            Answer::Value => json!(text),
+            Answer::List(count) => (0..*count).map(|number| json!(format!("{text} {number}"))).collect(),
+            Answer::Names(names) => json!(names),
+            Answer::Unusable => json!(7),
         }
     }
 }

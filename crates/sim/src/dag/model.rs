@@ -129,9 +129,9 @@ impl Model<'_> {
             let is_partial = declared.is_mapped() && self.late.contains(&task);
             return (!is_partial).then(Results::default);
         }
-        let function = &declared.name;
-        let answer = self.case.conduct(self.plan, task).answer;
-        let value = |arguments: &[Argument]| answer.value(function, arguments);
+        let name = &declared.name;
+        let conduct = self.case.conduct(self.plan, task);
+        let value = |arguments: &[Argument]| conduct.value(arguments);
         if let TaskKind::Map { over } = declared.kind {
             let over = self.results[&over].as_ref()?;
             let elements = if over.is_list { &over.values } else { &over.elements };
@@ -146,14 +146,9 @@ impl Model<'_> {
         }
         let value = value(&arguments);
         let list = value.as_array().filter(|_| self.plan.is_mapped_over(task)).into_iter().flatten();
-        let elements =
-            list.enumerate().map(|(at, value)| (format!("{function}/{at}"), value.to_string().into()));
+        let elements = list.enumerate().map(|(at, value)| (format!("{name}/{at}"), value.to_string().into()));
         let elements = elements.collect();
-        Some(Results {
-            values: vec![(function.to_string(), value.to_string().into())],
-            elements,
-            is_list: false,
-        })
+        Some(Results { values: vec![(name.to_string(), value.to_string().into())], elements, is_list: false })
     }
 
     /// What a task is called with that is not mapped, and whether that is a list.

@@ -162,6 +162,16 @@ impl Client {
         Self { workflow: Some((workflow, serde_json::json!({"n": scene.below(8)}))), ..client }
     }
 
+    /// Starts a DAG, perhaps stops it, and waits.
+    pub fn of_dag(scene: &Scene, number: u64, program: &Program, workflow: &'static str) -> Self {
+        let mut deeds = vec![Deed::Start(0), Deed::Wait];
+        if scene.chance(80) {
+            deeds.insert(1, Deed::Cancel);
+        }
+        let client = Self::new(format!("run-{number}-of-clients"), &program.app, Vec::new(), deeds);
+        Self { workflow: Some((workflow, serde_json::json!({"n": scene.below(8)}))), ..client }
+    }
+
     /// Sends one event, to one run or to everybody.
     pub fn of_event(number: u64, r#type: &'static str, addressee: Option<String>) -> Self {
         let client =

@@ -6,12 +6,13 @@ use super::scene::Scene;
 use super::turns::{Turns, turn};
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
+use crate::dag::conduct::Conduct;
 use crate::generate::react_with_outputs;
 use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
 use sluice_types::invocation::{Arguments, Emission, ReturnValue};
 use sluice_types::{
-    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, Object,
-    ObjectId, Outcome, Payload, Problem, Program, Put, RunKey, Version,
+    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, Function, FunctionIx, InvocationId,
+    Object, ObjectId, Outcome, Payload, Problem, Program, Put, RunKey, Runtime, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -84,6 +85,16 @@ impl Workers {
         self.flights.values_mut().for_each(|flight| {
             (flight.abandoned, flight.reported, flight.opened) = (true, 0, false);
         });
+    }
+}
+
+/// What a function does that is of a task of a DAG.
+fn conduct(function: &Function) -> Option<Conduct> {
+    match &function.runtime {
+        Runtime::Process { command } if command.len() == 2 => {
+            Some(serde_json::from_str(&command[1]).expect("the second word of a simulated command is this"))
+        }
+        _ => None,
     }
 }
 
@@ -267,7 +278,11 @@ impl SimSandboxes {
         let (id, at) = (call.invocation.id, call.invocation.function);
         let function = &program.functions[at.index()];
         if !function.takes_turns() {
-            return self.disturbed(program, at, call.invocation.attempt, react_with_outputs(seen));
+            let reaction = match conduct(function) {
+                Some(conduct) => conduct.react(&seen.objects, self.0.chance(500)),
+                None => react_with_outputs(seen),
+            };
+            return self.disturbed(program, at, call.invocation.attempt, reaction);
         }
         let reaction = turn(&self.0, call.app, function, id, seen);
         let reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
