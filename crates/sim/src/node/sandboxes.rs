@@ -169,7 +169,7 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             abandoned: false,
             provisional,
         };
-        if self.0.mutant == Some(Mutant::MisdirectedReturn) {
+        if let Some(Mutant::MisdirectedReturn | Mutant::MisdirectedResult) = self.0.mutant {
             self.misdirect(&mut flight);
         }
         if pure && !hangs && self.0.chance(500) {
@@ -282,7 +282,11 @@ impl SimSandboxes {
                 Some(conduct) => conduct.react(&seen.objects, self.0.chance(500)),
                 None => react_with_outputs(seen),
             };
-            return self.disturbed(program, at, call.invocation.attempt, reaction);
+            let mut reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
+            if conduct(function).is_some() {
+                self.misreport(&mut reaction);
+            }
+            return reaction;
         }
         let reaction = turn(&self.0, call.app, function, id, seen);
         let reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
@@ -308,15 +312,35 @@ impl SimSandboxes {
 
     /// What a mutant does to calls of one workflow that are under way.
     fn misdirect(&self, flight: &mut Flight) {
-        let is_call = |flight: &Flight| {
-            !flight.is_turn && flight.program.functions.iter().any(|function| function.takes_turns())
+        let of_workflow = match self.0.mutant {
+            Some(Mutant::MisdirectedResult) => |function: &Function| conduct(function).is_some(),
+            _ => Function::takes_turns,
         };
+        let is_call = |flight: &Flight| !flight.is_turn && flight.program.functions.iter().any(of_workflow);
         let workers = &mut *self.0.workers.borrow_mut();
         let mut others = workers.flights.values_mut();
         if let Some(other) =
             others.find(|other| other.id.run == flight.id.run && is_call(other) && is_call(flight))
         {
             std::mem::swap(&mut other.reaction, &mut flight.reaction);
+        }
+    }
+
+    /// What mutants do to what a task of a DAG comes to.
+    fn misreport(&self, reaction: &mut Reaction) {
+        match self.0.mutant {
+            Some(Mutant::TruncatedList) => {
+                let list = reaction.value.as_deref().map(serde_json::from_slice::<Vec<serde_json::Value>>);
+                if let Some(Ok(mut list)) = list
+                    && list.pop().is_some()
+                {
+                    reaction.value = Some(serde_json::Value::from(list).to_string().into());
+                }
+            }
+            Some(Mutant::SilencedFailure) if reaction.fails == Some(FailureKind::Raised) => {
+                *reaction = Reaction::nothing();
+            }
+            _ => {}
         }
     }
 
