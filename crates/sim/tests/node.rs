@@ -25,7 +25,13 @@ fn clean_seeds_pass() {
         assert!(summary.coverage.conditions.contains_key(condition), "no {condition} fired");
     }
     let of_code = ["warm turns", "cold turns", "divergences noticed", "code with one end", "code: stopped"];
-    let of_code = of_code.into_iter().chain(["code: call", "code: signal", "code: cancel", "code: record"]);
+    let of_code = of_code.into_iter().chain([
+        "code: call",
+        "code: signal",
+        "code: cancel",
+        "code: record",
+        "code: checkpoint",
+    ]);
     let of_dags = ["DAGs", "express DAGs", "tasks of DAGs that took too long"];
     let of_tasks = ["task succeeded", "task failed", "task upstream failed", "task skipped"];
     let of_runs = ["runs forgotten in time", "objects of forgotten runs"];

@@ -10,7 +10,13 @@ const UNSENT: &str = "unheard";
 
 /// Makes a plan.
 pub fn plan(rng: &mut Rng) -> Plan {
-    let steps = (0..rng.between(2, 5)).map(|_| step(rng, 0)).collect();
+    let mut steps = Vec::new();
+    for _ in 0..rng.between(2, 5) {
+        steps.push(step(rng, 0));
+        if rng.chance(300) {
+            steps.push(Plan::Checkpoint(steps.len()));
+        }
+    }
     Plan::Sequence(steps)
 }
 

@@ -44,6 +44,10 @@ pub(super) fn follow(plan: Plan, n: i64, context: Context) -> Running {
             }
             Plan::Fail(error) => Err(Exit::Raised(error)),
             Plan::Return => Err(Exit::Returned(n)),
+            Plan::Checkpoint(at) => {
+                context.checkpoint(at, n);
+                Ok(n)
+            }
         }
     })
 }

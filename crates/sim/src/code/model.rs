@@ -45,7 +45,7 @@ fn parts(plan: &Plan, n: i64, facts: &Facts) -> Option<BTreeSet<Part>> {
     let signals = |name: &str| facts.signals.get(name).into_iter().flatten().map(|more| Ok(n + more));
     let found = match plan {
         Plan::Add(amount) => one(Ok(n + amount)),
-        Plan::Sleep(_) => one(Ok(n)),
+        Plan::Sleep(_) | Plan::Checkpoint(_) => one(Ok(n)),
         Plan::Record => BTreeSet::from([Ok(n), Ok(n + 1)]),
         Plan::Fail(error) | Plan::Call { error: Some(error), .. } => one(Err(End::Raised(error.clone()))),
         Plan::Call { function, .. } if function == NOWHERE => {

@@ -38,6 +38,8 @@ pub enum Plan {
     Fail(String),
     /// The workflow ends with the number.
     Return,
+    /// The code can begin here, with the number. A plan has it only in its outermost sequence, at this place.
+    Checkpoint(usize),
 }
 
 /// What is added when no signal came in time.
@@ -54,6 +56,22 @@ pub const NOWHERE: &str = "nowhere";
 pub const UNKNOWN_FUNCTION: &str = "UnknownFunction";
 
 impl Plan {
+    /// The plan with something else to do first, or first after the checkpoint that is at this place.
+    pub fn delayed(&self, checkpoint: Option<usize>, delay: Plan) -> Self {
+        let Self::Sequence(plans) = self else { return Self::Sequence(vec![delay, self.clone()]) };
+        let mut plans = plans.clone();
+        plans.insert(checkpoint.map_or(0, |at| at + 1), delay);
+        Self::Sequence(plans)
+    }
+
+    /// What is left of it after the checkpoint that is at this place.
+    pub fn since(&self, checkpoint: usize) -> Self {
+        match self {
+            Self::Sequence(plans) => Self::Sequence(plans[checkpoint + 1..].to_vec()),
+            other => other.clone(),
+        }
+    }
+
     /// Whether a function of that name may be called.
     pub fn calls(&self, name: &str) -> bool {
         match self {

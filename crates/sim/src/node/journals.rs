@@ -94,13 +94,13 @@ fn name(line: &Line) -> &'static str {
             Want::Return => "code: return",
             Want::Fail => "code: fail",
             Want::Stopped => "code: stopped",
+            Want::Checkpoint(_) => "code: checkpoint",
             Want::Child(_)
             | Want::Put { .. }
             | Want::Emit(_)
             | Want::Patch(_)
             | Want::Answer(_)
-            | Want::Refuse(_)
-            | Want::Checkpoint(_) => "code: what no plan wants",
+            | Want::Refuse(_) => "code: what no plan wants",
         },
     }
 }
@@ -161,15 +161,14 @@ impl Reader {
             Want::Cancel(of) => {
                 self.waiting.remove(&of);
             }
-            Want::Record(_) => {}
+            Want::Record(_) | Want::Checkpoint(_) => {}
             Want::Return | Want::Fail | Want::Stopped => self.end = Some(want),
             Want::Child(_)
             | Want::Put { .. }
             | Want::Emit(_)
             | Want::Patch(_)
             | Want::Answer(_)
-            | Want::Refuse(_)
-            | Want::Checkpoint(_) => return Err(format!("no plan wants {want:?}")),
+            | Want::Refuse(_) => return Err(format!("no plan wants {want:?}")),
         }
         Ok(())
     }
