@@ -77,7 +77,11 @@ impl<P: Ports> Shard<P> {
     fn own_workflow(&self, run: RunKey, task: TaskId, name: &str, input: &Value) -> Result<CalledRun, Fault> {
         let run = self.express.run(run).or_else(|| self.durable.run(run));
         let run = run.ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
-        let id = format!("{}.{}", run.id(), task.0);
+        // What an earlier life of an express run has called keeps its id.
+        let id = match run.incarnation() {
+            0 => format!("{}.{}", run.id(), task.0),
+            life => format!("{}.{}~{life}", run.id(), task.0),
+        };
         Ok(CalledRun {
             app: run.program().app.to_string(),
             version: Some(run.version()),
