@@ -31,6 +31,9 @@ fn clean_seeds_pass() {
         "code: cancel",
         "code: record",
         "code: checkpoint",
+        "code: child",
+        "code: put",
+        "code: emit",
     ]);
     let of_dags = ["DAGs", "express DAGs", "tasks of DAGs that took too long"];
     let of_tasks = ["task succeeded", "task failed", "task upstream failed", "task skipped"];

@@ -36,6 +36,12 @@ pub enum Plan {
     Finally(Box<Plan>, Box<Plan>),
     /// The code raises this.
     Fail(String),
+    /// The number is put under this key, which nobody else uses.
+    Put(String),
+    /// An event of type [`TOLD`] without data is emitted.
+    Emit,
+    /// Another workflow of the app gets it and gives another; its plan.
+    Child(String, Box<Plan>),
     /// The workflow ends with the number.
     Return,
     /// The code can begin here, with the number. A plan has it only in its outermost sequence, at this place.
@@ -48,6 +54,8 @@ pub const LATE: i64 = 50;
 pub const ERRORS: [&str; 3] = ["Red", "Green", "Blue"];
 /// A function that emits an event of type [`TOLD`] and no data.
 pub const TELLER: &str = "task-2";
+/// The bucket that plans put to.
+pub const SHELF: &str = "shelf";
 /// A signal that somebody sends in the end.
 pub const TOLD: &str = "told";
 /// A function that no app has, and what calling it fails with.
@@ -72,14 +80,13 @@ impl Plan {
         }
     }
 
-    /// Whether a function of that name may be called.
-    pub fn calls(&self, name: &str) -> bool {
+    /// Whether it may emit an event, or call what does.
+    pub fn tells(&self) -> bool {
         match self {
-            Self::Call { function, .. } => function == name,
-            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => {
-                plans.iter().any(|plan| plan.calls(name))
-            }
-            Self::Try(one, other) | Self::Finally(one, other) => one.calls(name) || other.calls(name),
+            Self::Call { function, .. } => function == TELLER,
+            Self::Emit => true,
+            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => plans.iter().any(Self::tells),
+            Self::Try(one, other) | Self::Finally(one, other) => one.tells() || other.tells(),
             _ => false,
         }
     }

@@ -1,7 +1,7 @@
 //! The apps of a simulation: random programs, each of a kind that some checker knows more about.
 
 use crate::code::generate::plan as code;
-use crate::code::plan::{Plan as Code, TELLER};
+use crate::code::plan::{Plan as Code, SHELF, TELLER};
 use crate::dag::case::Case;
 use crate::dag::generate::case;
 use crate::generate::{Plan, Taste, plan};
@@ -44,6 +44,8 @@ const EXPRESS_APP: &str = "express-workflows";
 const OUTER: [&str; 3] = ["outer-0", "outer-1", "outer-2"];
 /// As `OUTER`, of the apps whose workflows are code.
 const CODES: [&str; 3] = ["code-a", "code-b", "code-c"];
+/// The workflow that these run.
+const CODE_INNER: &str = "code-inner";
 /// As `OUTER`, of the apps whose workflows are DAGs.
 const DAGS: [&str; 3] = ["dag-a", "dag-b", "dag-c"];
 /// The workflow that these call.
@@ -128,13 +130,17 @@ fn workflows(rng: &mut Rng) -> [SimApp; 2] {
 fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
     let retry = RetryPolicy { attempts: 3, initial_ms: 20, max_ms: 200, ..RetryPolicy::default() };
     let recipe = Recipe::new(name)
+        .keep(SHELF)
         .function("task-0", &[])
         .retries(retry.clone())
         .function("task-1", &[])
         .retries(retry.clone())
         .function(TELLER, &[])
         .retries(retry.clone());
-    let codes: BTreeMap<_, _> = CODES.iter().map(|name| (*name, code(rng))).collect();
+    let inner = code(rng, None);
+    let mut codes: BTreeMap<_, _> =
+        CODES.iter().map(|name| (*name, code(rng, Some((CODE_INNER, &inner))))).collect();
+    codes.insert(CODE_INNER, inner);
     let mut plan = Plan { program: recipe.build(), inputs: Vec::new(), timed: true };
     change(&mut plan, |program| {
         program.durability = durability;

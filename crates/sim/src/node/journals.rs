@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::code::context::digest;
 use crate::code::model::{End, Facts, ends};
-use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
+use crate::code::plan::{NOWHERE, Plan, TOLD};
 use sluice_engine::{HistoryKind, Run, Status};
 use sluice_flow::{Line, News, Want};
 use sluice_types::{Code, InvocationId};
@@ -49,6 +49,9 @@ struct Reader {
 enum Waiting {
     Call(String),
     Timer(u64),
+    Child,
+    /// It is done at once.
+    Nothing,
 }
 
 /// The journal of a run is in order: commands have numbers without a gap, each that waits is done at most once and not too
@@ -95,12 +98,10 @@ fn name(line: &Line) -> &'static str {
             Want::Fail => "code: fail",
             Want::Stopped => "code: stopped",
             Want::Checkpoint(_) => "code: checkpoint",
-            Want::Child(_)
-            | Want::Put { .. }
-            | Want::Emit(_)
-            | Want::Patch(_)
-            | Want::Answer(_)
-            | Want::Refuse(_) => "code: what no plan wants",
+            Want::Child(_) => "code: child",
+            Want::Put { .. } => "code: put",
+            Want::Emit(_) => "code: emit",
+            Want::Patch(_) | Want::Answer(_) | Want::Refuse(_) => "code: what no plan wants",
         },
     }
 }
@@ -142,6 +143,8 @@ impl Reader {
         match self.waiting.remove(&number) {
             Some(Waiting::Timer(due_ms)) if !failed && self.last_ms >= due_ms => Ok(()),
             Some(Waiting::Call(name)) if name == NOWHERE && failed => Ok(()),
+            Some(Waiting::Child) => Ok(()),
+            Some(Waiting::Nothing) if !failed => Ok(()),
             Some(Waiting::Call(_)) if self.untold.remove(&number) => Ok(()),
             waiting => Err(format!("at {} ms {news:?}, which is {waiting:?}", self.last_ms)),
         }
@@ -163,12 +166,11 @@ impl Reader {
             }
             Want::Record(_) | Want::Checkpoint(_) => {}
             Want::Return | Want::Fail | Want::Stopped => self.end = Some(want),
-            Want::Child(_)
-            | Want::Put { .. }
-            | Want::Emit(_)
-            | Want::Patch(_)
-            | Want::Answer(_)
-            | Want::Refuse(_) => return Err(format!("no plan wants {want:?}")),
+            Want::Child(_) => drop(self.waiting.insert(number, Waiting::Child)),
+            Want::Put { .. } | Want::Emit(_) => drop(self.waiting.insert(number, Waiting::Nothing)),
+            Want::Patch(_) | Want::Answer(_) | Want::Refuse(_) => {
+                return Err(format!("no plan wants {want:?}"));
+            }
         }
         Ok(())
     }
@@ -238,7 +240,7 @@ pub(super) fn as_thought(
         facts.signals.entry(name.to_owned()).or_default().insert(number);
     }
     let code = &codes[workflow];
-    if code.calls(TELLER) {
+    if code.tells() {
         facts.signals.entry(TOLD.to_owned()).or_default().insert(0);
     }
     let n = input["n"].as_i64().unwrap_or_default();

@@ -413,7 +413,7 @@ impl SimSandboxes {
             let repeats = !flight.is_turn || self.0.mutant == Some(Mutant::RepeatedCommand);
             let times = if repeats && self.0.fault("put reported twice", 50) { 2 } else { 1 };
             self.0.tell(|| format!("  {invocation} {attempt} reports {}", put.1));
-            let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
+            let puts = (0..times).map(|_| self.put(&flight, put.clone()));
             reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
             return Some(flight);
         }
@@ -442,7 +442,7 @@ impl SimSandboxes {
     fn write(&self, flight: &mut Flight, (bucket, key, bytes, group): Made, reports: &mut Vec<Report>) {
         let (invocation, attempt) = (flight.id, flight.attempt);
         let whole = bytes.clone();
-        let mut put = self.put(&flight.program, (bucket, key, bytes::Bytes::new(), group));
+        let mut put = self.put(flight, (bucket, key, bytes::Bytes::new(), group));
         if !std::mem::replace(&mut flight.opened, true) {
             self.0.tell(|| format!("  {invocation} {attempt} opens {}", put.key));
             put.payload = Payload::Open { written: 0 };
@@ -485,7 +485,7 @@ impl SimSandboxes {
             let (message, stack) = ("on purpose".to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
-        let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
+        let puts = reaction.late.iter().map(|put| Box::new(self.put(flight, put.clone()))).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
             ReturnValue { content_type: reaction.content_type.clone(), payload }
@@ -499,17 +499,16 @@ impl SimSandboxes {
         Outcome::Succeeded { puts, value, emits: reaction.emits.iter().map(emission).collect() }
     }
 
-    fn put(&self, program: &Program, (bucket, key, bytes, group): Made) -> Put {
-        let bucket = program.bucket(&bucket).expect("random functions put to buckets that exist");
-        let payload = self.payload(bytes);
-        Put {
-            bucket,
-            key: key.into(),
-            content_type: ContentType::Bytes,
-            payload,
-            group: group.map(Into::into),
-            meta: None,
-        }
+    fn put(&self, flight: &Flight, (bucket, key, bytes, group): Made) -> Put {
+        let bucket = flight.program.bucket(&bucket).expect("random functions put to buckets that exist");
+        let content_type = match flight.is_turn && !bytes.is_empty() {
+            true => ContentType::Json,
+            false => ContentType::Bytes,
+        };
+        // The input of a workflow lies in the record.
+        let is_input = flight.is_turn && key.contains(" workflow ");
+        let payload = if is_input { Payload::Inline(bytes) } else { self.payload(bytes) };
+        Put { bucket, key: key.into(), content_type, payload, group: group.map(Into::into), meta: None }
     }
 
     fn payload(&self, bytes: bytes::Bytes) -> Payload {
