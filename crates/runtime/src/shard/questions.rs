@@ -72,7 +72,8 @@ impl<P: Ports> Shard<P> {
     fn pose(&mut self, id: InvocationId, with_journal: bool) {
         let Some((_, question)) = self.questions.0.get(&id) else { return };
         let question = question.clone();
-        match self.posed(id, question, with_journal) {
+        // The run may have left memory since the question came.
+        match self.load(id.run).and_then(|_| self.posed(id, question, with_journal)) {
             Ok(call) => {
                 self.sandboxes.start(call, &mut self.objects, &mut self.reports);
                 self.flights.launched(id, Attempt(1));
