@@ -34,6 +34,8 @@ fn clean_seeds_pass() {
         "code: child",
         "code: put",
         "code: emit",
+        "code: answer",
+        "questions answered",
     ]);
     let of_dags = ["DAGs", "express DAGs", "tasks of DAGs that took too long"];
     let of_tasks = ["task succeeded", "task failed", "task upstream failed", "task skipped"];

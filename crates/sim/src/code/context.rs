@@ -31,6 +31,7 @@ pub struct Saved {
     pub at: usize,
     /// The number.
     pub n: i64,
+    tally: i64,
     signals: BTreeMap<String, VecDeque<i64>>,
 }
 
@@ -43,6 +44,8 @@ struct State {
     /// What commands came to that nobody has looked at.
     ended: BTreeMap<u64, Result<Bytes, String>>,
     interruptions: u32,
+    /// What updates have come to.
+    tally: i64,
     /// Entries that it was told so far.
     told: u64,
     /// Commands so far.
@@ -66,6 +69,7 @@ impl Context {
             signals: BTreeMap::new(),
             ended: BTreeMap::new(),
             interruptions: 0,
+            tally: 0,
             told: 0,
             commands: 0,
             expected: VecDeque::new(),
@@ -104,7 +108,7 @@ impl Context {
             return;
         }
         let what = format!("checkpoint {}", state.told);
-        let saved = Saved { at, n, signals: state.signals.clone() };
+        let saved = Saved { at, n, tally: state.tally, signals: state.signals.clone() };
         drop(state);
         self.want(&what, serde_json::to_vec(&saved).expect("it is plain data").into());
     }
@@ -115,6 +119,19 @@ impl Context {
         // The start is told in place of the last of those entries.
         (state.commands, state.told) = (command + 1, told - 1);
         state.signals.clone_from(&saved.signals);
+        state.tally = saved.tally;
+    }
+
+    /// An update adds a number, and is told the sum.
+    pub(super) fn update(&self, id: &str, more: i64) {
+        self.0.borrow_mut().tally += more;
+        let tally = self.tally().to_string();
+        self.want(&format!("answer {id}"), tally.into());
+    }
+
+    /// What updates have come to.
+    pub(super) fn tally(&self) -> i64 {
+        self.0.borrow().tally
     }
 
     pub(super) fn signal_came(&self, name: &str, number: i64) {

@@ -60,6 +60,11 @@ impl Instance {
         self.context.end()
     }
 
+    /// What updates have come to: the answer to any question.
+    pub fn tally(&self) -> i64 {
+        self.context.tally()
+    }
+
     fn tell(&mut self, news: &str, value: &Bytes) {
         let (verb, object) = news.split_once(' ').unwrap_or((news, ""));
         let command = || object.parse().unwrap_or(u64::MAX);
@@ -79,6 +84,10 @@ impl Instance {
             "signal" => {
                 let text = value.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
                 self.context.signal_came(object, number(text));
+            }
+            "update" => {
+                let (id, _) = object.split_once(' ').unwrap_or((object, ""));
+                self.context.update(id, number(value));
             }
             "cancel" => self.context.interrupt(),
             _ => {}

@@ -4,7 +4,9 @@
 use super::scene::Scene;
 use super::verdict::Checker;
 use memchr::memmem;
-use sluice_runtime::api::{ActivityTask, AppView, EventsReply, ObjectView, PutReply, RunView, Started};
+use sluice_runtime::api::{
+    ActivityTask, AppView, CodeValue, EventsReply, ObjectView, PutReply, RunView, Started, UpdateReply,
+};
 use sluice_runtime::handle::Answer;
 use sluice_types::Problem;
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -20,6 +22,20 @@ pub(super) enum Heard {
     View(Box<RunView>),
     Object(ObjectView),
     Task(Option<ActivityTask>),
+    Updated(UpdateReply),
+    Told(Option<CodeValue>),
+}
+
+impl From<UpdateReply> for Heard {
+    fn from(reply: UpdateReply) -> Self {
+        Self::Updated(reply)
+    }
+}
+
+impl From<Option<CodeValue>> for Heard {
+    fn from(answer: Option<CodeValue>) -> Self {
+        Self::Told(answer)
+    }
 }
 
 impl From<Option<ActivityTask>> for Heard {

@@ -38,6 +38,8 @@ struct Reader {
     made: BTreeMap<u32, (u64, String)>,
     /// Calls that ended, and that the code was not told of yet.
     untold: BTreeSet<u64>,
+    /// Updates without an answer.
+    asked: BTreeSet<String>,
     digests: BTreeMap<u64, String>,
     is_started: bool,
     is_cancelled: bool,
@@ -101,7 +103,8 @@ fn name(line: &Line) -> &'static str {
             Want::Child(_) => "code: child",
             Want::Put { .. } => "code: put",
             Want::Emit(_) => "code: emit",
-            Want::Patch(_) | Want::Answer(_) | Want::Refuse(_) => "code: what no plan wants",
+            Want::Answer(_) => "code: answer",
+            Want::Patch(_) | Want::Refuse(_) => "code: what no plan wants",
         },
     }
 }
@@ -138,7 +141,10 @@ impl Reader {
                 return Err("it is cancelled twice".to_owned());
             }
             News::Started | News::Signal(_) | News::Cancelled => return Ok(()),
-            News::Update { .. } => return Err("nobody asks for updates".to_owned()),
+            News::Update { id, .. } => {
+                self.asked.insert(id.to_string());
+                return Ok(());
+            }
         };
         match self.waiting.remove(&number) {
             Some(Waiting::Timer(due_ms)) if !failed && self.last_ms >= due_ms => Ok(()),
@@ -168,6 +174,7 @@ impl Reader {
             Want::Return | Want::Fail | Want::Stopped => self.end = Some(want),
             Want::Child(_) => drop(self.waiting.insert(number, Waiting::Child)),
             Want::Put { .. } | Want::Emit(_) => drop(self.waiting.insert(number, Waiting::Nothing)),
+            Want::Answer(id) if self.asked.remove(&*id) => {}
             Want::Patch(_) | Want::Answer(_) | Want::Refuse(_) => {
                 return Err(format!("no plan wants {want:?}"));
             }

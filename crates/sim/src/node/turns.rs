@@ -91,6 +91,9 @@ pub(super) fn turn(
     let Runtime::Workflow { module, .. } = &function.runtime else { return Reaction::nothing() };
     let plan: Plan = serde_json::from_str(module).expect("the module of a simulated workflow is its plan");
     let ((head, _), lines) = call.objects.split_first().expect("a turn has a first line");
+    if let Some(head) = head.strip_prefix("query ") {
+        return question(scene, (app, function.name.to_string()), id, plan, head, lines);
+    }
     let Some(head) = Head::of(head) else {
         scene.complain(Checker::Model, format!("{id} begins with {head:?}"));
         return Reaction::fail(FailureKind::Protocol);
@@ -134,6 +137,33 @@ pub(super) fn turn(
             Reaction::fail(FailureKind::Diverged)
         }
     }
+}
+
+/// What a question comes to: the instance that is there answers it, or one that is made for it alone.
+fn question(
+    scene: &Scene,
+    worker: Worker,
+    id: InvocationId,
+    plan: Plan,
+    head: &str,
+    lines: &[Line],
+) -> Reaction {
+    let turns = &scene.workers.borrow().turns;
+    let kept = turns.instances.get(&(worker, id.run));
+    let tally = match (head.split(' ').next().map(str::parse::<u64>), kept) {
+        (Some(Ok(after)), Some((seen, instance))) if *seen == after => instance.tally(),
+        (Some(Ok(_)), _) => return Reaction::fail(FailureKind::Cold),
+        _ => {
+            let mut instance = Instance::new(plan);
+            let (_, journal) = lines.split_last().expect("a question comes last");
+            if let Err(message) = instance.go_on(journal, 0) {
+                scene.complain(Checker::SameState, format!("a question to {}: {message}", id.run));
+            }
+            instance.tally()
+        }
+    };
+    scene.cover(|coverage| coverage.check("questions answered", 1));
+    Reaction::value(tally.to_string())
 }
 
 /// Other code is told the journal: it must notice.
