@@ -1,6 +1,7 @@
 //! `workflow`: workflows written as code, in Python.
 
 mod app;
+mod cold;
 mod sleeping;
 mod steps;
 mod waking;
@@ -36,6 +37,11 @@ pub enum Code {
         /// How many.
         count: u32,
     },
+    /// A run that no worker has, with and without checkpoints.
+    Cold {
+        /// What has happened since its start: thousands of events.
+        thousands: u32,
+    },
 }
 
 impl Code {
@@ -45,6 +51,7 @@ impl Code {
             Self::Concurrent { concurrency, steps } => steps::at_once(place, concurrency, steps),
             Self::Sleeping { count } => sleeping::measure(place, count),
             Self::Waking { count } => waking::measure(place, count),
+            Self::Cold { thousands } => cold::measure(place, thousands),
         }
     }
 }

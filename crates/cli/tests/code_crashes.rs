@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tool::Folder;
@@ -90,32 +89,6 @@ fn answer(mut stream: std::net::TcpStream, applied: &Ledger) {
     drop(stream.write_all((head + &body).as_bytes()));
 }
 
-/// Processes that a process has started, and those have.
-fn descendants(of: u32) -> Vec<u32> {
-    let mut parents = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let parent = after_name.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok());
-        parents.extend(parent.map(|parent| (pid, parent)));
-    }
-    let mut found = vec![of];
-    let mut at = 0;
-    while at < found.len() {
-        let above = found[at];
-        found.extend(parents.iter().filter(|(_, parent)| *parent == above).map(|(pid, _)| *pid));
-        at += 1;
-    }
-    found.split_off(1)
-}
-
-/// kill -9, of those that are still there.
-fn kill_all(pids: &[u32]) {
-    let pids = pids.iter().map(u32::to_string);
-    Command::new("kill").arg("-9").args(pids).stderr(Stdio::null()).status().unwrap();
-}
-
 /// Asks until the server, which may be killed in the middle, has answered.
 fn asked(server: &Mutex<Option<Server>>, method: &str, path: &str, body: &Value) -> Value {
     let patience = Instant::now() + Duration::from_secs(120);
@@ -162,7 +135,7 @@ fn crashes_change_nothing_of_two_hundred_workflows() {
                     server.take().unwrap().kill();
                     *server = Some(Server::start(&folder));
                 } else {
-                    kill_all(&descendants(server.as_ref().unwrap().pid()));
+                    server.as_ref().unwrap().kill_workers();
                 }
             }
         });

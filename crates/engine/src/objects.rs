@@ -185,6 +185,12 @@ impl ObjectTable {
         Self { slots, index }
     }
 
+    /// An object that was kept is not any more.
+    pub fn let_go(&mut self, at: u32, effects: &mut Vec<Effect>) {
+        self.slots[at as usize].keep = false;
+        self.release_if_unused(at, true, effects);
+    }
+
     /// At the end of a run: releases every payload that need not be kept; those still `leaving` are held once.
     pub fn let_go_all(&mut self, leaving: impl Fn(u32) -> bool, effects: &mut Vec<Effect>) {
         for (at, slot) in self.slots.iter_mut().enumerate() {

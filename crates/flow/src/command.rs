@@ -50,6 +50,9 @@ pub enum Want {
     Fail,
     /// The end, after it was cancelled.
     Stopped,
+    /// That a worker which has lost the workflow begin here, with the value, and be told what follows. The code had been
+    /// told so many entries, in all.
+    Checkpoint(u64),
 }
 
 impl fmt::Display for Want {
@@ -68,6 +71,7 @@ impl fmt::Display for Want {
             Self::Return => f.write_str("return"),
             Self::Fail => f.write_str("fail"),
             Self::Stopped => f.write_str("stopped"),
+            Self::Checkpoint(entries) => write!(f, "checkpoint {entries}"),
         }
     }
 }
@@ -122,6 +126,7 @@ fn want(key: &str) -> Option<Want> {
         ("return", "") => Want::Return,
         ("fail", "") => Want::Fail,
         ("stopped", "") => Want::Stopped,
+        ("checkpoint", entries) => Want::Checkpoint(entries.parse().ok()?),
         _ => return None,
     })
 }

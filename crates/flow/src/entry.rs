@@ -52,6 +52,14 @@ impl fmt::Display for News {
 }
 
 impl Entry {
+    /// The entry without its value if it is of a command before this one: whoever begins there does not know that command.
+    pub(crate) fn since(self, first: u64) -> Self {
+        match self.news {
+            News::Done(command) | News::Failed(command) if command < first => Self { value: None, ..self },
+            _ => self,
+        }
+    }
+
     /// The entry as a worker gets it: one record, whose key says when and what.
     pub fn to_object(&self) -> Object {
         let (content_type, payload) = match &self.value {

@@ -5,8 +5,10 @@
 //! * `waiting` holds the commands that are not done, and `timers` those among them that wait for a time;
 //! * `again` is empty but in the first turn of a workflow that goes on from another one's past; nothing of it is asked for
 //!   before that turn has ended;
-//! * whatever is told or wanted is a line of the journal, in the order in which it came to be.
+//! * whatever is told or wanted is a line of the journal, in the order in which it came to be;
+//! * what the code had been told when it took its last checkpoint was told in turns that have ended.
 
+use crate::checkpoint::Checkpoint;
 use crate::command::{Command, Malformed, Want};
 use crate::entry::{Entry, News};
 use crate::update::{Answer, Updates};
@@ -33,6 +35,7 @@ pub struct Execution {
     updates: Updates,
     /// Commands that the turn that is out wants once more, before all others.
     again: BTreeMap<u64, Want>,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// What a command that is not done waits for.
@@ -170,7 +173,7 @@ pub enum Line {
         want: Want,
         /// What the worker knows it by.
         digest: Arc<str>,
-        /// What is remembered, of [`Want::Record`] alone.
+        /// What is remembered, of [`Want::Record`] and [`Want::Checkpoint`] alone.
         value: Option<ReturnValue>,
     },
     /// From here on the code's run has this id.
@@ -191,6 +194,7 @@ impl Execution {
             is_cancelled: false,
             updates: Updates::default(),
             again: BTreeMap::new(),
+            checkpoint: None,
         };
         execution.tell(News::Started, input, now_ms, out);
         execution.take_turn(out);
@@ -223,6 +227,7 @@ impl Execution {
             is_cancelled,
             updates,
             again,
+            checkpoint: None,
         }
     }
 
@@ -232,13 +237,19 @@ impl Execution {
         self.take_turn(out);
     }
 
-    /// Whether the commands of a turn are what it may want: those that it is to want once more come first.
+    /// Whether the turn that is out may end with these commands: those that it is to want once more come first, and a
+    /// checkpoint is where the code is told something.
     pub fn admits(&self, commands: &[Command]) -> Result<(), Malformed> {
         let mut wanted = commands.iter().map(|command| &command.want);
-        match self.again.iter().find(|(_, again)| wanted.next() != Some(again)) {
-            Some((number, want)) => Err(Malformed(format!("command {number}, {want}, is not put once more"))),
-            None => Ok(()),
+        if let Some((number, want)) = self.again.iter().find(|(_, again)| wanted.next() != Some(again)) {
+            return Err(Malformed(format!("command {number}, {want}, is not put once more")));
         }
+        let told = self.seen + 1..=self.told();
+        let is_out_of_turn = |want: &&Want| matches!(want, Want::Checkpoint(at) if !told.contains(at));
+        wanted.find(is_out_of_turn).map_or(Ok(()), |want| {
+            let (first, last) = (told.start(), told.end());
+            Err(Malformed(format!("{:?}, in a turn that tells entries {first} to {last}", want.to_string())))
+        })
     }
 
     /// Commands that the turn that is out is to want once more.
@@ -294,6 +305,11 @@ impl Execution {
         self.seen + u64::from(self.told)
     }
 
+    /// Where a worker begins that has lost the workflow; `None`: at its start.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
     /// The answer to an update: `None` if there is no such update, or it is forgotten; `Some(None)` as long as there is no
     /// answer.
     pub fn update(&self, id: &str) -> Option<Option<&Answer>> {
@@ -332,10 +348,12 @@ impl Execution {
     }
 
     fn turned(&mut self, commands: Vec<Command>, now_ms: u64, out: &mut Output) {
+        let mut commands = commands.into_iter();
+        let again: Vec<Command> = commands.by_ref().take(self.again.len()).collect();
+        self.take_checkpoint(commands.as_slice());
         self.news.drain(..self.told as usize);
         self.seen += u64::from(std::mem::take(&mut self.told));
-        let mut commands = commands.into_iter();
-        for ((number, _), command) in std::mem::take(&mut self.again).into_iter().zip(&mut commands) {
+        for (number, command) in std::mem::take(&mut self.again).into_keys().zip(again) {
             request(number, command.want, command.value, out);
         }
         for command in commands {
@@ -345,11 +363,25 @@ impl Execution {
         }
     }
 
+    /// Of several checkpoints in a turn, the last one counts.
+    fn take_checkpoint(&mut self, commands: &[Command]) {
+        let wanted = (self.commands..).zip(commands).take_while(|(_, command)| !command.is_last());
+        let taken = wanted.filter_map(|(number, command)| match command.want {
+            Want::Checkpoint(entries) => Some((number, entries)),
+            _ => None,
+        });
+        let Some((command, entries)) = taken.last() else { return };
+        let at_ms = self.news[(entries - self.seen - 1) as usize].at_ms;
+        self.checkpoint = Some(Checkpoint { command, entries, at_ms, before_turn: self.seen });
+        let news = std::mem::take(&mut self.news);
+        self.news = news.into_iter().map(|entry| entry.since(command)).collect();
+    }
+
     fn follow(&mut self, command: Command, now_ms: u64, out: &mut Output) {
         let number = self.commands;
         self.commands += 1;
         let Command { want, value, digest } = command;
-        let remembered = value.clone().filter(|_| matches!(want, Want::Record(_)));
+        let remembered = value.clone().filter(|_| matches!(want, Want::Record(_) | Want::Checkpoint(_)));
         out.journal.push(Line::Command { number, want: want.clone(), digest, value: remembered });
         match want {
             Want::Call(_) | Want::Child(_) | Want::Put { .. } | Want::Emit(_) => {
@@ -362,7 +394,7 @@ impl Execution {
                 self.timers.insert((due_ms, number));
             }
             Want::Cancel(of) => self.forget(of, out),
-            Want::Record(_) | Want::Patch(_) => {}
+            Want::Record(_) | Want::Patch(_) | Want::Checkpoint(_) => {}
             Want::Answer(update) => self.answer(update, Answer::Done(value), out),
             Want::Refuse(update) => self.answer(update, Answer::Refused(value), out),
             Want::Return => self.end(Status::Returned(value), out),

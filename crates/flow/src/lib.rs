@@ -3,10 +3,12 @@
 //! The code runs in a worker, in *turns*: it is told what has happened (*entries*), goes on until it waits for something
 //! else, and answers with what it wants done (*commands*). Entries and commands in their order are the *journal*. Code
 //! that is told the same entries gives the same commands; so what a worker has lost, another one regains from the journal,
-//! and the run itself keeps only what is under way. docs/reference/workflow-protocol.md has the form of both.
+//! from its start on or from where the code has said that it can begin (its last *checkpoint*), and the run itself keeps
+//! only what is under way. docs/reference/workflow-protocol.md has the form of both.
 //!
 //! Pure and deterministic: time comes in, what is asked of the world goes out as data.
 
+mod checkpoint;
 mod command;
 pub mod dag;
 mod entry;
@@ -15,9 +17,10 @@ mod journal;
 mod past;
 mod update;
 
+pub use checkpoint::Checkpoint;
 pub use command::{Command, Malformed, Want};
 pub use entry::{Entry, News, head};
 pub use execution::{Event, Execution, Line, Output, Request, Status};
-pub use journal::{checked, journal, retold};
+pub use journal::{Origin, checked, journal, retold};
 pub use past::{Past, Undone};
 pub use update::Answer;

@@ -90,7 +90,7 @@ impl Past {
             }
             Want::Cancel(of) => drop(self.waiting.remove(of)),
             Want::Answer(update) | Want::Refuse(update) => self.updates.forget(update),
-            Want::Record(_) | Want::Patch(_) => {}
+            Want::Record(_) | Want::Patch(_) | Want::Checkpoint(_) => {}
             Want::Return | Want::Fail | Want::Stopped => {
                 self.end = Some(want.clone());
                 self.waiting.clear();

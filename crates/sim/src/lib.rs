@@ -6,6 +6,7 @@
 
 pub mod behaviour;
 pub mod code;
+pub mod dag;
 pub mod eval;
 pub mod generate;
 pub mod ledger;

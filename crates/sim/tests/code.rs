@@ -2,10 +2,10 @@
 //! code that is told the journal is where the code was that was told bit by bit.
 
 use bytes::Bytes;
-use sluice_flow::{Command, Event, Execution, Line, Output, Request, Status, Want, journal};
+use sluice_flow::{Command, Event, Execution, Line, Origin, Output, Request, Status, Want, journal};
 use sluice_sim::Rng;
 use sluice_sim::code::generate::plan;
-use sluice_sim::code::instance::Instance;
+use sluice_sim::code::instance::{Instance, origin};
 use sluice_sim::code::model::{End, Facts, ends};
 use sluice_sim::code::plan::{NOWHERE, Plan, UNKNOWN_FUNCTION};
 use sluice_sim::states::tasks;
@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans that are tried.
 const PLANS: u64 = 400;
+/// What a workflow starts with.
+const INPUT: &str = r#"{"n": 3}"#;
 /// Turns in which a workflow must end.
 const TURNS_MAX: usize = 2_000;
 
@@ -59,6 +61,9 @@ impl World {
                     self.calls.insert(command, answer(command, &function, value.as_ref()));
                 }
                 Request::Cancel(command) => drop(self.calls.remove(&command)),
+                Request::Put { command, .. } | Request::Emit { command, .. } => {
+                    self.calls.insert(command, Event::Done { command, value: None });
+                }
                 _ => unreachable!("no plan asks for it"),
             }
         }
@@ -70,7 +75,7 @@ impl World {
         let entropy = self.rng.bits();
         let wanted = self.instance.go_on(&read(&entries), entropy).expect("it wants what it wanted");
         if self.rng.chance(300) {
-            let told = journal(self.lines.clone(), self.execution.told(), Some(0), 0);
+            let told = self.journal(self.execution.told());
             let mut anew = Instance::new(self.plan.clone());
             let again = anew.go_on(&read(&told[1..]), entropy).expect("what the journal expects is wanted");
             assert_eq!(again, wanted, "{:?}", self.plan);
@@ -80,6 +85,18 @@ impl World {
             wanted.into_iter().map(|(key, bytes)| Command::of(put(key, bytes)).expect("a command"));
         let commands = commands.collect();
         self.apply(Event::Turned(commands));
+    }
+
+    /// What is told to code that knows nothing.
+    fn journal(&self, told: u64) -> Vec<Object> {
+        let checkpoint = self.execution.checkpoint().copied();
+        let input = Some(value(INPUT));
+        let before = checkpoint.map_or(0, |checkpoint| checkpoint.before_turn) as usize;
+        let entries = self.lines.iter().enumerate().filter(|(_, line)| matches!(line, Line::Entry(_)));
+        let first = entries.map(|(at, _)| at).nth(before).expect("the turn told something");
+        let origin =
+            checkpoint.map(|checkpoint| Origin { checkpoint, input, before: checkpoint.before_turn });
+        journal(self.lines[first..].to_vec(), origin.as_ref(), told, Some(0), 0)
     }
 
     /// Something that may happen now.
@@ -148,9 +165,9 @@ fn end(status: &Status) -> Option<End> {
 
 fn live(seed: u64) -> (World, Option<BTreeSet<End>>) {
     let mut rng = Rng::new(seed);
-    let plan = plan(&mut rng);
+    let plan = plan(&mut rng, None);
     let mut out = Output::default();
-    let execution = Execution::start(Some(value(r#"{"n": 3}"#)), 0, &mut out);
+    let execution = Execution::start(Some(value(INPUT)), 0, &mut out);
     let instance = Instance::new(plan.clone());
     let (lines, calls, facts) = (Vec::new(), BTreeMap::new(), Facts::default());
     let mut world = World { plan, instance, execution, lines, calls, turn: None, now_ms: 0, facts, rng };
@@ -182,7 +199,7 @@ fn plans_end_as_the_naive_interpreter_says() {
 
 #[test]
 fn code_that_wants_something_else_is_noticed() {
-    let mut noticed = 0;
+    let (mut noticed, mut checkpoints) = (0, 0);
     for seed in 0..PLANS {
         let (world, _) = live(seed);
         if !world
@@ -192,10 +209,13 @@ fn code_that_wants_something_else_is_noticed() {
         {
             continue;
         }
-        let told = journal(world.lines.clone(), u64::MAX, Some(0), 0);
-        let other = Plan::Sequence(vec![Plan::Sleep(77), world.plan.clone()]);
+        let told = read(&world.journal(u64::MAX)[1..]);
+        let checkpoint = origin(&told).map(|(_, _, saved)| saved.at);
+        checkpoints += usize::from(checkpoint.is_some());
+        let other = world.plan.delayed(checkpoint, Plan::Sleep(77));
         noticed += 1;
-        assert!(Instance::new(other).go_on(&read(&told[1..]), 0).is_err(), "{seed}: {:?}", world.plan);
+        assert!(Instance::new(other).go_on(&told, 0).is_err(), "{seed}: {:?}", world.plan);
     }
     assert!(noticed > PLANS / 2, "{noticed} plans alone wait for something");
+    assert!(checkpoints > 50, "{checkpoints} plans alone come to a checkpoint");
 }

@@ -25,8 +25,22 @@ fn clean_seeds_pass() {
         assert!(summary.coverage.conditions.contains_key(condition), "no {condition} fired");
     }
     let of_code = ["warm turns", "cold turns", "divergences noticed", "code with one end", "code: stopped"];
-    let of_code = of_code.into_iter().chain(["code: call", "code: signal", "code: cancel", "code: record"]);
-    for check in ["runs forgotten in time", "objects of forgotten runs"].into_iter().chain(of_code) {
+    let of_code = of_code.into_iter().chain([
+        "code: call",
+        "code: signal",
+        "code: cancel",
+        "code: record",
+        "code: checkpoint",
+        "code: child",
+        "code: put",
+        "code: emit",
+        "code: answer",
+        "questions answered",
+    ]);
+    let of_dags = ["DAGs", "express DAGs", "tasks of DAGs that took too long"];
+    let of_tasks = ["task succeeded", "task failed", "task upstream failed", "task skipped"];
+    let of_runs = ["runs forgotten in time", "objects of forgotten runs"];
+    for check in of_runs.into_iter().chain(of_code).chain(of_dags).chain(of_tasks) {
         assert!(summary.coverage.checks.get(check).is_some_and(|count| *count > 0), "no {check}");
     }
 }
@@ -66,4 +80,7 @@ every_mutant_is_found! {
     untold_news_are_found: UntoldNews,
     a_repeated_command_is_found: RepeatedCommand,
     a_misdirected_return_is_found: MisdirectedReturn,
+    a_misdirected_result_is_found: MisdirectedResult,
+    a_truncated_list_is_found: TruncatedList,
+    a_silenced_failure_is_found: SilencedFailure,
 }

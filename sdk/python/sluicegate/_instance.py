@@ -17,7 +17,7 @@ from zlib import crc32
 
 from ._failure import Reported, stack_of
 from ._loop import Loop
-from ._values import decode, encode
+from ._values import Encoded, decode, encode
 from ._workflow import CallFailed, WorkflowContext
 from ._wire import BYTES, JSON
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 WANTED, AGAIN = ("= ", "+ "), "+ "
 #: What comes before a command without a value.
 NO_DIGEST = "00000000 "
+#: What a journal begins with that does not begin at the start of the workflow.
+CHECKPOINT = "checkpoint "
 
 
 class Diverged(Exception):
@@ -39,10 +41,11 @@ class Diverged(Exception):
 class Future(asyncio.Future):  # type: ignore[type-arg]
     """What a command comes to. Cancelling it takes the command back."""
 
-    def __init__(self, instance: Instance, number: int) -> None:
+    def __init__(self, instance: Instance, number: int, command: str) -> None:
         super().__init__(loop=instance.loop)
         self._instance = instance
         self._number = number
+        self.command = command
 
     def cancel(self, msg: Any = None) -> bool:
         cancelled = super().cancel(msg)
@@ -62,7 +65,12 @@ class Instance:
         self.call, self.run, self.names = call, run, names
         self.loop = Loop(self)
         self.random = random.Random(seed)
+        self._seed = seed
         self.now_ms = 0
+        #: What the last checkpoint keeps.
+        self._saved: Encoded | None = None
+        #: Entries that it was told, in all.
+        self._told = 0
         #: The number of the turn that it has seen last.
         self.turn = -1
         #: What this turn wants, as (key, content type code, content type, bytes).
@@ -80,6 +88,7 @@ class Instance:
         self.queries: dict[str, Callable[..., Any]] = {}
         self.updates: dict[str, Callable[..., Any]] = {}
         self._early: dict[str, list[tuple[str, Any]]] = {}
+        self._performing: set[asyncio.Task[Any]] = set()
         self._is_asked = False
         self._main: asyncio.Task[Any] | None = None
         self._diverged: Diverged | None = None
@@ -97,6 +106,7 @@ class Instance:
                 self.run = news
                 continue
             self.now_ms = int(at_ms)
+            self._told += 1
             self._tell(news, value)
             self.loop.run_ready()
             main = self._main
@@ -107,13 +117,18 @@ class Instance:
 
     def begin(self, lines: list[tuple[str, Any]]) -> None:
         """The first turn of an instance: the journal, which may hold what was wanted before."""
+        old = 0
+        if lines[0][0].startswith(CHECKPOINT):
+            self._begin_again(*lines[0])
+            lines, old = lines[1:], 1
         wanted = [index for index, (key, _) in enumerate(lines) if key.startswith(WANTED)]
         self.expected.extend((lines[at][0][2:], lines[at][1], lines[at][0].startswith(AGAIN)) for at in wanted)
-        old = wanted[-1] if wanted else 0
+        if wanted:
+            old = wanted[-1] + 1
         # What it has printed in turns that have ended was shown then.
         with redirect_stdout(StringIO()) if old else nullcontext():
             self.go_on([line for line in lines[:old] if not line[0].startswith(WANTED)])
-        self.go_on(lines[old + 1 :] if old else lines)
+        self.go_on(lines[old:])
         if self.expected:
             raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
 
@@ -195,7 +210,7 @@ class Instance:
     def wait_for(self, key: str, value: Any = None) -> Future:
         """What a command comes to."""
         number = self._want(key, value)
-        future = self._waiting[number] = Future(self, number)
+        future = self._waiting[number] = Future(self, number, key)
         return future
 
     def sleep(self, seconds: float) -> Future:
@@ -230,6 +245,51 @@ class Instance:
         self._changes.add(name)
         return True
 
+    @property
+    def state(self) -> Any:
+        """What the workflow gave to its last checkpoint; each time anew, so that nobody changes it."""
+        return None if self._saved is None else self._saved.value["state"]
+
+    async def checkpoint(self, state: Any) -> None:
+        """Remembers a state from which the code can go on when it starts from its top."""
+        if asyncio.current_task() is not self._main:
+            raise RuntimeError("only the workflow itself takes checkpoints, no task and no update of it: it starts there again")
+        if self._is_cancelled:
+            return
+        while self._performing:
+            await asyncio.wait(self._performing)
+        under_way = [f"`{future.command}`" for future in self._waiting.values()]
+        under_way += [f"task {task.get_name()}" for task in self.loop.tasks if task is not self._main]
+        if under_way:
+            raise RuntimeError(f"await what is under way before a checkpoint: {', '.join(sorted(under_way))}")
+        kept = {
+            "state": state,
+            "signals": [[name, value] for name, waiting in sorted(self._signals.items()) for value in waiting],
+            "updates": [[id, name, value] for name, early in sorted(self._early.items()) for id, value in early],
+            "changes": sorted(self._changes),
+        }
+        code, data, other = encode(kept)
+        self._saved = Encoded(code, bytes(data), other)
+        self._reseed(self._want(f"{CHECKPOINT}{self._told}", self._saved))
+
+    def _begin_again(self, key: str, kept: Any) -> None:
+        """The code begins at a checkpoint, not at its start: what was told and wanted before is not needed."""
+        _, command, told = key.split()
+        self._number = int(command) + 1
+        # The start is told instead of the entry at which the checkpoint was taken.
+        self._told = int(told) - 1
+        self._saved = Encoded(*encode(kept))
+        self._reseed(int(command))
+        for name, value in kept["signals"]:
+            self._signals.setdefault(name, deque()).append(value)
+        for id, name, value in kept["updates"]:
+            self._early.setdefault(name, []).append((id, value))
+        self._changes.update(kept["changes"])
+
+    def _reseed(self, command: int) -> None:
+        """Chance after a checkpoint does not follow from how much of it was used before."""
+        self.random.seed(f"{self._seed} {command}")
+
     def answer(self, name: str, value: Any) -> Any:
         """The answer to a question. It changes nothing."""
         handler = self.queries.get(name)
@@ -247,7 +307,9 @@ class Instance:
         if handler is None:
             self._early.setdefault(name, []).append((id, value))
             return
-        self.loop.create_task(self._perform(id, handler, value))
+        task = self.loop.create_task(self._perform(id, handler, value))
+        self._performing.add(task)
+        task.add_done_callback(self._performing.discard)
 
     async def _perform(self, id: str, handler: Callable[..., Any], value: Any) -> None:
         try:

@@ -39,6 +39,8 @@ class Loop(asyncio.AbstractEventLoop):
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._ready: deque[asyncio.Handle] = deque()
+        #: Tasks that have not ended.
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     def run_ready(self) -> None:
         """Goes on until nothing is ready any more."""
@@ -81,9 +83,11 @@ class Loop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
-        if context is None:
-            return asyncio.Task(coro, loop=self, name=name)
-        return asyncio.Task(coro, loop=self, name=name, context=context)  # type: ignore[call-arg]
+        context = {} if context is None else {"context": context}
+        task = asyncio.Task(coro, loop=self, name=name, **context)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
     def get_debug(self) -> bool:
         return False

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from ._client import ENDED, RunFailed
+from ._failure import Reported
 from ._load import Function
 from ._rehearsal import Rehearsal
 from ._stage import Stage, wire
 from ._turns import Names, Turns
 from ._values import decode, encode, name_of
+from ._wire import COLD, DIVERGED
 
 if TYPE_CHECKING:
     from ._app import App
@@ -52,7 +54,9 @@ class TestApp:
             name: self._load(name) for name, found in app.functions.items() if found.call
         }
         for name, workflow in app.workflows.items():
-            self._functions[name] = Turns(name, workflow.call, Names([app]))  # type: ignore[arg-type]
+            # A checkpoint from which the code cannot begin is found in the first test.
+            turns = Turns(name, workflow.call, Names([app]), forgets_at_checkpoints=True)  # type: ignore[arg-type]
+            self._functions[name] = turns
         self._faults: dict[str, list[Fault]] = {}
         self._calls: dict[str, list[tuple[Any, int]]] = {}
         self._errors: dict[str, BaseException] = {}
@@ -156,6 +160,13 @@ class TestApp:
         """Makes every call of a function raise whose argument (object, list or event) meets the predicate."""
         self._faults.setdefault(self._name(function), []).append(Fault(predicate, error))
 
+    def restart_workers(self) -> None:
+        """Has workers forget the workflows that are under way, as in a crash: at its next turn each is told again what has
+        happened since its start, or since its last checkpoint. Code that does not do the same then raises `RuntimeError`."""
+        for function in self._functions.values():
+            if isinstance(function, Turns):
+                function.forget()
+
     def stub(self, function: FunctionLike, call: Callable[..., Any]) -> None:
         """Has a Python function called in place of the declared one, which may be of any runtime."""
         name = self._name(function)
@@ -215,8 +226,13 @@ class TestApp:
         if error is not None:
             function = Function(name, _raiser(error), [], self._stage.buckets)
         outcome = self._stage.play(function, call)
-        if self._stage.error is not None:
-            self._errors[call["run"]] = self._stage.error
+        error = self._stage.error
+        # A worker that has forgotten a workflow is no failure of the app.
+        if error is not None and not (isinstance(error, Reported) and error.kind == COLD):
+            self._errors[call["run"]] = error
+        if isinstance(error, Reported) and error.kind == DIVERGED:
+            # It would be tried again for ever, with the same code.
+            raise RuntimeError(f"workflow {name!r} does something else when it runs again: {error}\n{error.stack}")
         self._ask("completed", {"call": call["call"], "outcome": outcome})
 
     def _fault(self, name: str, call: dict[str, Any]) -> BaseException | type[BaseException] | None:

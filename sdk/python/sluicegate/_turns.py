@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from ._failure import Reported, stack_of
-from ._instance import Diverged, Instance, value_of
+from ._instance import CHECKPOINT, Diverged, Instance, value_of
 from ._load import TURN
 from ._wire import COLD, COUNTED_NS_MAX, DIVERGED
 
@@ -26,8 +26,11 @@ class Turns:
     shape = TURN
     puts: "dict[str, int]" = {}
 
-    def __init__(self, name: str, call: Callable[..., Any], names: "Names") -> None:
+    def __init__(
+        self, name: str, call: Callable[..., Any], names: "Names", forgets_at_checkpoints: bool = False
+    ) -> None:
         self.name, self.call = name, call
+        self._forgets_at_checkpoints = forgets_at_checkpoints
         self.ending_ns = COUNTED_NS_MAX
         self._names = names
         self._instances: "OrderedDict[str, Instance]" = OrderedDict()
@@ -55,11 +58,17 @@ class Turns:
             raise
         instance.turn = int(number)
         commands, instance.commands = instance.commands, []
-        if instance.is_over:
+        forgets = self._forgets_at_checkpoints and any(_is_checkpoint(key) for key, *_ in commands)
+        if instance.is_over or forgets:
             self._drop(run)
         elif len(self._instances) > INSTANCES_MAX:
             self._drop(next(iter(self._instances)))
         return commands
+
+    def forget(self) -> None:
+        """Forgets all that is under way, as a worker that crashes does."""
+        for run in list(self._instances):
+            self._drop(run)
 
     def query(self, run: str, records: "list[Any]") -> Any:
         """Answers a question: by the instance that is kept, or, told the journal, by one for this question alone."""
@@ -92,6 +101,10 @@ class Turns:
 
     def _drop(self, run: str) -> None:
         self._instances.pop(run).drop()
+
+
+def _is_checkpoint(key: str) -> bool:
+    return key.partition(" ")[2].startswith(CHECKPOINT)
 
 
 class Names:

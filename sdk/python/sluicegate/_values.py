@@ -32,10 +32,15 @@ _encode_json = _json_maker()
 class Encoded:
     """Bytes of a known content type, to be taken as they are."""
 
-    __slots__ = ("code", "data")
+    __slots__ = ("code", "data", "other")
 
-    def __init__(self, code: int, data: bytes) -> None:
-        self.code, self.data = code, data
+    def __init__(self, code: int, data: "bytes | bytearray | memoryview", other: "str | None" = None) -> None:
+        self.code, self.data, self.other = code, data, other
+
+    @property
+    def value(self) -> Any:
+        """What they say."""
+        return decode(self.data, name_of(self.code, self.other or ""))
 
 
 class Unserialisable(TypeError):
@@ -79,7 +84,7 @@ def _part(value: Any) -> "tuple[Any, str]":
 
 def _encode_other(value: Any) -> "tuple[int, Any, str | None]":
     if isinstance(value, Encoded):
-        return value.code, value.data, None
+        return value.code, value.data, value.other
     if isinstance(value, (bytes, bytearray, memoryview)):
         view = memoryview(value)
         return BYTES, view.cast("B") if view.c_contiguous else view.tobytes(), None

@@ -55,6 +55,23 @@ class WorkflowContext:
         """Id of the run."""
         return self._instance.run
 
+    @property
+    def state(self) -> Any:
+        """What the workflow gave to its last :meth:`checkpoint`, as JSON and the like give it back; None before the first."""
+        return self._instance.state
+
+    async def checkpoint(self, state: Any) -> None:
+        """Remembers a state from which the workflow can go on: a worker that has lost it starts the code from its top, where
+        :attr:`state` is this, and tells it only what has happened since.
+
+        So the code must want the same things whether it goes on from here or starts with this state. What it has made must
+        have come to an end: calls, timers, tasks of its own; updates under way are waited for. Events that nobody has taken
+        yet stay. Once the run is cancelled there are no further checkpoints, and this does nothing.
+
+        :param state: what a function may return: JSON, text, bytes, arrays, of any size.
+        """
+        await self._instance.checkpoint(state)
+
     def call(self, function: Any, value: Any = None) -> Awaitable[Any]:
         """Calls a function of the app with a value and gives what it returns.
 

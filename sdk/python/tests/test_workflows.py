@@ -75,6 +75,27 @@ async def tasks(ctx, input):
     return [str(result) for result in results]
 
 
+@app.workflow
+async def counting(ctx, input):
+    state = ctx.state or {"rounds": 0, "paid": 0, "drawn": []}
+    while state["rounds"] < input:
+        state["paid"] += await ctx.call(charge, {"amount": state["rounds"]})
+        state["drawn"].append([ctx.random.random(), str(ctx.uuid4()), str(ctx.now())])
+        state["rounds"] += 1
+        await ctx.wait_event("next", timeout=3600)
+        if state["rounds"] % 3 == 0:
+            await ctx.checkpoint(state)
+    return state
+
+
+@app.workflow
+async def beginning_elsewhere(ctx, input):
+    await ctx.sleep(1)
+    await ctx.checkpoint("here")
+    await ctx.call(charge, {"amount": 1})
+    await ctx.wait_event("next")
+
+
 def start_of(input):
     return datetime.datetime.fromisoformat(input)
 
@@ -118,6 +139,29 @@ class Workflows(unittest.TestCase):
     def test_asyncio_is_durable(self):
         with app.test() as t:
             self.assertEqual(self.run_of(t, tasks).result(), ["", "1", "2"])
+
+    def test_workers_that_forget_change_nothing(self):
+        def run(forgets):
+            with app.test(seed=5) as t:
+                run = self.run_of(t, counting, 10)
+                for n in range(10):
+                    if forgets(n):
+                        t.restart_workers()
+                    t.advance(7 * n)
+                    t.emit("next", n, run=run.id)
+                return run.result(), len(t.calls(charge))
+
+        kept = run(lambda n: False)
+        self.assertEqual((kept[0]["paid"], kept[1]), (45, 10))
+        self.assertEqual(run(lambda n: True), kept)
+        self.assertEqual(run(lambda n: n % 4 == 1), kept)
+
+    def test_code_that_does_not_begin_at_its_checkpoint_is_caught(self):
+        with app.test() as t:
+            self.run_of(t, beginning_elsewhere)
+            told = "'beginning_elsewhere' does something else when it runs again: command 3: expected `call charge`, "
+            with self.assertRaisesRegex(RuntimeError, told + "the code wants `sleep 1000`"):
+                t.advance(2)
 
     def test_a_workflow_that_is_not_there(self):
         with app.test() as t, self.assertRaisesRegex(ValueError, "no workflow 'nothing'; it has subscription"):

@@ -30,11 +30,32 @@ async def steps(ctx, count):
 
 async def sleep(ctx, seconds):
     await ctx.sleep(seconds)
+
+async def replayed(ctx, thousands):
+    await rounds(ctx, thousands, False)
+
+async def checkpointed(ctx, thousands):
+    await rounds(ctx, thousands, True)
+
+async def rounds(ctx, thousands, checkpoints):
+    "A thousand events each: of five hundred commands is wanted, and done."
+    done = ctx.state or 0
+    ctx.on_query("done", lambda: done)
+    while done < thousands:
+        await ctx.gather(*(ctx.sleep(0) for _ in range(500)))
+        done += 1
+        if checkpoints:
+            await ctx.checkpoint(done)
+    await ctx.wait_event("never")
 "#;
 
 /// Names of the workflows.
 pub(super) const STEPS: &str = "steps";
 pub(super) const SLEEP: &str = "sleep";
+pub(super) const REPLAYED: &str = "replayed";
+pub(super) const CHECKPOINTED: &str = "checkpointed";
+
+const NAMES: [&str; 4] = [STEPS, SLEEP, REPLAYED, CHECKPOINTED];
 
 /// The app, as its definition would be lowered.
 pub(super) fn app() -> DeployRequest {
@@ -55,9 +76,9 @@ pub(super) fn app() -> DeployRequest {
         app: APP.into(),
         durability: Durability::Durable,
         buckets: ["input", "output"].map(|name| Bucket { name: name.into(), keep: false }).into(),
-        functions: vec![nothing, workflow(STEPS), workflow(SLEEP)],
+        functions: [vec![nothing], NAMES.map(workflow).into()].concat(),
         triggers: Vec::new(),
-        workflows: vec![steps(STEPS, 1), steps(SLEEP, 2)],
+        workflows: NAMES.into_iter().zip(1..).map(|(name, function)| steps(name, function)).collect(),
     };
     DeployRequest {
         program: Arc::new(program),

@@ -142,6 +142,12 @@ enum Code {
         #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
     },
+    /// A run that no worker has, with and without checkpoints: how soon one has it
+    Cold {
+        /// Thousands of events since its start
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        thousands: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -247,7 +253,7 @@ const WORKLOADS: &[&[&str]] = &[
 ];
 
 /// The same of `bench workflow`.
-const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"]];
+const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"], &["cold"]];
 
 /// The same of `bench dag`.
 const DAG_WORKLOADS: &[&[&str]] = &[&["recorded"], &["scaling"], &["sequence"], &["map"]];
@@ -319,6 +325,7 @@ impl From<Code> for sluice_bench::Code {
             Code::Concurrent { concurrency, steps } => Self::Concurrent { concurrency, steps },
             Code::Sleeping { count } => Self::Sleeping { count },
             Code::Waking { count } => Self::Waking { count },
+            Code::Cold { thousands } => Self::Cold { thousands },
         }
     }
 }

@@ -99,6 +99,34 @@ impl Server {
     }
 }
 
+impl Server {
+    /// kill -9 of all that it has started.
+    pub fn kill_workers(&self) {
+        let pids = descendants(self.pid()).into_iter().map(|pid| pid.to_string());
+        Command::new("kill").arg("-9").args(pids).stderr(Stdio::null()).status().unwrap();
+    }
+}
+
+/// Processes that a process has started, and those have.
+fn descendants(of: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let parent = after_name.split_whitespace().nth(1).and_then(|parent| parent.parse::<u32>().ok());
+        parents.extend(parent.map(|parent| (pid, parent)));
+    }
+    let mut found = vec![of];
+    let mut at = 0;
+    while at < found.len() {
+        let above = found[at];
+        found.extend(parents.iter().filter(|(_, parent)| *parent == above).map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended already.

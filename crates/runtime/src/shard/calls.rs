@@ -53,10 +53,8 @@ impl<P: Ports> Shard<P> {
             return self.refuse_task(task, too_deep());
         }
         if let Work::Workflow { name, input } = &request.work {
-            let id =
-                self.express.run(from.run).or_else(|| self.durable.run(from.run)).map(|run| run.id().clone());
-            let id = format!("{}.{}", id.unwrap_or_default(), task.task.0);
-            let called = self.own_workflow(from.run, id, name.to_string(), Bytes::from(input.to_json()));
+            let (rest, input) = (task.task.0.to_string(), Bytes::from(input.to_json()));
+            let called = self.own_workflow(from.run, &rest, name.to_string(), input);
             if let Err(fault) = called.and_then(|called| self.call(from, caller, true, called)) {
                 self.refuse_task(task, fault);
             }
@@ -79,16 +77,21 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// A workflow of the app that asks, in the version that its run keeps.
+    /// A workflow of the app that asks, in the version that its run keeps, as the run of the id `RUN.rest`.
     pub(super) fn own_workflow(
         &self,
         run: RunKey,
-        id: String,
+        rest: &str,
         name: String,
         input: Bytes,
     ) -> Result<CalledRun, Fault> {
         let run = self.express.run(run).or_else(|| self.durable.run(run));
         let run = run.ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
+        // What an earlier life of an express run has called keeps its id.
+        let id = match run.incarnation() {
+            0 => format!("{}.{rest}", run.id()),
+            life => format!("{}.{rest}~{life}", run.id()),
+        };
         Ok(CalledRun {
             app: run.program().app.to_string(),
             version: Some(run.version()),

@@ -178,9 +178,9 @@ impl<P: Ports> Shard<P> {
         }
         let (told, seed, app, run_id) =
             (run.told().unwrap_or(u64::MAX), run.seed(), run.app(), run.id().clone());
-        let lines = run.history_len();
+        let (lines, origin) = (run.history_len(), run.origin());
         let journal = self.journal(key).map_err(|problem| found(problem.message, String::new()))?;
-        let arguments = Arguments::List(sluice_flow::checked(journal, told, seed));
+        let arguments = Arguments::List(sluice_flow::checked(journal, origin.as_ref(), told, seed));
         // Who is late with what was asked in another check is not taken for who answers this one.
         let others = u64::from(u32::MAX - limits::RUN_INVOCATIONS_MAX);
         let seq = limits::RUN_INVOCATIONS_MAX + 1 + (self.world.random() % (others - 1)) as u32;

@@ -29,9 +29,9 @@ impl<P: Ports> Shard<P> {
             1 => String::new(),
             attempt => format!("-{attempt}"),
         };
-        let id = format!("{}.{}-{}{attempt}", run.id(), function.name, invocation.id.seq);
+        let rest = format!("{}-{}{attempt}", function.name, invocation.id.seq);
         let input = self.input_of(&invocation.arguments);
-        let called = input.and_then(|input| self.own_workflow(from.run, id, workflow, input));
+        let called = input.and_then(|input| self.own_workflow(from.run, &rest, workflow, input));
         let called = called.map(|called| CalledRun { form: INVOCATION, ..called });
         if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
             return self.come_back(from, caller, failed(too_deep()));

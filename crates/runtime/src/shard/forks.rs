@@ -126,7 +126,7 @@ impl<P: Ports> Shard<P> {
     fn is_start(&self, key: RunKey, at: Lsn) -> Result<(), Problem> {
         let run = self.durable.run(key).expect("a known run is loaded");
         let mut start = None;
-        self.read_history(key, |_, entry| {
+        self.read_history(key, 1, |_, entry| {
             start = Some(entry.lsn);
             ControlFlow::Break(())
         })?;
@@ -147,7 +147,7 @@ impl<P: Ports> Shard<P> {
         let run = self.durable.run(key).expect("a known run is loaded");
         let ends_when_told = run.status() == Status::Cancelled && at.is_none();
         let mut goes_on = false;
-        self.read_history(key, |_, entry| {
+        self.read_history(key, 1, |_, entry| {
             goes_on = at.is_some_and(|at| entry.lsn > at);
             if goes_on || at.is_none() && prefix.end.is_some_and(|end| entry.lsn > end) {
                 return ControlFlow::Break(());

@@ -55,6 +55,7 @@ use sluice_engine::{Effect, Engine, Input, InputKind};
 use sluice_storage::log::{Head, Priority};
 use sluice_storage::{Log, RunStore};
 use sluice_types::{Code, Evaluator, Lsn, Problem, RunKey};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
@@ -146,6 +147,8 @@ pub struct Shard<P: Ports> {
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
+    /// Lines of histories read as journals.
+    journal_lines_read: Cell<u64>,
 }
 
 impl<P: Ports> Shard<P> {

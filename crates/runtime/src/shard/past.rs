@@ -61,7 +61,7 @@ impl<P: Ports> Shard<P> {
             fold.code.add(lsn, at_ms, &line);
         }
         let (mut first, mut last) = (None, Lsn(0));
-        self.read_history(key, |_, entry| {
+        self.read_history(key, 1, |_, entry| {
             (first, last) = (first.or(Some(entry.lsn)), entry.lsn);
             match entry.kind {
                 _ if entry.lsn > at => {}
@@ -87,14 +87,19 @@ impl<P: Ports> Shard<P> {
     pub(super) fn read_history(
         &self,
         key: RunKey,
+        first: u64,
         mut visit: impl FnMut(u64, HistoryEntry) -> ControlFlow<()>,
     ) -> Result<(), Problem> {
         let last = self.durable.run(key).expect("a viewed run is loaded").history_len();
-        let mut next = 1;
+        let mut next = first;
         while next <= last {
             let (first, bytes) = self.chunk_at(key, next)?;
             let before = next;
-            for (entry, seq) in lines_of(&bytes).zip(first..).filter(|(_, seq)| *seq >= before) {
+            for (entry, seq) in lines_of(&bytes).zip(first..) {
+                self.journal_lines_read.update(|read| read + 1);
+                if seq < before {
+                    continue;
+                }
                 next = seq + 1;
                 if visit(seq, entry).is_break() {
                     return Ok(());

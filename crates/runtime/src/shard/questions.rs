@@ -72,7 +72,8 @@ impl<P: Ports> Shard<P> {
     fn pose(&mut self, id: InvocationId, with_journal: bool) {
         let Some((_, question)) = self.questions.0.get(&id) else { return };
         let question = question.clone();
-        match self.posed(id, question, with_journal) {
+        // The run may have left memory since the question came.
+        match self.load(id.run).and_then(|_| self.posed(id, question, with_journal)) {
             Ok(call) => {
                 self.sandboxes.start(call, &mut self.objects, &mut self.reports);
                 self.flights.launched(id, Attempt(1));
@@ -90,9 +91,9 @@ impl<P: Ports> Shard<P> {
         let run = run.ok_or_else(|| Problem::new(Code::UNKNOWN_RUN, "the run is gone", ""))?;
         let function = code_of(run).expect("it was looked up before");
         let (app, version, run_id, seed) = (run.app(), run.version(), run.id().clone(), run.seed());
-        let (told, last_turn) = (run.told().unwrap_or(u64::MAX), run.last_turn());
+        let (told, last_turn, origin) = (run.told().unwrap_or(u64::MAX), run.last_turn(), run.origin());
         let mut arguments = match with_journal {
-            true => sluice_flow::journal(self.journal(id.run)?, told, None, seed),
+            true => sluice_flow::journal(self.journal(id.run)?, origin.as_ref(), told, None, seed),
             false => vec![sluice_flow::head(last_turn, None, seed)],
         };
         arguments.push(question);

@@ -67,9 +67,9 @@ impl<P: Ports> Shard<P> {
         matches!(outcome, Outcome::Failed(Failure { kind: FailureKind::Cold, .. }))
     }
 
-    /// Begins the attempt at a turn again, with everything that the code was told since its start.
+    /// Begins the attempt at a turn again, with everything that the code was told since its start, or its last checkpoint.
     pub(super) fn tell_everything(&mut self, id: InvocationId, attempt: Attempt) {
-        match self.turn_from_start(id, attempt) {
+        match self.turn_from_journal(id, attempt) {
             Ok(Some(call)) => {
                 self.sandboxes.start(call, &mut self.objects, &mut self.reports);
                 self.flights.launched(id, attempt);
@@ -86,7 +86,7 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn turn_from_start(&mut self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
+    fn turn_from_journal(&mut self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
             return Ok(None);
         };
@@ -96,19 +96,27 @@ impl<P: Ports> Shard<P> {
         }
         let (app, version, run_id, seed) = (run.app(), run.version(), run.id().clone(), run.seed());
         let again = run.code_execution().map(|execution| execution.again().clone()).unwrap_or_default();
+        let origin = run.origin();
         let lines = self.journal(id.run)?;
-        let arguments = Arguments::List(sluice_flow::retold(lines, told, &again, Some(id.seq), seed));
+        let journal = sluice_flow::retold(lines, origin.as_ref(), told, &again, Some(id.seq), seed);
+        let arguments = Arguments::List(journal);
         let invocation = Box::new(Invocation { id, attempt, function, arguments, group: None });
         Ok(Some(Call { invocation, app, version, run_id }))
     }
 
-    /// What the code of a run's workflow was told and wanted, in order.
+    /// What the code of a run's workflow was told and wanted, in order, as far as a worker has to know it.
     pub(super) fn journal(&mut self, key: RunKey) -> Result<Vec<Line>, Problem> {
         if let Some(run) = self.express.run(key) {
-            return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
+            let entries = run.history().skip(run.journal_line() as usize - 1);
+            return Ok(entries.filter_map(|entry| line(entry.kind)).collect());
         }
-        let mut lines: Vec<Line> = self.inherited(key)?.into_iter().map(|(.., line)| line).collect();
-        self.read_history(key, |_, entry| {
+        let first = self.durable.run(key).expect("a viewed run is loaded").journal_line();
+        let mut lines: Vec<Line> = match first {
+            1 => self.inherited(key)?.into_iter().map(|(.., line)| line).collect(),
+            // What was before the checkpoint was in the past of another run, too.
+            _ => Vec::new(),
+        };
+        self.read_history(key, first, |_, entry| {
             lines.extend(line(entry.kind));
             ControlFlow::Continue(())
         })?;

@@ -258,6 +258,7 @@ fn code_event(line: &Line) -> &'static str {
             Want::Return => "WorkflowReturned",
             Want::Fail => "WorkflowFailed",
             Want::Stopped => "WorkflowStopped",
+            Want::Checkpoint(_) => "CheckpointTaken",
         },
         Line::Run(_) => "RunNamed",
     }
@@ -284,7 +285,7 @@ fn code_details(line: &Line) -> Value {
             Want::Cancel(of) => json!({"command": number, "cancelled": of}),
             Want::Record(name) | Want::Patch(name) => json!({"command": number, "name": &**name}),
             Want::Answer(update) | Want::Refuse(update) => json!({"command": number, "update": &**update}),
-            Want::Return | Want::Fail | Want::Stopped => json!({"command": number}),
+            Want::Return | Want::Fail | Want::Stopped | Want::Checkpoint(_) => json!({"command": number}),
         },
     }
 }

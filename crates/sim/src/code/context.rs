@@ -2,6 +2,7 @@
 
 use crate::rng::Rng;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -23,6 +24,17 @@ pub enum Exit {
     Cancelled,
 }
 
+/// What a checkpoint keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// Its place in the plan.
+    pub at: usize,
+    /// The number.
+    pub n: i64,
+    tally: i64,
+    signals: BTreeMap<String, VecDeque<i64>>,
+}
+
 /// The code's side of the world.
 #[derive(Clone)]
 pub struct Context(Rc<RefCell<State>>);
@@ -32,6 +44,10 @@ struct State {
     /// What commands came to that nobody has looked at.
     ended: BTreeMap<u64, Result<Bytes, String>>,
     interruptions: u32,
+    /// What updates have come to.
+    tally: i64,
+    /// Entries that it was told so far.
+    told: u64,
     /// Commands so far.
     commands: u64,
     /// What the journal has of them and the code has not wanted again yet, and whether it is to be put once more.
@@ -53,6 +69,8 @@ impl Context {
             signals: BTreeMap::new(),
             ended: BTreeMap::new(),
             interruptions: 0,
+            tally: 0,
+            told: 0,
             commands: 0,
             expected: VecDeque::new(),
             wanted: Vec::new(),
@@ -76,6 +94,44 @@ impl Context {
             (None, Some(((key, _), _))) => Err(format!("expected {key:?}, but the code wants nothing")),
             (None, None) => Ok(std::mem::take(&mut state.wanted)),
         }
+    }
+
+    /// Something is told.
+    pub(super) fn note_told(&self) {
+        self.0.borrow_mut().told += 1;
+    }
+
+    /// Remembers where the code is, its number, and the signals that nobody has taken.
+    pub(super) fn checkpoint(&self, at: usize, n: i64) {
+        let state = self.0.borrow();
+        if state.interruptions > 0 {
+            return;
+        }
+        let what = format!("checkpoint {}", state.told);
+        let saved = Saved { at, n, tally: state.tally, signals: state.signals.clone() };
+        drop(state);
+        self.want(&what, serde_json::to_vec(&saved).expect("it is plain data").into());
+    }
+
+    /// The code begins at a checkpoint, which was command `command`, and had been told so much.
+    pub(super) fn restore(&self, command: u64, told: u64, saved: &Saved) {
+        let state = &mut *self.0.borrow_mut();
+        // The start is told in place of the last of those entries.
+        (state.commands, state.told) = (command + 1, told - 1);
+        state.signals.clone_from(&saved.signals);
+        state.tally = saved.tally;
+    }
+
+    /// An update adds a number, and is told the sum.
+    pub(super) fn update(&self, id: &str, more: i64) {
+        self.0.borrow_mut().tally += more;
+        let tally = self.tally().to_string();
+        self.want(&format!("answer {id}"), tally.into());
+    }
+
+    /// What updates have come to.
+    pub(super) fn tally(&self) -> i64 {
+        self.0.borrow().tally
     }
 
     pub(super) fn signal_came(&self, name: &str, number: i64) {

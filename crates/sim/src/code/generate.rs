@@ -8,15 +8,43 @@ const DEPTH_MAX: u32 = 3;
 /// A signal that nobody may ever send.
 const UNSENT: &str = "unheard";
 
-/// Makes a plan.
-pub fn plan(rng: &mut Rng) -> Plan {
-    let steps = (0..rng.between(2, 5)).map(|_| step(rng, 0)).collect();
+/// Makes a plan, which may run the workflow of that name and plan.
+pub fn plan(rng: &mut Rng, inner: Option<(&str, &Plan)>) -> Plan {
+    let plan = outermost(rng);
+    match inner {
+        Some(inner) => with_children(rng, plan, inner),
+        None => plan,
+    }
+}
+
+/// Some of the calls are of the workflow.
+fn with_children(rng: &mut Rng, plan: Plan, inner: (&str, &Plan)) -> Plan {
+    let mut all = |plans: Vec<Plan>| plans.into_iter().map(|plan| with_children(rng, plan, inner)).collect();
+    match plan {
+        Plan::Sequence(plans) => Plan::Sequence(all(plans)),
+        Plan::Gather(plans) => Plan::Gather(all(plans)),
+        Plan::Race(plans) => Plan::Race(all(plans)),
+        Plan::Call { error: None, .. } if rng.chance(150) => {
+            Plan::Child(inner.0.to_owned(), Box::new(inner.1.clone()))
+        }
+        plan => plan,
+    }
+}
+
+fn outermost(rng: &mut Rng) -> Plan {
+    let mut steps = Vec::new();
+    for _ in 0..rng.between(2, 5) {
+        steps.push(step(rng, 0));
+        if rng.chance(300) {
+            steps.push(Plan::Checkpoint(steps.len()));
+        }
+    }
     Plan::Sequence(steps)
 }
 
 fn step(rng: &mut Rng, depth: u32) -> Plan {
     let nests = depth < DEPTH_MAX;
-    match rng.below(24) {
+    match rng.below(26) {
         0 | 1 => Plan::Record,
         2..=4 => Plan::Sleep(*rng.pick(&[0, 5, 50, 400, 2_000])),
         5 => Plan::Signal(TOLD.to_owned()),
@@ -34,6 +62,8 @@ fn step(rng: &mut Rng, depth: u32) -> Plan {
         17 if nests => Plan::Sequence((0..rng.between(2, 3)).map(|_| step(rng, depth + 1)).collect()),
         18 if rng.chance(300) => failing(rng),
         19 if depth > 0 && rng.chance(300) => Plan::Return,
+        23 => Plan::Put(format!("p{:x}", rng.bits())),
+        24 if rng.chance(500) => Plan::Emit,
         20 => Plan::Add(rng.between(1, 4) as i64),
         _ => call(rng),
     }

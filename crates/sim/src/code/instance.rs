@@ -1,6 +1,6 @@
 //! A workflow under way in a worker: the worker's side of the workflow protocol.
 
-use super::context::{Context, Exit, Line, number};
+use super::context::{Context, Exit, Line, Saved, number};
 use super::interpret::{Running, follow};
 use super::plan::Plan;
 use bytes::Bytes;
@@ -12,8 +12,18 @@ pub struct Instance {
     context: Context,
     /// `None` before it starts and after its end.
     code: Option<Running>,
+    /// Where it begins, if not at its start.
+    saved: Option<Saved>,
     /// It has ended.
     is_over: bool,
+}
+
+/// Where a journal begins that does not begin at the start: the command that was the checkpoint, the entries that had been
+/// told, and what the checkpoint kept.
+pub fn origin(lines: &[Line]) -> Option<(u64, u64, Saved)> {
+    let (key, value) = lines.first()?;
+    let (command, told) = key.strip_prefix("checkpoint ")?.split_once(' ')?;
+    Some((command.parse().ok()?, told.parse().ok()?, serde_json::from_slice(value).ok()?))
 }
 
 /// A line that is a command of the journal, as it was wanted.
@@ -29,7 +39,7 @@ pub fn again(key: &str) -> Option<&str> {
 impl Instance {
     /// Code that has not been told anything.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, context: Context::new(), code: None, is_over: false }
+        Self { plan, context: Context::new(), code: None, saved: None, is_over: false }
     }
 
     /// A turn: tells the lines, and gives what the code wants, or how that differs from what the lines expect. What
@@ -39,10 +49,19 @@ impl Instance {
             Some(((wanted(key)?.to_owned(), value.clone()), again(key).is_some()))
         });
         self.context.begin(entropy, expected);
-        for (key, value) in lines.iter().filter(|(key, _)| wanted(key).is_none()) {
+        let origin = origin(lines);
+        let lines = &lines[usize::from(origin.is_some())..];
+        if let Some((command, told, saved)) = origin {
+            self.context.restore(command, told, &saved);
+            self.saved = Some(saved);
+        }
+        // Plans do not look at the id of their run.
+        let is_told = |key: &str| wanted(key).is_none() && !key.starts_with("run ");
+        for (key, value) in lines.iter().filter(|(key, _)| is_told(key)) {
             if self.is_over {
                 break;
             }
+            self.context.note_told();
             let news = key.split_once(' ').map_or("", |(_, news)| news);
             self.tell(news, value);
             self.run();
@@ -50,13 +69,21 @@ impl Instance {
         self.context.end()
     }
 
+    /// What updates have come to: the answer to any question.
+    pub fn tally(&self) -> i64 {
+        self.context.tally()
+    }
+
     fn tell(&mut self, news: &str, value: &Bytes) {
         let (verb, object) = news.split_once(' ').unwrap_or((news, ""));
         let command = || object.parse().unwrap_or(u64::MAX);
         match verb {
             "start" => {
-                let n = json(value)["n"].as_i64().unwrap_or_default();
-                self.code = Some(follow(self.plan.clone(), n, self.context.clone()));
+                let (plan, n) = match &self.saved {
+                    Some(saved) => (self.plan.since(saved.at), saved.n),
+                    None => (self.plan.clone(), json(value)["n"].as_i64().unwrap_or_default()),
+                };
+                self.code = Some(follow(plan, n, self.context.clone()));
             }
             "done" => self.context.command_ended(command(), Ok(value.clone())),
             "failed" => {
@@ -66,6 +93,10 @@ impl Instance {
             "signal" => {
                 let text = value.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
                 self.context.signal_came(object, number(text));
+            }
+            "update" => {
+                let (id, _) = object.split_once(' ').unwrap_or((object, ""));
+                self.context.update(id, number(value));
             }
             "cancel" => self.context.interrupt(),
             _ => {}

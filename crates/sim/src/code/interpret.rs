@@ -1,7 +1,7 @@
 //! Plans as code that waits: futures that are polled whenever the workflow was told something.
 
 use super::context::{Context, Exit, Wait};
-use super::plan::{LATE, Plan, together};
+use super::plan::{LATE, Plan, SHELF, TOLD, together};
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +43,20 @@ pub(super) fn follow(plan: Plan, n: i64, context: Context) -> Running {
                 end
             }
             Plan::Fail(error) => Err(Exit::Raised(error)),
+            Plan::Put(key) => {
+                let put = context.command(format!("put {SHELF} {key}"), n.to_string().into());
+                put.await.map(|_| n)
+            }
+            Plan::Emit => context.command(format!("emit {TOLD}"), Bytes::new()).await.map(|_| n),
+            Plan::Child(name, _) => {
+                let input = serde_json::json!({"n": n}).to_string();
+                context.command(format!("workflow {name}"), input.into()).await
+            }
             Plan::Return => Err(Exit::Returned(n)),
+            Plan::Checkpoint(at) => {
+                context.checkpoint(at, n);
+                Ok(n)
+            }
         }
     })
 }

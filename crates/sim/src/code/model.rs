@@ -1,7 +1,7 @@
 //! A naive interpreter: what a workflow may come to, computed from its plan by recursion, without a journal, time or
 //! order. Where these decide, all possible ends are listed.
 
-use super::plan::{LATE, NOWHERE, Plan, UNKNOWN_FUNCTION, together};
+use super::plan::{LATE, NOWHERE, Plan, TOLD, UNKNOWN_FUNCTION, together};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Ends of any part listed at most; of a workflow with more nothing is known.
@@ -45,7 +45,8 @@ fn parts(plan: &Plan, n: i64, facts: &Facts) -> Option<BTreeSet<Part>> {
     let signals = |name: &str| facts.signals.get(name).into_iter().flatten().map(|more| Ok(n + more));
     let found = match plan {
         Plan::Add(amount) => one(Ok(n + amount)),
-        Plan::Sleep(_) => one(Ok(n)),
+        Plan::Sleep(_) | Plan::Checkpoint(_) | Plan::Put(_) | Plan::Emit => one(Ok(n)),
+        Plan::Child(_, plan) => of_child(plan, n)?,
         Plan::Record => BTreeSet::from([Ok(n), Ok(n + 1)]),
         Plan::Fail(error) | Plan::Call { error: Some(error), .. } => one(Err(End::Raised(error.clone()))),
         Plan::Call { function, .. } if function == NOWHERE => {
@@ -77,6 +78,17 @@ fn parts(plan: &Plan, n: i64, facts: &Facts) -> Option<BTreeSet<Part>> {
         Plan::Finally(body, _) => parts(body, n, facts)?,
     };
     (found.len() <= ENDS_MAX).then_some(found)
+}
+
+/// What a workflow comes to that hears nothing but what it tells itself, and what is told to those that wait in the end.
+fn of_child(plan: &Plan, n: i64) -> Option<BTreeSet<Part>> {
+    let signals = BTreeMap::from([(TOLD.to_owned(), BTreeSet::from([0]))]);
+    let ends = ends(plan, n, &Facts { signals, is_cancelled: false })?;
+    let part = |end| match end {
+        End::Returned(n) => Ok(n),
+        end => Err(end),
+    };
+    Some(ends.into_iter().map(part).collect())
 }
 
 /// What follows each number.

@@ -36,8 +36,16 @@ pub enum Plan {
     Finally(Box<Plan>, Box<Plan>),
     /// The code raises this.
     Fail(String),
+    /// The number is put under this key, which nobody else uses.
+    Put(String),
+    /// An event of type [`TOLD`] without data is emitted.
+    Emit,
+    /// Another workflow of the app gets it and gives another; its plan.
+    Child(String, Box<Plan>),
     /// The workflow ends with the number.
     Return,
+    /// The code can begin here, with the number. A plan has it only in its outermost sequence, at this place.
+    Checkpoint(usize),
 }
 
 /// What is added when no signal came in time.
@@ -46,6 +54,8 @@ pub const LATE: i64 = 50;
 pub const ERRORS: [&str; 3] = ["Red", "Green", "Blue"];
 /// A function that emits an event of type [`TOLD`] and no data.
 pub const TELLER: &str = "task-2";
+/// The bucket that plans put to.
+pub const SHELF: &str = "shelf";
 /// A signal that somebody sends in the end.
 pub const TOLD: &str = "told";
 /// A function that no app has, and what calling it fails with.
@@ -54,14 +64,29 @@ pub const NOWHERE: &str = "nowhere";
 pub const UNKNOWN_FUNCTION: &str = "UnknownFunction";
 
 impl Plan {
-    /// Whether a function of that name may be called.
-    pub fn calls(&self, name: &str) -> bool {
+    /// The plan with something else to do first, or first after the checkpoint that is at this place.
+    pub fn delayed(&self, checkpoint: Option<usize>, delay: Plan) -> Self {
+        let Self::Sequence(plans) = self else { return Self::Sequence(vec![delay, self.clone()]) };
+        let mut plans = plans.clone();
+        plans.insert(checkpoint.map_or(0, |at| at + 1), delay);
+        Self::Sequence(plans)
+    }
+
+    /// What is left of it after the checkpoint that is at this place.
+    pub fn since(&self, checkpoint: usize) -> Self {
         match self {
-            Self::Call { function, .. } => function == name,
-            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => {
-                plans.iter().any(|plan| plan.calls(name))
-            }
-            Self::Try(one, other) | Self::Finally(one, other) => one.calls(name) || other.calls(name),
+            Self::Sequence(plans) => Self::Sequence(plans[checkpoint + 1..].to_vec()),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether it may emit an event, or call what does.
+    pub fn tells(&self) -> bool {
+        match self {
+            Self::Call { function, .. } => function == TELLER,
+            Self::Emit => true,
+            Self::Sequence(plans) | Self::Gather(plans) | Self::Race(plans) => plans.iter().any(Self::tells),
+            Self::Try(one, other) | Self::Finally(one, other) => one.tells() || other.tells(),
             _ => false,
         }
     }

@@ -2,13 +2,16 @@
 
 use super::scene::Scene;
 use crate::code::generate::plan as code;
-use crate::code::plan::{Plan as Code, TELLER};
+use crate::code::plan::{Plan as Code, SHELF, TELLER};
+use crate::dag::case::Case;
+use crate::dag::generate::case;
 use crate::generate::{Plan, Taste, plan};
 use crate::recipe::Recipe;
 use crate::rng::Rng;
 use crate::states::definition::definition;
 use crate::states::generate::machine;
 use crate::states::model::Machines;
+use sluice_flow::dag::Plan as Tables;
 use sluice_types::{
     Action, Bucket, Condition, Durability, Function, FunctionIx, Program, RetryPolicy, Runtime, Scope, Steps,
     Trigger, Visibility, Workflow,
@@ -32,6 +35,8 @@ pub(super) struct SimApp {
     pub machines: Option<Rc<Machines>>,
     /// Its workflows that are code, by name.
     pub codes: BTreeMap<&'static str, Code>,
+    /// Its workflows that are DAGs, by name.
+    pub dags: BTreeMap<&'static str, Case>,
 }
 
 /// An app of workflows, one that is express, and the names in each of those that clients start.
@@ -40,6 +45,10 @@ const EXPRESS_APP: &str = "express-workflows";
 const OUTER: [&str; 3] = ["outer-0", "outer-1", "outer-2"];
 /// As `OUTER`, of the apps whose workflows are code.
 const CODES: [&str; 3] = ["code-a", "code-b", "code-c"];
+/// The workflow that these run.
+const CODE_INNER: &str = "code-inner";
+/// As `OUTER`, of the apps whose workflows are DAGs.
+const DAGS: [&str; 3] = ["dag-a", "dag-b", "dag-c"];
 /// The workflow that these call.
 const INNER: &str = "inner";
 /// The activity of their tasks.
@@ -48,9 +57,9 @@ pub(super) const ACTIVITY: &str = "work";
 pub(super) const CALLED_APP: &str = DURABLE_APP;
 pub(super) const ECHO: &str = "echo";
 
-/// Nine apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
-/// express, for the model too; one express with app-scoped triggers; two of state machines and two of workflows as code,
-/// one of each express.
+/// Eleven apps: one for the model; one with conditions that depend on time; one with app-scoped triggers and cron; one
+/// express, for the model too; one express with app-scoped triggers; two of state machines, two of workflows as code and two
+/// of DAGs, one of each express.
 pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     let rng = &mut Rng::new(seed);
     let plain = Taste { timed: false, keep: true, failing: 150, app_scoped: 0, streaming: 400 };
@@ -65,6 +74,7 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
                 modelled,
                 machines: None,
                 codes: BTreeMap::new(),
+                dags: BTreeMap::new(),
             })
             .collect();
     change(&mut apps[2].plan, |program| {
@@ -79,6 +89,9 @@ pub(super) fn apps(seed: u64) -> Vec<SimApp> {
     apps.extend(workflows(rng));
     apps.extend(
         [("code", Durability::Durable), ("express-code", Durability::Express)].map(|app| code_app(rng, app)),
+    );
+    apps.extend(
+        [("dags", Durability::Durable), ("express-dags", Durability::Express)].map(|app| dag_app(rng, app)),
     );
     apps
 }
@@ -98,8 +111,8 @@ fn workflows(rng: &mut Rng) -> [SimApp; 2] {
     names.map(|name| {
         let program = Recipe::new(name).function("task-0", &[]).function("task-1", &[]).build();
         let plan = Plan { program, inputs: Vec::new(), timed: true };
-        let codes = BTreeMap::new();
-        let mut app = SimApp { plan, modelled: false, machines: Some(machines.clone()), codes };
+        let (codes, dags) = (BTreeMap::new(), BTreeMap::new());
+        let mut app = SimApp { plan, modelled: false, machines: Some(machines.clone()), codes, dags };
         change(&mut app.plan, |program| {
             program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
             let of_app = machines.iter().filter(|((app, _), _)| *app == name);
@@ -118,13 +131,17 @@ fn workflows(rng: &mut Rng) -> [SimApp; 2] {
 fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
     let retry = RetryPolicy { attempts: 3, initial_ms: 20, max_ms: 200, ..RetryPolicy::default() };
     let recipe = Recipe::new(name)
+        .keep(SHELF)
         .function("task-0", &[])
         .retries(retry.clone())
         .function("task-1", &[])
         .retries(retry.clone())
         .function(TELLER, &[])
         .retries(retry.clone());
-    let codes: BTreeMap<_, _> = CODES.iter().map(|name| (*name, code(rng))).collect();
+    let inner = code(rng, None);
+    let mut codes: BTreeMap<_, _> =
+        CODES.iter().map(|name| (*name, code(rng, Some((CODE_INNER, &inner))))).collect();
+    codes.insert(CODE_INNER, inner);
     let mut plan = Plan { program: recipe.build(), inputs: Vec::new(), timed: true };
     change(&mut plan, |program| {
         program.durability = durability;
@@ -143,7 +160,36 @@ fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
         }
         program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
     });
-    SimApp { plan, modelled: false, machines: None, codes }
+    SimApp { plan, modelled: false, machines: None, codes, dags: BTreeMap::new() }
+}
+
+/// An app whose workflows are random DAGs. Each task has a function of its own, whose command says what it does.
+fn dag_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
+    let retry = RetryPolicy { attempts: 3, initial_ms: 20, max_ms: 200, ..RetryPolicy::default() };
+    // Of an express run nothing is left that says which tasks took too long.
+    let timeouts = durability == Durability::Durable;
+    let mut dags: BTreeMap<_, _> = DAGS.map(|name| (name, case(rng, timeouts))).into();
+    let mut plan = Plan { program: Recipe::new(name).build(), inputs: Vec::new(), timed: true };
+    change(&mut plan, |program| {
+        program.durability = durability;
+        for (name, case) in &mut dags {
+            let tables = Tables::of(Arc::new(case.dag.clone()));
+            let conducts: Vec<_> = tables.tasks().map(|task| case.conduct(&tables, task)).collect();
+            for (task, conduct) in case.dag.tasks.iter_mut().zip(conducts) {
+                let conduct = serde_json::to_string(&conduct).expect("it is plain data");
+                task.function = FunctionIx(program.functions.len() as u16);
+                let function = format!("{name}-{}", task.name);
+                let runtime = Runtime::Process { command: vec![function.clone(), conduct] };
+                program
+                    .functions
+                    .push(Function { retry: retry.clone(), ..Function::new(&function, runtime) });
+            }
+            let steps = Steps::Dag(Arc::new(case.dag.clone()));
+            program.workflows.push(Workflow { name: (*name).into(), steps });
+        }
+        program.functions.iter_mut().for_each(|function| function.timeout_ms = TIMEOUT_MS);
+    });
+    SimApp { plan, modelled: false, machines: None, codes: BTreeMap::new(), dags }
 }
 
 const ECHO_DEFINITION: &str =
@@ -179,10 +225,11 @@ impl SimApp {
 
     /// The workflows that clients start.
     pub fn startable(&self) -> &'static [&'static str] {
-        match (&self.machines, self.codes.is_empty()) {
-            (Some(_), _) => &OUTER,
-            (None, false) => &CODES,
-            (None, true) => &[],
+        match (&self.machines, self.codes.is_empty(), self.dags.is_empty()) {
+            (Some(_), ..) => &OUTER,
+            (None, false, _) => &CODES,
+            (None, true, false) => &DAGS,
+            (None, true, true) => &[],
         }
     }
 }

@@ -51,6 +51,10 @@ impl Journal {
         self.commands.extend(puts.iter().map(|put| put.key.to_string()));
         let ends = ["return", "fail", "stopped"];
         self.is_over |= self.commands.last().is_some_and(|key| ends.iter().any(|end| key.ends_with(end)));
+        // What the code emits it hears itself.
+        let emits = puts.iter().filter_map(|put| put.key.split_once(" emit "));
+        let heard = emits.map(|(_, name)| (name.to_owned(), Bytes::new()));
+        self.signals.extend(heard.filter(|_| !self.is_over));
     }
 
     /// A function that the code called has emitted these events: they are signals, too.

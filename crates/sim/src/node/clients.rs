@@ -10,10 +10,11 @@ use sluice_asl::execution::Event as StatesEvent;
 use sluice_engine::Status;
 use sluice_runtime::Command;
 use sluice_runtime::api::{
-    DeployRequest, ForkRequest, Movable, MoveRequest, NewObject, StartRequest, WorkflowRequest,
+    CodeValue, DeployRequest, ForkRequest, Movable, MoveRequest, NewObject, StartRequest, UpdateReply,
+    WorkflowRequest,
 };
 use sluice_types::{Code, ContentType, Durability, Event, Lsn, Program, limits};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// CloudEvents source of what clients send.
@@ -42,6 +43,12 @@ pub(super) enum Deed {
     Read(usize),
     /// Send the run a signal of that name, with this number.
     Signal(&'static str, usize),
+    /// Ask the code of the run for an update with this number.
+    Update(usize),
+    /// Wait for the answer to it.
+    AwaitUpdate(usize),
+    /// Ask the code of the run how many updates it has done.
+    Query,
     /// Send the event named like the client.
     Event(&'static str),
     /// Put one of the inputs to the app itself.
@@ -85,6 +92,9 @@ pub(super) struct Told {
     pub event: bool,
     /// Ids of the signals that were taken.
     pub signals: Vec<String>,
+    /// Updates that were taken, and how many have been done.
+    pub updates: BTreeSet<usize>,
+    pub updated: usize,
     /// That there is no such run, when ended runs are forgotten.
     pub unknown: bool,
     /// That its run cannot begin with that past.
@@ -166,10 +176,30 @@ impl Client {
         deeds.extend(
             (0..signals).map(|at| Deed::Signal(if scene.chance(800) { "told" } else { "unheard" }, at)),
         );
-        if scene.chance(120) {
+        // Of express runs, which may begin again, only the end is certain.
+        let updates = if program.durability == Durability::Durable { scene.below(3) } else { 0 };
+        let mut at = 1;
+        for update in 0..updates {
+            for deed in [Deed::Update(update), Deed::AwaitUpdate(update), Deed::Query] {
+                at += scene.below(deeds.len() - at + 1);
+                deeds.insert(at, deed);
+                at += 1;
+            }
+        }
+        if scene.chance(250) {
             deeds.insert(1 + scene.below(deeds.len()), Deed::Cancel);
         }
         deeds.push(Deed::Wait);
+        let client = Self::new(format!("run-{number}-of-clients"), &program.app, Vec::new(), deeds);
+        Self { workflow: Some((workflow, serde_json::json!({"n": scene.below(8)}))), ..client }
+    }
+
+    /// Starts a DAG, perhaps stops it, and waits.
+    pub fn of_dag(scene: &Scene, number: u64, program: &Program, workflow: &'static str) -> Self {
+        let mut deeds = vec![Deed::Start(0), Deed::Wait];
+        if scene.chance(80) {
+            deeds.insert(1, Deed::Cancel);
+        }
         let client = Self::new(format!("run-{number}-of-clients"), &program.app, Vec::new(), deeds);
         Self { workflow: Some((workflow, serde_json::json!({"n": scene.below(8)}))), ..client }
     }
@@ -320,6 +350,22 @@ impl Client {
                 let (ticket, answer) = desk.ask_either(vec![id.clone().into(), known(&id)]);
                 (ticket, Command::Events(vec![event].into(), answer))
             }
+            Deed::Update(number) => {
+                let (run, id) = (self.id.clone(), update_id(&self.id, number));
+                let value = CodeValue { content_type: ContentType::Json, bytes: "1".into() };
+                let (ticket, answer) = desk.ask(Some(id.clone()));
+                (ticket, Command::Update { run, id, name: "grow".to_owned(), value, answer })
+            }
+            Deed::AwaitUpdate(number) => {
+                let (ticket, answer) = desk.ask(None);
+                let (run, id) = (self.id.clone(), update_id(&self.id, number));
+                (ticket, Command::AwaitUpdate { run, id, answer })
+            }
+            Deed::Query => {
+                let (ticket, answer) = desk.ask(None);
+                let (run, name) = (self.id.clone(), "tally".to_owned());
+                (ticket, Command::AskCode { run, name, value: CodeValue::default(), answer })
+            }
             Deed::Event(r#type) => {
                 let (ticket, answer) = desk.ask_either(vec![self.id.clone().into(), known(&self.id)]);
                 (ticket, Command::Events(vec![self.event(r#type, scene.now_ms())].into(), answer))
@@ -365,6 +411,12 @@ impl Client {
                 self.told.refused = true;
                 self.left.clear();
             }
+            // The worker died with the question.
+            Ending::Refused(problem)
+                if problem.code == Code::FUNCTION_FAILED && matches!(deed, Deed::Query) =>
+            {
+                self.not_before_ms = scene.now_ms() + PATIENCE_MS
+            }
             Ending::Refused(problem)
                 if problem.code == Code::UNKNOWN_RUN
                     && scene.retention_ms.is_some()
@@ -380,7 +432,12 @@ impl Client {
                     && matches!(deed, Deed::Stop | Deed::Redrive)
                     || matches!(problem.code, Code::RUN_ENDED | Code::UNKNOWN_RUN)
                         && matches!(deed, Deed::Move(_));
-                if !(unput || ended || late && matches!(deed, Deed::Put(_))) {
+                let unasked = match deed {
+                    Deed::Update(_) => problem.code == Code::RUN_ENDED,
+                    Deed::AwaitUpdate(number) => !self.told.updates.contains(&number),
+                    _ => false,
+                };
+                if !(unput || ended || unasked || late && matches!(deed, Deed::Put(_))) {
                     let message =
                         format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
                     return Err(Violation::new(Checker::NothingLost, message));
@@ -411,6 +468,15 @@ impl Client {
             (Deed::Redrive, _) => {}
             (Deed::Event(_), _) => told.event = true,
             (Deed::Signal(_, number), _) => told.signals.push(signal_id(&self.id, *number)),
+            (Deed::Update(number), Heard::Done) => drop(told.updates.insert(*number)),
+            (Deed::AwaitUpdate(_), Heard::Updated(UpdateReply::Ended)) => {}
+            (Deed::AwaitUpdate(number), Heard::Updated(UpdateReply::Done(Some(sum))))
+                if sum.bytes == (number + 1).to_string().as_bytes() =>
+            {
+                told.updated = number + 1;
+            }
+            (Deed::Query, Heard::Told(Some(tally))) if tally.bytes == told.updated.to_string().as_bytes() => {
+            }
             (Deed::Wait, Heard::View(view)) => {
                 let outputs =
                     view.outputs.into_iter().map(|object| (object.key.to_string(), object.bytes)).collect();
@@ -429,6 +495,10 @@ impl Client {
 /// Whether the run is gone, or that record was lost, or the workflow had ended by then.
 fn is_no_past(code: Code) -> bool {
     matches!(code, Code::UNKNOWN_RUN | Code::FORK_REFUSED | Code::BAD_REQUEST)
+}
+
+fn update_id(run: &str, number: usize) -> String {
+    format!("update-{number}-for-{run}")
 }
 
 fn signal_id(run: &str, number: usize) -> String {

@@ -5,7 +5,8 @@ use super::scene::Scene;
 use super::verdict::Checker;
 use memchr::memmem;
 use sluice_runtime::api::{
-    ActivityTask, AppView, CheckReport, EventsReply, ObjectView, PutReply, RunView, Started,
+    ActivityTask, AppView, CheckReport, CodeValue, EventsReply, ObjectView, PutReply, RunView, Started,
+    UpdateReply,
 };
 use sluice_runtime::handle::Answer;
 use sluice_types::Problem;
@@ -22,7 +23,21 @@ pub(super) enum Heard {
     View(Box<RunView>),
     Object(ObjectView),
     Task(Option<ActivityTask>),
+    Updated(UpdateReply),
+    Told(Option<CodeValue>),
     Moved(CheckReport),
+}
+
+impl From<UpdateReply> for Heard {
+    fn from(reply: UpdateReply) -> Self {
+        Self::Updated(reply)
+    }
+}
+
+impl From<Option<CodeValue>> for Heard {
+    fn from(answer: Option<CodeValue>) -> Self {
+        Self::Told(answer)
+    }
 }
 
 impl From<CheckReport> for Heard {

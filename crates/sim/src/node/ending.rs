@@ -3,6 +3,7 @@
 use super::apps::SimApp;
 use super::archive::Archive;
 use super::clients::Client;
+use super::dags;
 use super::examination::{bytes, outputs};
 use super::journals;
 use super::scene::Scene;
@@ -41,6 +42,9 @@ pub(super) fn judge(
         }
         if !app.codes.is_empty() {
             journals::as_thought(run, client, clients, &app.codes, scene)?;
+        }
+        if !app.dags.is_empty() {
+            dags::as_thought(run, client, &app.dags, scene)?;
         }
         if app.modelled && !client.asked_to_cancel() {
             as_predicted(run, client, scene)?;

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::code::context::digest;
 use crate::code::model::{End, Facts, ends};
-use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
+use crate::code::plan::{NOWHERE, Plan, TOLD};
 use sluice_engine::{HistoryKind, Run, Status};
 use sluice_flow::{Entry, Line, News, Want};
 use sluice_types::{Code, InvocationId};
@@ -39,6 +39,8 @@ struct Reader {
     made: BTreeMap<u32, (u64, String)>,
     /// Calls that ended, and that the code was not told of yet.
     untold: BTreeSet<u64>,
+    /// Updates without an answer.
+    asked: BTreeSet<String>,
     digests: BTreeMap<u64, String>,
     is_started: bool,
     is_cancelled: bool,
@@ -50,6 +52,9 @@ struct Reader {
 enum Waiting {
     Call(String),
     Timer(u64),
+    Child,
+    /// It is done at once.
+    Nothing,
 }
 
 /// The journal of a run is in order: commands have numbers without a gap, each that waits is done at most once and not too
@@ -99,12 +104,12 @@ fn name(line: &Line) -> &'static str {
             Want::Return => "code: return",
             Want::Fail => "code: fail",
             Want::Stopped => "code: stopped",
-            Want::Child(_)
-            | Want::Put { .. }
-            | Want::Emit(_)
-            | Want::Patch(_)
-            | Want::Answer(_)
-            | Want::Refuse(_) => "code: what no plan wants",
+            Want::Checkpoint(_) => "code: checkpoint",
+            Want::Child(_) => "code: child",
+            Want::Put { .. } => "code: put",
+            Want::Emit(_) => "code: emit",
+            Want::Answer(_) => "code: answer",
+            Want::Patch(_) | Want::Refuse(_) => "code: what no plan wants",
         },
     }
 }
@@ -155,11 +160,16 @@ impl Reader {
                 return Err("it is cancelled twice".to_owned());
             }
             News::Started | News::Signal(_) | News::Cancelled => return Ok(()),
-            News::Update { .. } => return Err("nobody asks for updates".to_owned()),
+            News::Update { id, .. } => {
+                self.asked.insert(id.to_string());
+                return Ok(());
+            }
         };
         match self.waiting.remove(&number) {
             Some(Waiting::Timer(due_ms)) if !failed && self.last_ms >= due_ms => Ok(()),
             Some(Waiting::Call(name)) if name == NOWHERE && failed => Ok(()),
+            Some(Waiting::Child) => Ok(()),
+            Some(Waiting::Nothing) if !failed => Ok(()),
             Some(Waiting::Call(_)) if self.untold.remove(&number) => Ok(()),
             waiting => Err(format!("at {} ms {news:?}, which is {waiting:?}", self.last_ms)),
         }
@@ -179,14 +189,14 @@ impl Reader {
             Want::Cancel(of) => {
                 self.waiting.remove(&of);
             }
-            Want::Record(_) => {}
+            Want::Record(_) | Want::Checkpoint(_) => {}
             Want::Return | Want::Fail | Want::Stopped => self.end = Some(want),
-            Want::Child(_)
-            | Want::Put { .. }
-            | Want::Emit(_)
-            | Want::Patch(_)
-            | Want::Answer(_)
-            | Want::Refuse(_) => return Err(format!("no plan wants {want:?}")),
+            Want::Child(_) => drop(self.waiting.insert(number, Waiting::Child)),
+            Want::Put { .. } | Want::Emit(_) => drop(self.waiting.insert(number, Waiting::Nothing)),
+            Want::Answer(id) if self.asked.remove(&*id) => {}
+            Want::Patch(_) | Want::Answer(_) | Want::Refuse(_) => {
+                return Err(format!("no plan wants {want:?}"));
+            }
         }
         Ok(())
     }
@@ -259,7 +269,7 @@ pub(super) fn as_thought(
         facts.signals.entry(name.to_owned()).or_default().insert(number);
     }
     let code = &codes[workflow];
-    if code.calls(TELLER) {
+    if code.tells() {
         facts.signals.entry(TOLD.to_owned()).or_default().insert(0);
     }
     let n = input["n"].as_i64().unwrap_or_default();

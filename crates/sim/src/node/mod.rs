@@ -11,6 +11,7 @@ mod callees;
 mod campaign;
 mod clerk;
 mod clients;
+mod dags;
 mod desk;
 mod disk;
 mod ending;

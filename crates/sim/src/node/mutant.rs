@@ -38,11 +38,17 @@ pub enum Mutant {
     RepeatedCommand,
     /// What a call returns is told of another one of its workflow.
     MisdirectedReturn,
+    /// What a task of a DAG returns is told of another one.
+    MisdirectedResult,
+    /// A list that a task of a DAG returns loses its last element.
+    TruncatedList,
+    /// A task of a DAG that has failed for good counts as one that has returned nothing.
+    SilencedFailure,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::AckBeforeSync,
         Self::LostTimer,
         Self::DoubledFiring,
@@ -59,6 +65,9 @@ impl Mutant {
         Self::UntoldNews,
         Self::RepeatedCommand,
         Self::MisdirectedReturn,
+        Self::MisdirectedResult,
+        Self::TruncatedList,
+        Self::SilencedFailure,
     ];
 
     /// Its name on the command line.
@@ -80,6 +89,9 @@ impl Mutant {
             Self::UntoldNews => "untold-news",
             Self::RepeatedCommand => "repeated-command",
             Self::MisdirectedReturn => "misdirected-return",
+            Self::MisdirectedResult => "misdirected-result",
+            Self::TruncatedList => "truncated-list",
+            Self::SilencedFailure => "silenced-failure",
         }
     }
 }

@@ -6,12 +6,13 @@ use super::scene::Scene;
 use super::turns::{Turns, turn};
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
+use crate::dag::conduct::Conduct;
 use crate::generate::react_with_outputs;
 use sluice_runtime::ports::{self, Objects, Report, Sandboxes};
 use sluice_types::invocation::{Arguments, Emission, ReturnValue};
 use sluice_types::{
-    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, FunctionIx, InvocationId, Object,
-    ObjectId, Outcome, Payload, Problem, Program, Put, RunKey, Version,
+    AppKey, Attempt, ContentType, Durability, Failure, FailureKind, Function, FunctionIx, InvocationId,
+    Object, ObjectId, Outcome, Payload, Problem, Program, Put, RunKey, Runtime, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -93,6 +94,16 @@ impl Workers {
     }
 }
 
+/// What a function does that is of a task of a DAG.
+fn conduct(function: &Function) -> Option<Conduct> {
+    match &function.runtime {
+        Runtime::Process { command } if command.len() == 2 => {
+            Some(serde_json::from_str(&command[1]).expect("the second word of a simulated command is this"))
+        }
+        _ => None,
+    }
+}
+
 /// The shard's door to the sandboxes.
 pub(super) struct SimSandboxes(pub Rc<Scene>);
 
@@ -164,7 +175,7 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
             abandoned: false,
             provisional,
         };
-        if self.0.mutant == Some(Mutant::MisdirectedReturn) {
+        if let Some(Mutant::MisdirectedReturn | Mutant::MisdirectedResult) = self.0.mutant {
             self.misdirect(&mut flight);
         }
         if pure && !hangs && self.0.chance(500) {
@@ -277,7 +288,15 @@ impl SimSandboxes {
         let (id, at) = (call.invocation.id, call.invocation.function);
         let function = &program.functions[at.index()];
         if !function.takes_turns() {
-            return self.disturbed(program, at, call.invocation.attempt, react_with_outputs(seen));
+            let reaction = match conduct(function) {
+                Some(conduct) => conduct.react(&seen.objects, self.0.chance(500)),
+                None => react_with_outputs(seen),
+            };
+            let mut reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
+            if conduct(function).is_some() {
+                self.misreport(&mut reaction);
+            }
+            return reaction;
         }
         let reaction = turn(&self.0, call.app, function, id, seen);
         let reaction = self.disturbed(program, at, call.invocation.attempt, reaction);
@@ -303,15 +322,35 @@ impl SimSandboxes {
 
     /// What a mutant does to calls of one workflow that are under way.
     fn misdirect(&self, flight: &mut Flight) {
-        let is_call = |flight: &Flight| {
-            !flight.is_turn && flight.program.functions.iter().any(|function| function.takes_turns())
+        let of_workflow = match self.0.mutant {
+            Some(Mutant::MisdirectedResult) => |function: &Function| conduct(function).is_some(),
+            _ => Function::takes_turns,
         };
+        let is_call = |flight: &Flight| !flight.is_turn && flight.program.functions.iter().any(of_workflow);
         let workers = &mut *self.0.workers.borrow_mut();
         let mut others = workers.flights.values_mut();
         if let Some(other) =
             others.find(|other| other.id.run == flight.id.run && is_call(other) && is_call(flight))
         {
             std::mem::swap(&mut other.reaction, &mut flight.reaction);
+        }
+    }
+
+    /// What mutants do to what a task of a DAG comes to.
+    fn misreport(&self, reaction: &mut Reaction) {
+        match self.0.mutant {
+            Some(Mutant::TruncatedList) => {
+                let list = reaction.value.as_deref().map(serde_json::from_slice::<Vec<serde_json::Value>>);
+                if let Some(Ok(mut list)) = list
+                    && list.pop().is_some()
+                {
+                    reaction.value = Some(serde_json::Value::from(list).to_string().into());
+                }
+            }
+            Some(Mutant::SilencedFailure) if reaction.fails == Some(FailureKind::Raised) => {
+                *reaction = Reaction::nothing();
+            }
+            _ => {}
         }
     }
 
@@ -384,7 +423,7 @@ impl SimSandboxes {
             let repeats = !flight.is_turn || self.0.mutant == Some(Mutant::RepeatedCommand);
             let times = if repeats && self.0.fault("put reported twice", 50) { 2 } else { 1 };
             self.0.tell(|| format!("  {invocation} {attempt} reports {}", put.1));
-            let puts = (0..times).map(|_| self.put(&flight.program, put.clone()));
+            let puts = (0..times).map(|_| self.put(&flight, put.clone()));
             reports.extend(puts.map(|put| Report::Put { invocation, attempt, put }));
             return Some(flight);
         }
@@ -413,7 +452,7 @@ impl SimSandboxes {
     fn write(&self, flight: &mut Flight, (bucket, key, bytes, group): Made, reports: &mut Vec<Report>) {
         let (invocation, attempt) = (flight.id, flight.attempt);
         let whole = bytes.clone();
-        let mut put = self.put(&flight.program, (bucket, key, bytes::Bytes::new(), group));
+        let mut put = self.put(flight, (bucket, key, bytes::Bytes::new(), group));
         if !std::mem::replace(&mut flight.opened, true) {
             self.0.tell(|| format!("  {invocation} {attempt} opens {}", put.key));
             put.payload = Payload::Open { written: 0 };
@@ -456,7 +495,7 @@ impl SimSandboxes {
             let (message, stack) = (ON_PURPOSE.to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
-        let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();
+        let puts = reaction.late.iter().map(|put| Box::new(self.put(flight, put.clone()))).collect();
         let value = reaction.value.clone().map(|bytes| {
             let payload = self.payload(bytes);
             ReturnValue { content_type: reaction.content_type.clone(), payload }
@@ -470,17 +509,16 @@ impl SimSandboxes {
         Outcome::Succeeded { puts, value, emits: reaction.emits.iter().map(emission).collect() }
     }
 
-    fn put(&self, program: &Program, (bucket, key, bytes, group): Made) -> Put {
-        let bucket = program.bucket(&bucket).expect("random functions put to buckets that exist");
-        let payload = self.payload(bytes);
-        Put {
-            bucket,
-            key: key.into(),
-            content_type: ContentType::Bytes,
-            payload,
-            group: group.map(Into::into),
-            meta: None,
-        }
+    fn put(&self, flight: &Flight, (bucket, key, bytes, group): Made) -> Put {
+        let bucket = flight.program.bucket(&bucket).expect("random functions put to buckets that exist");
+        let content_type = match flight.is_turn && !bytes.is_empty() {
+            true => ContentType::Json,
+            false => ContentType::Bytes,
+        };
+        // The input of a workflow lies in the record.
+        let is_input = flight.is_turn && key.contains(" workflow ");
+        let payload = if is_input { Payload::Inline(bytes) } else { self.payload(bytes) };
+        Put { bucket, key: key.into(), content_type, payload, group: group.map(Into::into), meta: None }
     }
 
     fn payload(&self, bytes: bytes::Bytes) -> Payload {

@@ -167,8 +167,11 @@ impl Simulation {
             _ if !self.apps[at].startable().is_empty() => {
                 let app = self.apps[at].plan.program.clone();
                 let workflow = *self.apps[at].startable().get(scene.below(3)).expect("there are three");
-                let make =
-                    if self.apps[at].machines.is_some() { Client::of_workflow } else { Client::of_code };
+                let make = match (&self.apps[at].machines, self.apps[at].dags.is_empty()) {
+                    (Some(_), _) => Client::of_workflow,
+                    (None, true) => Client::of_code,
+                    (None, false) => Client::of_dag,
+                };
                 self.join(|number| make(&scene, number, &app, workflow));
             }
             _ => {

@@ -6,7 +6,8 @@ use super::scene::Scene;
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
 use crate::code::context::Line;
-use crate::code::instance::{Instance, again, wanted};
+use crate::code::context::digest;
+use crate::code::instance::{Instance, again, origin, wanted};
 use crate::code::plan::Plan;
 use bytes::Bytes;
 use sluice_types::{AppKey, FailureKind, Function, InvocationId, RunKey, Runtime};
@@ -31,6 +32,8 @@ type Signal = (String, Bytes);
 #[derive(Debug, Default)]
 struct Told {
     seed: String,
+    /// Entries and commands before these, which nobody has seen that is there.
+    before: (usize, usize),
     entries: Vec<Line>,
     commands: Vec<String>,
     open: Option<OpenTurn>,
@@ -92,6 +95,9 @@ pub(super) fn turn(
     if head.starts_with("check ") {
         return forks::checked(plan, lines, scene);
     }
+    if let Some(head) = head.strip_prefix("query ") {
+        return question(scene, (app, function.name.to_string()), id, plan, head, lines);
+    }
     let Some(head) = Head::of(head) else {
         scene.complain(Checker::Model, format!("{id} begins with {head:?}"));
         return Reaction::fail(FailureKind::Protocol);
@@ -110,7 +116,8 @@ pub(super) fn turn(
     }
     let seat = (worker, id.run);
     let warm = turns.instances.remove(&seat).filter(|(seen, _)| Some(*seen) == head.after);
-    let is_first = matches!(lines, [(key, _), ..] if key.ends_with(" start"));
+    let is_first =
+        lines.get(usize::from(origin(lines).is_some())).is_some_and(|(key, _)| key.ends_with(" start"));
     let mut instance = match (warm, head.after) {
         (Some((_, instance)), Some(_)) => instance,
         (None, Some(_)) => return Reaction::fail(FailureKind::Cold),
@@ -141,9 +148,36 @@ pub(super) fn turn(
     }
 }
 
+/// What a question comes to: the instance that is there answers it, or one that is made for it alone.
+fn question(
+    scene: &Scene,
+    worker: Worker,
+    id: InvocationId,
+    plan: Plan,
+    head: &str,
+    lines: &[Line],
+) -> Reaction {
+    let turns = &scene.workers.borrow().turns;
+    let kept = turns.instances.get(&(worker, id.run));
+    let tally = match (head.split(' ').next().map(str::parse::<u64>), kept) {
+        (Some(Ok(after)), Some((seen, instance))) if *seen == after => instance.tally(),
+        (Some(Ok(_)), _) => return Reaction::fail(FailureKind::Cold),
+        _ => {
+            let mut instance = Instance::new(plan);
+            let (_, journal) = lines.split_last().expect("a question comes last");
+            if let Err(message) = instance.go_on(journal, 0) {
+                scene.complain(Checker::SameState, format!("a question to {}: {message}", id.run));
+            }
+            instance.tally()
+        }
+    };
+    scene.cover(|coverage| coverage.check("questions answered", 1));
+    Reaction::value(tally.to_string())
+}
+
 /// Other code is told the journal: it must notice.
 fn changed(scene: &Scene, plan: Plan, call: &Call, lines: &[Line]) -> Reaction {
-    let other = Plan::Sequence(vec![Plan::Sleep(77), plan]);
+    let other = plan.delayed(origin(lines).map(|(_, _, saved)| saved.at), Plan::Sleep(77));
     match Instance::new(other).go_on(lines, 0) {
         Ok(_) => scene.complain(Checker::Model, format!("{} goes on with other code", call.run)),
         Err(_) => scene.cover(|coverage| coverage.check("divergences noticed", 1)),
@@ -159,10 +193,55 @@ fn reaction(commands: Vec<Line>, scene: &Scene) -> Reaction {
     Reaction { early, late, ..Reaction::nothing() }
 }
 
+impl Told {
+    /// What a journal must tell that begins after so many entries and commands.
+    fn since(&self, from: Option<(usize, usize)>) -> Result<(Vec<Line>, Vec<String>), String> {
+        let (entries, commands) = from.unwrap_or(self.before);
+        let (Some(past), Some(wanted)) =
+            (entries.checked_sub(self.before.0), commands.checked_sub(self.before.1))
+        else {
+            return Err(format!("the journal begins at {from:?}, it had begun at {:?}", self.before));
+        };
+        let known = self.entries.get(past..).unwrap_or_default().iter();
+        let known = known.map(|line| bare(line.clone(), commands)).collect();
+        Ok((known, self.commands.get(wanted..).unwrap_or_default().to_vec()))
+    }
+
+    /// A checkpoint holds what the code has put for it, and its start has the time of the last entry before it.
+    fn compare_checkpoint(&self, (entries, commands): (usize, usize), told: &[Line]) -> Result<(), String> {
+        let wanted = commands.checked_sub(self.before.1 + 1).and_then(|at| self.commands.get(at));
+        let key = format!("{} checkpoint {entries}", digest(&told[0].1));
+        if wanted.is_some_and(|wanted| *wanted != key) {
+            return Err(format!("the journal begins with {key:?}, the code wanted {wanted:?}"));
+        }
+        let time = |line: &Line| line.0.split(' ').next().map(str::to_owned);
+        let last = entries.checked_sub(self.before.0 + 1).and_then(|at| self.entries.get(at));
+        match last.is_some_and(|last| time(last) != time(&told[1])) {
+            true => Err(format!("the code begins with {:?}, after {last:?}", told[1].0)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A line as it is told to code that begins after so many commands: of those before it wants no results.
+fn bare((key, value): Line, commands: usize) -> Line {
+    let news = key.split(' ').collect::<Vec<_>>();
+    let is_of_earlier = match news[..] {
+        [_, "done" | "failed", number] => number.parse::<usize>().is_ok_and(|number| number < commands),
+        _ => false,
+    };
+    let value = if is_of_earlier { Bytes::new() } else { value };
+    (key, value)
+}
+
 impl Turns {
     /// Compares what the code of a run is told with what it was told before.
     fn note_told(&mut self, run: RunKey, head: &Head, lines: &[Line]) -> Result<(), String> {
-        let (commands, entries): (Vec<_>, Vec<_>) = lines.iter().partition(|(key, _)| wanted(key).is_some());
+        let from = origin(lines).map(|(command, told, _)| (told as usize, command as usize + 1));
+        // A checkpoint, and a start that is told again.
+        let again = if from.is_some() { 2 } else { 0 };
+        let (commands, entries): (Vec<_>, Vec<_>) =
+            lines[again..].iter().partition(|(key, _)| wanted(key).is_some());
         let entries: Vec<Line> = entries.into_iter().cloned().collect();
         let commands: Vec<String> =
             commands.iter().filter_map(|(key, _)| Some(wanted(key)?.to_owned())).collect();
@@ -179,6 +258,10 @@ impl Turns {
             told.entries.extend(ended.entries);
             told.commands.extend(ended.commands);
         }
+        if let Some(from) = from.filter(|_| is_known) {
+            told.compare_checkpoint(from, &lines[..again])?;
+        }
+        let (known_entries, known_commands) = told.since(from)?;
         let now = match (head.after, is_known) {
             // All was told in an attempt before, to a worker that knew nothing.
             (Some(_), true) => match &told.open {
@@ -189,15 +272,16 @@ impl Turns {
                 self.told.remove(&run);
                 return Ok(());
             }
-            (None, true) if !entries.starts_with(&told.entries) => {
-                return Err(format!("the journal tells {entries:?}, the code was told {:?}", told.entries));
+            (None, true) if !entries.starts_with(&known_entries) => {
+                return Err(format!("the journal tells {entries:?}, the code was told {known_entries:?}"));
             }
-            (None, true) if commands != told.commands => {
-                return Err(format!("the journal holds {commands:?}, the code wanted {:?}", told.commands));
+            (None, true) if commands != known_commands => {
+                return Err(format!("the journal holds {commands:?}, the code wanted {known_commands:?}"));
             }
-            (None, true) => entries[told.entries.len()..].to_vec(),
+            (None, true) => entries[known_entries.len()..].to_vec(),
             (None, false) => {
                 told.seed.clone_from(&head.seed);
+                told.before = from.unwrap_or_default();
                 told.commands = commands;
                 entries
             }
@@ -221,7 +305,8 @@ impl Turns {
 
     /// An express run, which may have begun again, is told every signal in the order of the log.
     fn compare_signals(&self, run: RunKey) -> Result<(), String> {
-        let (Some(told), Some(logged)) = (self.told.get(&run), self.logged.get(&run)) else { return Ok(()) };
+        let told = self.told.get(&run).filter(|told| told.before.0 == 0);
+        let (Some(told), Some(logged)) = (told, self.logged.get(&run)) else { return Ok(()) };
         let open = told.open.iter().flat_map(|open| &open.entries);
         let signals = told.entries.iter().chain(open).filter_map(|(key, data)| {
             let (_, news) = key.split_once(' ')?;

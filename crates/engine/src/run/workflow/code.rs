@@ -6,8 +6,9 @@
 
 use super::super::failing::explain;
 use super::super::put::{Placed, discard, failure};
-use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
+use super::super::{Cx, Outgoing, Pending, Run, Status};
 use super::fork::Inherited;
+use super::journal::Journal;
 use super::{Machinery, Part, json};
 use crate::condition::Items;
 use crate::effect::{Effect, Reply};
@@ -17,11 +18,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{TaskId, TaskRequest, Work};
 use sluice_expression::Value;
-use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing, Want};
+use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as Standing};
 use sluice_types::problem::Cause;
 use sluice_types::{
-    ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
-    RunKey, Version,
+    ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Puts, ReturnValue, RunKey,
+    Version,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Code {
     inherited: Option<Box<Inherited>>,
     /// Where the run went on on another version: the line of its history, and the version before.
     moves: Vec<(u64, Version)>,
+    pub(super) journal: Journal,
 }
 
 /// Where a call is.
@@ -62,6 +64,7 @@ impl Code {
             last_turn: None,
             inherited: None,
             moves: Vec::new(),
+            journal: Journal::new(),
         }
     }
 
@@ -91,7 +94,9 @@ impl Code {
 
     /// The turn that is out, which is no longer.
     pub(super) fn take_turn(&mut self) -> Option<u32> {
-        self.turn.take()
+        let turn = self.turn.take();
+        turn.iter().for_each(|_| self.journal.turn_taken_back());
+        turn
     }
 
     /// Asks anew for the turn that was out.
@@ -109,6 +114,11 @@ impl Code {
 
     pub(super) fn execution(&self) -> &Execution {
         &self.execution
+    }
+
+    /// The line of the run's history from which on the journal is needed.
+    pub(super) fn journal_line(&self) -> u64 {
+        self.journal.from
     }
 }
 
@@ -134,7 +144,7 @@ impl Run {
         let mut answers = VecDeque::new();
         loop {
             for line in out.journal.drain(..) {
-                self.record(cx, HistoryKind::Code(Box::new(line)));
+                self.write_line(cx, line);
             }
             for request in out.requests.drain(..) {
                 if !self.is_running() {
@@ -174,6 +184,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
+        code.journal.turn_taken();
         let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));
@@ -368,23 +379,8 @@ impl Run {
         self.done(cx, &pending);
         let Some(code) = self.code_mut() else { return };
         (code.turn, code.last_turn) = (None, Some(seq));
-        self.keep_values(&commands);
+        self.keep_values(cx, &commands);
         self.step_code(cx, Event::Turned(commands));
-    }
-
-    /// What is remembered of commands stays with the run, wherever its bytes are.
-    fn keep_values(&mut self, commands: &[Command]) {
-        for command in commands.iter().filter(|command| is_kept(&command.want)) {
-            command.value.iter().for_each(|value| self.keep_value(value));
-        }
-    }
-
-    /// The journal names a value: its bytes stay as long as the run does.
-    pub(super) fn keep_value(&mut self, value: &ReturnValue) {
-        if let Payload::Stored { .. } = value.payload {
-            let object = super::object(Program::INPUT, "journal".into(), value.clone());
-            self.objects.push(Slot::new(object, Owner::Firing, None, true));
-        }
     }
 
     /// Somebody tells the code something from outside.
@@ -431,7 +427,7 @@ impl Run {
     /// A call that the code made succeeded.
     pub(super) fn call_done(&mut self, cx: &mut Cx<'_>, command: u64, value: Option<ReturnValue>) {
         if self.code_mut().is_some_and(|code| code.calls.remove(&command).is_some()) {
-            value.iter().for_each(|value| self.keep_value(value));
+            value.iter().for_each(|value| self.hold_value(value));
             self.step_code(cx, Event::Done { command, value });
         }
     }
@@ -548,11 +544,6 @@ impl Run {
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
         }
     }
-}
-
-/// Whether the value of a command stays with the run.
-fn is_kept(want: &Want) -> bool {
-    matches!(want, Want::Record(_) | Want::Answer(_) | Want::Refuse(_) | Want::Fail)
 }
 
 /// What a workflow is told of a failure.

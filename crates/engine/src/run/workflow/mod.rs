@@ -8,6 +8,7 @@ mod answer;
 mod code;
 mod dag;
 mod fork;
+mod journal;
 mod moving;
 mod states;
 
@@ -328,6 +329,20 @@ impl Run {
     /// no code says what is to be done.
     pub fn told(&self) -> Option<u64> {
         self.code().map(|code| code.execution().told())
+    }
+
+    /// From which line of its history on the journal of its code is needed, to go on in a worker that knows nothing.
+    pub fn journal_line(&self) -> u64 {
+        self.code().map_or(1, CodeHost::journal_line)
+    }
+
+    /// Where its code begins in such a worker; `None`: at its start.
+    pub fn origin(&self) -> Option<sluice_flow::Origin> {
+        let checkpoint = *self.code()?.execution().checkpoint()?;
+        let input = Payload::Inline(self.workflow.as_ref()?.input.clone());
+        let input = Some(ReturnValue { content_type: ContentType::Json, payload: input });
+        let before = if self.journal_line() == 1 { 0 } else { checkpoint.before_turn };
+        Some(sluice_flow::Origin { checkpoint, input, before })
     }
 
     /// Whether an attempt is under way that is one at a turn of code.

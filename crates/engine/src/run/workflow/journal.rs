@@ -1,0 +1,93 @@
+//! The journal of a workflow that is code: which lines of the run's history are still needed, and what holds the values
+//! that they name.
+//!
+//! Invariant: from line `from` of the history on, the journal has all that was told and wanted since the last checkpoint.
+
+use super::super::{Cx, HistoryKind, Run};
+use crate::objects::{Owner, Slot};
+use serde::{Deserialize, Serialize};
+use sluice_flow::{Command, Line, Want};
+use sluice_types::{Payload, Program, ReturnValue};
+
+/// What a run knows of its journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Journal {
+    /// The first line that a worker has to be told that has lost the workflow.
+    pub from: u64,
+    /// The line of the first entry of the turn that was taken last.
+    turn: u64,
+    /// The line of the first entry that no turn tells yet.
+    untold: Option<u64>,
+    /// Objects that hold values of the journal, which go at the next checkpoint.
+    held: Vec<u32>,
+}
+
+impl Journal {
+    /// One without a line.
+    pub fn new() -> Self {
+        Self { from: 1, turn: 1, untold: None, held: Vec::new() }
+    }
+
+    /// A turn tells all that was not told. The first of a workflow with the past of another one tells what is in no line.
+    pub fn turn_taken(&mut self) {
+        self.turn = self.untold.take().unwrap_or(self.turn);
+    }
+
+    /// Nobody has what the turn tells that is out.
+    pub fn turn_taken_back(&mut self) {
+        self.untold = Some(self.turn);
+    }
+}
+
+impl Run {
+    pub(super) fn write_line(&mut self, cx: &Cx<'_>, line: Line) {
+        let is_entry = matches!(line, Line::Entry(_));
+        self.record(cx, HistoryKind::Code(Box::new(line)));
+        let at = self.history_len();
+        if let Some(code) = self.code_mut().filter(|_| is_entry) {
+            code.journal.untold.get_or_insert(at);
+        }
+    }
+
+    /// What is remembered of the commands of a turn stays with the run, wherever its bytes are. At a checkpoint the values
+    /// go that nobody is told any more.
+    pub(super) fn keep_values(&mut self, cx: &mut Cx<'_>, commands: &[Command]) {
+        let followed = commands.iter().position(Command::is_last).map_or(commands.len(), |last| last + 1);
+        for Command { want, value, .. } in &commands[..followed] {
+            if let Want::Checkpoint(_) = want {
+                self.release_journal(cx);
+            }
+            let Some(value) = value else { continue };
+            match want {
+                Want::Record(_) | Want::Checkpoint(_) => self.hold_value(value),
+                // Whoever asks again for an answer gets it; what the run failed with is looked at when it has ended.
+                Want::Answer(_) | Want::Refuse(_) | Want::Fail => drop(self.keep_value(value)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A checkpoint is taken in the turn that has ended.
+    fn release_journal(&mut self, cx: &mut Cx<'_>) {
+        let Some(code) = self.code_mut() else { return };
+        code.journal.from = code.journal.turn;
+        for at in std::mem::take(&mut code.journal.held) {
+            self.objects.let_go(at, cx.effects);
+        }
+    }
+
+    /// The journal names a value: its bytes stay as long as the code may have to be told it.
+    pub(super) fn hold_value(&mut self, value: &ReturnValue) {
+        let at = self.keep_value(value);
+        if let Some(code) = self.code_mut() {
+            code.journal.held.extend(at);
+        }
+    }
+
+    /// The bytes of a value stay as long as the run does. Gives their object, if they are not in the value itself.
+    pub(super) fn keep_value(&mut self, value: &ReturnValue) -> Option<u32> {
+        let Payload::Stored { .. } = value.payload else { return None };
+        let object = super::object(Program::INPUT, "journal".into(), value.clone());
+        Some(self.objects.push(Slot::new(object, Owner::Firing, None, true)))
+    }
+}
