@@ -20,6 +20,9 @@ pub struct Deploy {
     /// Whether to deploy only if the code of its workflows can go on with the runs that are under way.
     #[serde(default)]
     pub check: bool,
+    /// Whether runs that are under way go on on this version, where the code of their workflows can.
+    #[serde(default, rename = "move")]
+    pub moves: bool,
 }
 
 /// Answer to a deploy, and an entry of the list of apps.
@@ -35,6 +38,9 @@ pub struct Deployed {
     /// When that version was deployed: RFC 3339, UTC.
     #[serde(default)]
     pub deployed_at: String,
+    /// What became of the runs that were under way, if they were to go on on this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<crate::Moved>,
 }
 
 /// Answer of `GET /v1/apps`.

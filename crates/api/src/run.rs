@@ -195,6 +195,12 @@ pub struct Run {
     /// Calls of functions and turns of workflows that failed and are tried again, the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retrying: Vec<Retrying>,
+    /// The run whose past its workflow has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<crate::ForkedFrom>,
+    /// What was under way, of a run as it was at a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<crate::RunAt>,
 }
 
 /// A call of a function, or a turn of a workflow, that failed and is tried again.

@@ -12,7 +12,7 @@ use crate::listening::Listening;
 use crate::run::Run;
 use crate::timers::{Entity, TimerQueue};
 use rustc_hash::FxHashMap;
-use sluice_types::{AppKey, Evaluator, Lsn, RunKey, Version};
+use sluice_types::{AppKey, Code, Evaluator, Lsn, Problem, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -141,6 +141,9 @@ impl Engine {
             InputKind::Returned { invocation, outcome, incarnation, from } => {
                 crate::inputs::returned(self, lsn, now_ms, invocation, outcome, incarnation, from, effects);
             }
+            InputKind::Move { run, version } => {
+                crate::inputs::move_run(self, lsn, now_ms, run, version, effects);
+            }
             InputKind::Called { from, child } => {
                 self.with_run(lsn, now_ms, from.run, effects, |run, cx| {
                     run.called(cx, from.seq, child, None)
@@ -162,6 +165,7 @@ impl Engine {
             | InputKind::Seal { run }
             | InputKind::Reincarnate { run }
             | InputKind::Code { run, .. }
+            | InputKind::Move { run, .. }
             | InputKind::Quarantine { run, .. }
             | InputKind::Forget { run } => vec![*run],
             InputKind::Output { invocation, .. }
@@ -183,7 +187,7 @@ impl Engine {
             InputKind::Returned { invocation, from, .. } => vec![from.run, invocation.run],
             InputKind::Start(start) => match start.origin {
                 Origin::Call { from, .. } => vec![from.run],
-                Origin::Client | Origin::Firing { .. } => Vec::new(),
+                Origin::Client | Origin::Firing { .. } | Origin::Fork(_) => Vec::new(),
             },
             InputKind::Timers => {
                 self.timers.due(input.now_ms).filter_map(|timer| timer.entity.run()).collect()
@@ -277,10 +281,20 @@ impl Engine {
             InputKind::Start(start) => match start.origin {
                 Origin::Firing { number, .. } => self.app(start.app).is_some_and(|app| app.owes(number)),
                 Origin::Call { from, .. } => self.run(from.run).is_some_and(|run| run.owes(from)),
-                Origin::Client => true,
+                Origin::Client | Origin::Fork(_) => true,
             },
             _ => true,
         }
+    }
+
+    /// Whether a run can go on on another version of its app, which is about names alone; the problem says what keeps it.
+    pub fn can_move(&self, run: RunKey, version: Version) -> Result<(), Problem> {
+        let run = self.run(run).ok_or_else(|| Problem::new(Code::UNKNOWN_RUN, "the run is gone", ""))?;
+        let compiled = self.compiled(run.app(), version).ok_or_else(|| {
+            let message = format!("the app of run {} has no version {}", run.id(), version.0);
+            Problem::new(Code::UNKNOWN_NAME, message, "deploy it first")
+        })?;
+        run.can_move(version, &run.compiled_as(&compiled)).map(drop)
     }
 
     /// Entities changed since the last call; each is reported once. Part of a checkpoint.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Event, EventPack, InvocationId, Lsn, Object, Outcome, Problem, Program, Put, RunKey,
-    TriggerIx, Version, WorkflowIx,
+    AppKey, Attempt, Event, EventPack, InvocationId, Lsn, Object, Outcome, Payload, Problem, Program, Put,
+    RunKey, TriggerIx, Version, WorkflowIx,
 };
 use std::sync::Arc;
 
@@ -206,6 +206,13 @@ pub enum InputKind {
         /// The run that it has become.
         child: RunKey,
     },
+    /// A run whose workflow is code goes on on another version of its app.
+    Move {
+        /// The run.
+        run: RunKey,
+        /// The version.
+        version: Version,
+    },
 }
 
 /// A new version of an app.
@@ -305,6 +312,30 @@ pub enum Origin {
         /// The task.
         caller: Caller,
     },
+    /// A client, with the past of another run.
+    Fork(Box<Fork>),
+}
+
+/// The past that the code of a new run's workflow has: that of another run up to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// Id of the other run.
+    pub run: Arc<str>,
+    /// The last record.
+    pub at: Lsn,
+    /// The journal up to there, for the runtime to read. The new run owns the bytes.
+    pub journal: Payload,
+    /// The bytes that the journal names, which the new run owns.
+    pub values: Vec<Payload>,
+    /// The workflow as it was then.
+    pub execution: sluice_flow::Execution,
+}
+
+impl Fork {
+    /// All bytes that the new run owns.
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        self.values.iter().chain([&self.journal])
+    }
 }
 
 /// An entry in the outbox of a run, for what leaves it.

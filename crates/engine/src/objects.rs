@@ -163,6 +163,28 @@ impl ObjectTable {
         }
     }
 
+    /// Buckets and functions have other numbers from now on; a function may have none.
+    pub fn rename(
+        &mut self,
+        bucket: impl Fn(BucketIx) -> BucketIx,
+        function: impl Fn(FunctionIx) -> Option<FunctionIx>,
+    ) {
+        for slot in self.slots.iter_mut() {
+            slot.object.bucket = bucket(slot.object.bucket);
+            slot.function = slot.function.and_then(&function);
+        }
+        *self = Self::indexed(std::mem::take(&mut self.slots));
+    }
+
+    fn indexed(slots: Slots) -> Self {
+        let mut index = HashTable::with_capacity(slots.len());
+        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing) {
+            let hash = hash(slot.object.bucket, &slot.object.key);
+            index.insert_unique(hash, (hash, at as u32), |(hash, _)| *hash);
+        }
+        Self { slots, index }
+    }
+
     /// At the end of a run: releases every payload that need not be kept; those still `leaving` are held once.
     pub fn let_go_all(&mut self, leaving: impl Fn(u32) -> bool, effects: &mut Vec<Effect>) {
         for (at, slot) in self.slots.iter_mut().enumerate() {
@@ -219,12 +241,6 @@ impl Serialize for ObjectTable {
 
 impl<'de> Deserialize<'de> for ObjectTable {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let slots = Slots::deserialize(deserializer)?;
-        let mut index = HashTable::with_capacity(slots.len());
-        for (at, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.owner != Owner::Firing) {
-            let hash = hash(slot.object.bucket, &slot.object.key);
-            index.insert_unique(hash, (hash, at as u32), |(hash, _)| *hash);
-        }
-        Ok(Self { slots, index })
+        Ok(Self::indexed(Slots::deserialize(deserializer)?))
     }
 }

@@ -1,7 +1,6 @@
 //! Entities as bytes: what the store keeps, and what the state hash is made of.
 
 use crate::app::App;
-use crate::compiled::Compiled;
 use crate::engine::Engine;
 use crate::run::{Chunk, Run};
 use crate::timers::{Entity, TimerId};
@@ -78,7 +77,7 @@ impl Engine {
         let compiled = self.compiled(run.app(), run.version());
         let compiled =
             compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?;
-        run.attach(if run.is_called_workflow() { Compiled::called(&compiled) } else { compiled });
+        run.attach(run.compiled_as(&compiled));
         if let Some(app) = self.app(run.app()) {
             run.regain(app);
         }

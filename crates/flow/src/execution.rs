@@ -3,9 +3,11 @@
 //! Invariants:
 //! * while the workflow runs, a turn is out exactly when there is something to tell;
 //! * `waiting` holds the commands that are not done, and `timers` those among them that wait for a time;
+//! * `again` is empty but in the first turn of a workflow that goes on from another one's past; nothing of it is asked for
+//!   before that turn has ended;
 //! * whatever is told or wanted is a line of the journal, in the order in which it came to be.
 
-use crate::command::{Command, Want};
+use crate::command::{Command, Malformed, Want};
 use crate::entry::{Entry, News};
 use crate::update::{Answer, Updates};
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A workflow under way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execution {
     status: Status,
     /// Commands so far: the number of the next one.
@@ -29,6 +31,8 @@ pub struct Execution {
     timers: BTreeSet<(u64, u64)>,
     is_cancelled: bool,
     updates: Updates,
+    /// Commands that the turn that is out wants once more, before all others.
+    again: BTreeMap<u64, Want>,
 }
 
 /// What a command that is not done waits for.
@@ -169,6 +173,8 @@ pub enum Line {
         /// What is remembered, of [`Want::Record`] alone.
         value: Option<ReturnValue>,
     },
+    /// From here on the code's run has this id.
+    Run(Arc<str>),
 }
 
 impl Execution {
@@ -184,10 +190,60 @@ impl Execution {
             timers: BTreeSet::new(),
             is_cancelled: false,
             updates: Updates::default(),
+            again: BTreeMap::new(),
         };
         execution.tell(News::Started, input, now_ms, out);
         execution.take_turn(out);
         execution
+    }
+
+    /// A workflow with a past: see [`crate::Past::resume`]. The turn that tells it everything is out, and
+    /// [`Execution::retake`] asks for it.
+    pub(crate) fn resumed(
+        commands: u64,
+        entries: u64,
+        last: Entry,
+        waiting: BTreeMap<u64, Option<u64>>,
+        again: BTreeMap<u64, Want>,
+        is_cancelled: bool,
+        updates: Updates,
+    ) -> Self {
+        let timers = waiting.iter().filter_map(|(number, due_ms)| Some(((*due_ms)?, *number))).collect();
+        let waiting = waiting.into_iter().map(|(number, due_ms)| {
+            (number, due_ms.map_or(Waiting::Call, |due_ms| Waiting::Timer { due_ms }))
+        });
+        Self {
+            status: Status::Running,
+            commands,
+            seen: entries - 1,
+            news: vec![last],
+            told: 1,
+            waiting: waiting.collect(),
+            timers,
+            is_cancelled,
+            updates,
+            again,
+        }
+    }
+
+    /// Asks anew for the turn that is out, if one is: whoever had it no longer has.
+    pub fn retake(&mut self, out: &mut Output) {
+        self.told = 0;
+        self.take_turn(out);
+    }
+
+    /// Whether the commands of a turn are what it may want: those that it is to want once more come first.
+    pub fn admits(&self, commands: &[Command]) -> Result<(), Malformed> {
+        let mut wanted = commands.iter().map(|command| &command.want);
+        match self.again.iter().find(|(_, again)| wanted.next() != Some(again)) {
+            Some((number, want)) => Err(Malformed(format!("command {number}, {want}, is not put once more"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Commands that the turn that is out is to want once more.
+    pub fn again(&self) -> &BTreeMap<u64, Want> {
+        &self.again
     }
 
     /// Lets something happen.
@@ -227,9 +283,10 @@ impl Execution {
         &self.status
     }
 
-    /// Calls that are not done, by command.
+    /// Calls that were asked for and are not done, by command.
     pub fn calls(&self) -> impl Iterator<Item = u64> + '_ {
-        self.waiting.iter().filter(|(_, waiting)| **waiting == Waiting::Call).map(|(command, _)| *command)
+        let calls = self.waiting.iter().filter(|(_, waiting)| **waiting == Waiting::Call);
+        calls.map(|(command, _)| *command).filter(|command| !self.again.contains_key(command))
     }
 
     /// Entries that were told in all turns, that which is out included.
@@ -277,6 +334,10 @@ impl Execution {
     fn turned(&mut self, commands: Vec<Command>, now_ms: u64, out: &mut Output) {
         self.news.drain(..self.told as usize);
         self.seen += u64::from(std::mem::take(&mut self.told));
+        let mut commands = commands.into_iter();
+        for ((number, _), command) in std::mem::take(&mut self.again).into_iter().zip(&mut commands) {
+            request(number, command.want, command.value, out);
+        }
         for command in commands {
             if self.status == Status::Running {
                 self.follow(command, now_ms, out);
@@ -291,21 +352,9 @@ impl Execution {
         let remembered = value.clone().filter(|_| matches!(want, Want::Record(_)));
         out.journal.push(Line::Command { number, want: want.clone(), digest, value: remembered });
         match want {
-            Want::Call(function) => {
+            Want::Call(_) | Want::Child(_) | Want::Put { .. } | Want::Emit(_) => {
                 self.waiting.insert(number, Waiting::Call);
-                out.requests.push(Request::Call { command: number, function, value });
-            }
-            Want::Child(workflow) => {
-                self.waiting.insert(number, Waiting::Call);
-                out.requests.push(Request::Child { command: number, workflow, value });
-            }
-            Want::Put { bucket, key } => {
-                self.waiting.insert(number, Waiting::Call);
-                out.requests.push(Request::Put { command: number, bucket, key, value });
-            }
-            Want::Emit(name) => {
-                self.waiting.insert(number, Waiting::Call);
-                out.requests.push(Request::Emit { command: number, name, value });
+                request(number, want, value, out);
             }
             Want::Sleep(ms) => {
                 let due_ms = now_ms.saturating_add(ms);
@@ -347,4 +396,15 @@ impl Execution {
         self.news.clear();
         self.status = status;
     }
+}
+
+/// Asks for what a command wants of the world.
+fn request(command: u64, want: Want, value: Option<ReturnValue>, out: &mut Output) {
+    out.requests.push(match want {
+        Want::Call(function) => Request::Call { command, function, value },
+        Want::Child(workflow) => Request::Child { command, workflow, value },
+        Want::Put { bucket, key } => Request::Put { command, bucket, key, value },
+        Want::Emit(name) => Request::Emit { command, name, value },
+        other => unreachable!("{other} asks nothing of the world"),
+    });
 }

@@ -12,10 +12,12 @@ pub mod dag;
 mod entry;
 mod execution;
 mod journal;
+mod past;
 mod update;
 
 pub use command::{Command, Malformed, Want};
 pub use entry::{Entry, News, head};
 pub use execution::{Event, Execution, Line, Output, Request, Status};
-pub use journal::{checked, journal};
+pub use journal::{checked, journal, retold};
+pub use past::{Past, Undone};
 pub use update::Answer;

@@ -20,7 +20,7 @@ pub enum Answer {
 }
 
 /// The updates of a workflow, by id.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Updates {
     asked: BTreeMap<Arc<str>, Option<Answer>>,
     /// Those that have their answers, oldest first.
@@ -50,6 +50,11 @@ impl Updates {
             self.asked.remove(&oldest);
         }
         true
+    }
+
+    /// Nobody knows of it any more.
+    pub fn forget(&mut self, id: &Arc<str>) {
+        self.asked.remove(id);
     }
 
     /// Those without an answer.

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sluice_flow::{Command, Entry, Event, Execution, Line, News, Output, Request, Status, Want, journal};
-use sluice_types::{ContentType, Payload, ReturnValue};
+use sluice_flow::{
+    Command, Entry, Event, Execution, Line, News, Output, Past, Request, Status, Want, journal, retold,
+};
+use sluice_types::{ContentType, Lsn, Payload, ReturnValue};
 use std::sync::Arc;
 
 /// What may happen next. Numbers pick among the commands so far.
@@ -220,6 +222,7 @@ fn told(lines: &[Line], told: u64) -> Vec<String> {
             (entries <= told).then(|| format!("{} {}", entry.at_ms, entry.news))
         }
         Line::Command { want, digest, .. } => Some(format!("= {digest} {want}")),
+        Line::Run(_) => None,
     });
     keys.collect()
 }
@@ -234,6 +237,38 @@ fn compare(execution: &Execution, naive: &Naive) {
     }
 }
 
+/// One that goes on from the journal is where the naive one is, once its turn has wanted again what is under way.
+fn compare_resumed(past: &Past, naive: &Naive) {
+    let untold = &naive.entries[naive.seen..];
+    let Some(mut execution) = past.clone().resume() else {
+        return assert!(naive.status != Status::Running && past.end().is_some());
+    };
+    assert_eq!(naive.status, Status::Running);
+    assert!(past.news().ends_with(untold), "{:?} {untold:?}", past.news());
+    assert_eq!(execution.next_deadline(), naive.timers().min().map(|(due_ms, _)| due_ms));
+    assert_eq!(execution.told(), naive.entries.len() as u64);
+    let journal = retold(naive.lines.clone(), execution.told(), execution.again(), Some(1), 9);
+    let again = journal.iter().filter(|object| object.key.starts_with("+ ")).count();
+    assert_eq!((again, execution.calls().count()), (naive.calls().len(), 0));
+    let mut out = Output::default();
+    execution.retake(&mut out);
+    assert_eq!(out.requests, [Request::Turn(naive.entries.last().cloned().into_iter().collect())]);
+    out.requests.clear();
+    let mut wanted = commands(vec![Wish::Call; again]);
+    assert_eq!(execution.admits(&wanted[1.min(again)..]).is_err(), again > 0);
+    assert!(execution.admits(&wanted).is_ok());
+    wanted.extend(commands(vec![Wish::Call]));
+    execution.apply(Event::Turned(wanted), 0, &mut out);
+    let made: Vec<u64> = naive.calls().into_iter().chain([naive.fates.len() as u64]).collect();
+    let called = out.requests.iter().map(|request| match request {
+        Request::Call { command, .. } => *command,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(called.collect::<Vec<_>>(), made);
+    assert_eq!(execution.calls().collect::<Vec<_>>(), made);
+    assert_eq!(out.journal.len(), 1, "what is wanted again is in the journal already");
+}
+
 proptest! {
     #[test]
     fn an_execution_does_what_a_naive_one_does(steps in prop::collection::vec(step(), 0..60)) {
@@ -241,7 +276,8 @@ proptest! {
         let mut execution = Execution::start(Some(value("input")), now_ms, &mut out);
         let mut naive = Naive::start();
         let mut lines = Vec::new();
-        for step in steps {
+        let mut past = Past::default();
+        for (step, lsn) in steps.into_iter().zip(1..) {
             let event = match step {
                 // Turns end that are out, and calls end, also those that nobody waits for.
                 Step::Turned(_) if naive.out.is_none() => continue,
@@ -264,9 +300,11 @@ proptest! {
             execution.apply(event.clone(), now_ms, &mut out);
             naive.apply(event, now_ms);
             prop_assert_eq!(std::mem::take(&mut out.requests), std::mem::take(&mut naive.requests));
+            out.journal.iter().for_each(|line| past.add(Lsn(lsn), now_ms, line));
             lines.append(&mut out.journal);
             prop_assert_eq!(&lines, &naive.lines);
             compare(&execution, &naive);
+            compare_resumed(&past, &naive);
             let journal = journal(lines.clone(), execution.told(), Some(7), 9);
             let keys: Vec<String> = journal[1..].iter().map(|object| object.key.to_string()).collect();
             prop_assert_eq!(&*journal[0].key, "turn - 7 9");

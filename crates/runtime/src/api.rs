@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{ChildId, HistoryEvent, HistoryKind, MapRun, Settings};
 use sluice_engine::{Status, Tally};
-use sluice_types::{ContentType, Event, Failure, Problem, Program, RunKey, Version};
+use sluice_types::{ContentType, Event, Failure, Lsn, Problem, Program, RunKey, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -240,6 +240,65 @@ pub struct RunView {
     pub retrying: Vec<RetryView>,
     /// Its workflow, if it was started with one.
     pub workflow: Option<WorkflowView>,
+    /// The run whose past its workflow has, and the last record of that past.
+    pub forked_from: Option<(Arc<str>, Lsn)>,
+    /// What was under way, in a view of how it was at a record.
+    pub at: Option<Box<AtView>>,
+}
+
+/// What was under way in a run right after a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AtView {
+    /// The record that was asked for.
+    pub lsn: Lsn,
+    /// How many lines its history had.
+    pub lines: u64,
+    /// When the last of them came to be, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// How many objects there were.
+    pub objects: u64,
+    /// Calls that were not done, the first [`AT_ITEMS_MAX`] of them.
+    pub calls: Vec<CallAt>,
+    /// Its workflow, if that is code.
+    pub code: Option<CodeAt>,
+    /// The states of a state machine that it was in, the first [`AT_ITEMS_MAX`] of them, and since when, in milliseconds
+    /// since the Unix epoch.
+    pub states: Vec<(Arc<str>, u64)>,
+    /// The tasks of a DAG, and the last that had happened to each.
+    pub tasks: Vec<(Arc<str>, &'static str)>,
+}
+
+/// Most calls, commands, entries and states that a view of how a run was tells of, each.
+pub const AT_ITEMS_MAX: usize = 1_000;
+
+/// A call that was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallAt {
+    /// Its number in the run.
+    pub invocation: u32,
+    /// The function.
+    pub function: Arc<str>,
+    /// Attempts that had failed.
+    pub failed: u32,
+    /// When the next one was due, in milliseconds since the Unix epoch; `None` when it was under way.
+    pub next_ms: Option<u64>,
+}
+
+/// Where code was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeAt {
+    /// Commands so far.
+    pub commands: u64,
+    /// Commands that were not done: number, what was wanted, since when, and when it was due by itself, in milliseconds since
+    /// the Unix epoch.
+    pub waiting: Vec<(u64, String, u64, Option<u64>)>,
+    /// What had happened since the code was last told something that made it want anything: when, in milliseconds since the
+    /// Unix epoch, and what.
+    pub news: Vec<(u64, String)>,
+    /// Updates without an answer.
+    pub updates: Vec<Arc<str>>,
+    /// How it had ended.
+    pub end: Option<String>,
 }
 
 /// Most calls that a view of a run tells of as failed and tried again.
@@ -258,6 +317,29 @@ pub struct RetryView {
     pub next_ms: Option<u64>,
     /// Why the last one failed.
     pub failure: Failure,
+}
+
+/// A position in the log, as histories print it.
+pub fn lsn_text(lsn: Lsn) -> String {
+    format!("{:016x}", lsn.0)
+}
+
+/// The position in the log that [`lsn_text`] printed.
+pub fn lsn_of(text: &str) -> Option<Lsn> {
+    u64::from_str_radix(text, 16).ok().map(Lsn)
+}
+
+/// Starts a new run with the past of another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForkRequest {
+    /// The other run.
+    pub run: String,
+    /// The last record of that past; where the run ended or failed when `None`.
+    pub at: Option<Lsn>,
+    /// The new run's id; made by the node when `None`.
+    pub id: Option<String>,
+    /// The version of the app; the newest when `None`.
+    pub version: Option<Version>,
 }
 
 /// What comes with a question to the code of a workflow, or its answer.
@@ -285,8 +367,28 @@ pub enum UpdateReply {
 pub struct CheckReport {
     /// Runs that were checked.
     pub checked: usize,
+    /// Those that go on on the version, if that was asked for.
+    pub moved: usize,
     /// Those with which it could not go on.
     pub found: Vec<Unreplayable>,
+}
+
+/// Has runs go on on another version of their app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveRequest {
+    /// Which.
+    pub runs: Movable,
+    /// The version; the newest when `None`.
+    pub version: Option<Version>,
+}
+
+/// Runs that may go on on another version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Movable {
+    /// This one.
+    One(String),
+    /// All of this app that are under way.
+    All(String),
 }
 
 /// A run with which new code could not go on.

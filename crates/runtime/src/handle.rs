@@ -4,14 +4,14 @@
 
 use crate::api::{
     ActivityTask, AppView, CheckReport, CodeValue, DeployRequest, DocumentView, DocumentsRequest,
-    EventsReply, HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, NewObject, NodeStats,
-    ObjectView, PutReply, RunView, StartRequest, Started, UpdateReply,
+    EventsReply, ForkRequest, HistoryPage, HistoryRequest, HistoryView, ListRequest, LogLine, MoveRequest,
+    NewObject, NodeStats, ObjectView, PutReply, RunView, StartRequest, Started, UpdateReply,
 };
 use crate::callees::TaskRef;
 use bytes::Bytes;
 use sluice_asl::execution::Event;
 use sluice_expression::Value;
-use sluice_types::{Code, EventPack, Problem, Program};
+use sluice_types::{Code, EventPack, Lsn, Problem, Program};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -41,6 +41,7 @@ pub enum TokenEvent {
 pub enum Command {
     Deploy(Box<DeployRequest>, Answer<AppView>),
     Check(Box<DeployRequest>, Answer<CheckReport>),
+    Move(MoveRequest, Answer<CheckReport>),
     Apps(Answer<Vec<AppView>>),
     App(String, Answer<(AppView, Arc<Program>, Bytes)>),
     Program {
@@ -62,7 +63,13 @@ pub enum Command {
         answer: Answer<()>,
     },
     Retry(String, Answer<Started>),
+    Fork(ForkRequest, Answer<Started>),
     Run(String, Answer<RunView>),
+    RunAt {
+        run: String,
+        at: Lsn,
+        answer: Answer<RunView>,
+    },
     Wait(String, Answer<RunView>),
     List(ListRequest, Answer<Vec<RunView>>),
     History {
@@ -145,11 +152,12 @@ impl Command {
         }
         match self {
             Self::Deploy(_, answer) => no(answer, problem),
-            Self::Check(_, answer) => no(answer, problem),
+            Self::Check(_, answer) | Self::Move(_, answer) => no(answer, problem),
             Self::Apps(answer) => no(answer, problem),
             Self::App(_, answer) => no(answer, problem),
             Self::Program { answer, .. } => no(answer, problem),
-            Self::Start(_, answer) | Self::Retry(_, answer) => no(answer, problem),
+            Self::Start(_, answer) | Self::Retry(_, answer) | Self::Fork(_, answer) => no(answer, problem),
+            Self::RunAt { answer, .. } => no(answer, problem),
             Self::Put { answer, .. } => no(answer, problem),
             Self::Seal(_, answer) | Self::Cancel { answer, .. } => no(answer, problem),
             Self::Run(_, answer) | Self::Wait(_, answer) => no(answer, problem),
@@ -210,6 +218,12 @@ impl NodeHandle {
         self.ask(|answer| Command::Check(Box::new(request), answer)).await
     }
 
+    /// Has runs that are under way go on on another version, those whose workflows, which are code, can. Answers once that is
+    /// durable.
+    pub async fn move_runs(&self, request: MoveRequest) -> Result<CheckReport, Problem> {
+        self.ask(|answer| Command::Move(request, answer)).await
+    }
+
     /// The newest version of every app.
     pub async fn apps(&self) -> Result<Vec<AppView>, Problem> {
         self.ask(Command::Apps).await
@@ -251,6 +265,17 @@ impl NodeHandle {
     /// Starts a new run with the inputs of an ended one.
     pub async fn retry(&self, run: &str) -> Result<Started, Problem> {
         self.ask(|answer| Command::Retry(run.into(), answer)).await
+    }
+
+    /// Starts a new run whose workflow's past is that of another one. Answers once it is durable.
+    pub async fn fork(&self, request: ForkRequest) -> Result<Started, Problem> {
+        self.ask(|answer| Command::Fork(request, answer)).await
+    }
+
+    /// A run as it was right after a record.
+    pub async fn run_at(&self, run: &str, at: Lsn) -> Result<RunView, Problem> {
+        let run = run.to_owned();
+        self.ask(|answer| Command::RunAt { run, at, answer }).await
     }
 
     /// A run as it stands.

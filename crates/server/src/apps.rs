@@ -10,10 +10,9 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
-use sluice_runtime::api::{DeployRequest, Unreplayable};
+use sluice_runtime::api::{DeployRequest, Movable, MoveRequest};
 use sluice_types::calendar::rfc3339;
-use sluice_types::problem::Cause;
-use sluice_types::{Code, Problem};
+use sluice_types::{Code, Problem, Version};
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(
@@ -21,7 +20,7 @@ pub async fn deploy(
     Path(app): Path<String>,
     Body(body): Body,
 ) -> Answer<Json<api::Deployed>> {
-    let api::Deploy { definition, files, reset_triggers, check } = json(&body)?;
+    let api::Deploy { definition, files, reset_triggers, check, moves } = json(&body)?;
     let program = lowering::lower(&definition)?;
     if *program.app != *app {
         let message = format!("the path names app `{app}`, the definition app `{}`", program.app);
@@ -37,11 +36,16 @@ pub async fn deploy(
     if check {
         replays(&front, request.clone()).await?;
     }
-    Ok(Json(views::deployed(front.node.deploy(request).await?, true)))
+    let deployed = views::deployed(front.node.deploy(request).await?, true);
+    let runs = match moves {
+        true => {
+            let request = MoveRequest { runs: Movable::All(app), version: Some(Version(deployed.version)) };
+            Some(views::moved(front.node.move_runs(request).await?))
+        }
+        false => None,
+    };
+    Ok(Json(api::Deployed { runs, ..deployed }))
 }
-
-/// Most runs that a refusal names.
-const NAMED_MAX: usize = 20;
 
 /// Refuses what could not go on with the runs that are under way.
 async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
@@ -50,14 +54,11 @@ async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
         return Ok(());
     }
     let (count, checked) = (report.found.len(), report.checked);
-    let problems = report.found.into_iter().take(NAMED_MAX).map(|found| {
-        let Unreplayable { run, workflow, message, stack } = found;
-        let message = format!("run {run} of workflow {workflow:?} could not go on: {message}");
+    let problems = report.found.into_iter().take(views::NAMED_MAX).map(|found| {
         let fix = "keep what was done before behind ctx.patched(...); or deploy without --check, and these runs end on \
                    the version that they were started with";
-        let cause = Cause { r#type: "Diverged".to_owned(), message: message.clone(), stack };
         let place = format!("{count} of {checked} runs under way");
-        Problem { cause: Some(cause), ..Problem::new(Code::WORKFLOW_DIVERGED, message, fix).at(place) }
+        Problem { fix: fix.to_owned(), ..views::cannot_go_on(found).at(place) }
     });
     Err(Failure::all(problems.collect()))
 }

@@ -47,6 +47,8 @@ pub fn table() -> Vec<Route> {
         route(POST, "/v1/runs/{id}/seal", runs::seal),
         route(POST, "/v1/runs/{id}/cancel", runs::cancel),
         route(POST, "/v1/runs/{id}/retry", runs::retry),
+        route(POST, "/v1/runs/{id}/fork", runs::fork),
+        route(POST, "/v1/runs/{id}/move", runs::go_on),
         route(POST, "/v1/runs/{id}/queries/{name}", questions::query),
         route(POST, "/v1/runs/{id}/updates/{name}", questions::update),
         route(GET, "/v1/runs/{id}/history", runs::history),

@@ -1,4 +1,4 @@
-//! Runs: start, show, list, seal, cancel, retry, history, logs.
+//! Runs: start, show, list, seal, cancel, retry, fork, move, history, logs.
 
 use crate::extract::{Body, Path, Query, duration, json, page};
 use crate::failure::{Answer, Failure};
@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sluice_api as api;
 use sluice_engine::Status;
-use sluice_runtime::api::{ListRequest, NewObject, RunView, StartRequest, WorkflowRequest};
-use sluice_types::{Code, ContentType, RunKey, limits as shared};
+use sluice_runtime::api::{
+    ForkRequest, ListRequest, Movable, MoveRequest, NewObject, RunView, StartRequest, WorkflowRequest, lsn_of,
+};
+use sluice_types::{Code, ContentType, Lsn, RunKey, Version, limits as shared};
 use std::time::Duration;
 
 /// The reserved bucket of a run's input, and the key of the input in it.
@@ -96,17 +98,35 @@ async fn wait(front: &Front, run: &str, patience: Duration) -> Answer<RunView> {
     }
 }
 
+/// Parameters of a look at a run.
+#[derive(Deserialize)]
+pub struct Looking {
+    at: Option<String>,
+    #[serde(flatten)]
+    waiting: Waiting,
+}
+
 /// `GET /v1/runs/{id}`
 pub async fn show(
     State(front): State<Front>,
     Path(run): Path<String>,
-    Query(waiting): Query<Waiting>,
+    Query(looking): Query<Looking>,
 ) -> Answer<Json<api::Run>> {
-    let view = match waiting.patience()? {
+    if let Some(at) = &looking.at {
+        return Ok(Json(views::run(&front.node.run_at(&run, lsn(at)?).await?)));
+    }
+    let view = match looking.waiting.patience()? {
         Some(patience) => wait(&front, &run, patience).await?,
         None => front.node.run(&run).await?,
     };
     Ok(Json(views::run(&view)))
+}
+
+fn lsn(text: &str) -> Answer<Lsn> {
+    lsn_of(text).ok_or_else(|| {
+        let fix = "use the `lsn` of a line of the run's history as it is";
+        Failure::bad_request(format!("`{text}` is not a position in the log"), fix)
+    })
 }
 
 /// Parameters of a listing.
@@ -176,6 +196,32 @@ pub async fn retry(State(front): State<Front>, Path(run): Path<String>) -> Answe
     let started = front.node.retry(&run).await?;
     let state = api::RunState { run: started.run, status: api::Status::Running };
     Ok((StatusCode::ACCEPTED, Json(state)).into_response())
+}
+
+/// `POST /v1/runs/{id}/fork`
+pub async fn fork(State(front): State<Front>, Path(run): Path<String>, Body(body): Body) -> Answer<Response> {
+    let api::Fork { at, id, version } = if body.is_empty() { api::Fork::default() } else { json(&body)? };
+    id.as_deref().map(check_id).transpose()?;
+    let at = at.as_deref().map(lsn).transpose()?;
+    let request = ForkRequest { run, at, id, version: version.map(Version) };
+    let started = front.node.fork(request).await?;
+    let state = api::RunState { run: started.run, status: api::Status::Running };
+    Ok((StatusCode::ACCEPTED, Json(state)).into_response())
+}
+
+/// `POST /v1/runs/{id}/move`
+pub async fn go_on(
+    State(front): State<Front>,
+    Path(run): Path<String>,
+    Body(body): Body,
+) -> Answer<Json<api::RunState>> {
+    let api::Move { version } = if body.is_empty() { api::Move::default() } else { json(&body)? };
+    let request = MoveRequest { runs: Movable::One(run.clone()), version: version.map(Version) };
+    let report = front.node.move_runs(request).await?;
+    match report.found.into_iter().next() {
+        Some(found) => Err(Failure::all(vec![views::cannot_go_on(found)])),
+        None => state(&front, &run).await,
+    }
 }
 
 /// Parameters of a history.

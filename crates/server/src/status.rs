@@ -23,6 +23,7 @@ pub fn of(code: Code) -> StatusCode {
         | Code::RUN_SEALED
         | Code::RUN_ENDED
         | Code::WORKFLOW_DIVERGED
+        | Code::FORK_REFUSED
         | Code::OBJECT_CONFLICT
         | Code::TRIGGER_STATE_WOULD_BE_LOST => StatusCode::CONFLICT,
         Code::OBJECT_RELEASED => StatusCode::GONE,

@@ -3,10 +3,15 @@
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_engine::Status;
-use sluice_runtime::api::{AppView, FunctionView, HistoryView, LogLine, ObjectView, RetryView, RunView};
-use sluice_types::Problem;
+use sluice_runtime::api::{
+    AppView, AtView, CallAt, CheckReport, CodeAt, FunctionView, HistoryView, LogLine, ObjectView, RetryView,
+    RunView, Unreplayable, lsn_text,
+};
 use sluice_types::calendar::rfc3339 as time;
+use sluice_types::problem::Cause;
+use sluice_types::{Code, Problem};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
@@ -57,13 +62,15 @@ pub fn deployed(view: AppView, answers_deploy: bool) -> api::Deployed {
         app: view.app,
         version: view.version,
         changed: answers_deploy.then_some(view.changed),
+        runs: None,
         deployed_at: time(view.deployed_ms),
     }
 }
 
 /// A run.
 pub fn run(view: &RunView) -> api::Run {
-    let ended_ms = view.ended_ms.unwrap_or_else(now_ms);
+    let as_of_ms = view.at.as_ref().map(|at| at.at_ms);
+    let ended_ms = view.ended_ms.or(as_of_ms).unwrap_or_else(now_ms);
     api::Run {
         run: view.run.to_string(),
         app: view.app.to_string(),
@@ -83,7 +90,72 @@ pub fn run(view: &RunView) -> api::Run {
         incarnation: view.incarnation,
         functions: view.functions.iter().map(function).collect(),
         retrying: view.retrying.iter().map(retry).collect(),
+        forked_from: view
+            .forked_from
+            .as_ref()
+            .map(|(run, lsn)| api::ForkedFrom { run: run.to_string(), lsn: lsn_text(*lsn) }),
+        at: view.at.as_deref().map(at),
     }
+}
+
+fn at(view: &AtView) -> api::RunAt {
+    let call = |call: &CallAt| api::CallAt {
+        invocation: call.invocation,
+        function: call.function.to_string(),
+        failed: call.failed,
+        next_attempt_at: call.next_ms.map(time),
+    };
+    let state = |(state, since_ms): &(Arc<str>, u64)| api::StateAt {
+        state: state.to_string(),
+        since: time(*since_ms),
+    };
+    api::RunAt {
+        lsn: lsn_text(view.lsn),
+        lines: view.lines,
+        time: time(view.at_ms),
+        objects: view.objects,
+        calls: view.calls.iter().map(call).collect(),
+        code: view.code.as_ref().map(code),
+        states: view.states.iter().map(state).collect(),
+        tasks: view.tasks.iter().map(|(task, what)| (task.to_string(), (*what).to_owned())).collect(),
+    }
+}
+
+fn code(view: &CodeAt) -> api::CodeAt {
+    let command = |(command, what, since_ms, due_ms): &(u64, String, u64, Option<u64>)| api::CommandAt {
+        command: *command,
+        what: what.clone(),
+        since: time(*since_ms),
+        due: due_ms.map(time),
+    };
+    let news = |(at_ms, what): &(u64, String)| api::NewsAt { time: time(*at_ms), what: what.clone() };
+    api::CodeAt {
+        commands: view.commands,
+        waiting: view.waiting.iter().map(command).collect(),
+        news: view.news.iter().map(news).collect(),
+        updates: view.updates.iter().map(ToString::to_string).collect(),
+        end: view.end.clone(),
+    }
+}
+
+/// Most runs that an answer says the reason of.
+pub const NAMED_MAX: usize = 20;
+
+/// What became of runs that were to go on on another version.
+pub fn moved(report: CheckReport) -> api::Moved {
+    let (moved, stayed) = (report.moved, report.found.len());
+    let why = report.found.into_iter().take(NAMED_MAX).map(|found| error(&cannot_go_on(found)));
+    api::Moved { moved, stayed, why: why.collect() }
+}
+
+/// Why a run keeps its version.
+pub fn cannot_go_on(found: Unreplayable) -> Problem {
+    let Unreplayable { run, workflow, message, stack } = found;
+    let place = format!("run {run}");
+    let message = format!("run {run} of workflow {workflow:?} could not go on: {message}");
+    let fix = "keep what was done before behind ctx.patched(...), or let it end on the version that it has";
+    let cause = Cause { r#type: "Diverged".to_owned(), message: message.clone(), stack };
+    Problem { cause: Some(cause), ..Problem::new(Code::WORKFLOW_DIVERGED, message, fix).at(place) }
 }
 
 fn retry(view: &RetryView) -> api::Retrying {

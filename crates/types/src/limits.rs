@@ -24,6 +24,12 @@ pub const WORKFLOW_CALLS_DEEP_MAX: u32 = 100;
 pub const TURN_MS_DEFAULT: u64 = 10_000;
 /// Longest time that a workflow sleeps at a time, in milliseconds (100 years).
 pub const WORKFLOW_SLEEP_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
+/// Most moves of a run to other versions of its app.
+pub const RUN_MOVES_MAX: usize = 1_000;
+/// Most commands that a forked run wants once more in its first turn: calls under way, and puts.
+pub const FORK_AGAIN_MAX: usize = 10_000;
+/// Most values beside the log that the past of a forked run may name.
+pub const FORK_VALUES_MAX: usize = 10_000;
 /// Most tasks of one DAG.
 pub const DAG_TASKS_MAX: usize = 1_000_000;
 /// Most pools of one DAG.

@@ -151,6 +151,8 @@ codes! {
     UNKNOWN_TASK = 21;
     /// An expression has no value for what it was given.
     EXPRESSION_FAILED = 22;
+    /// A run cannot be forked there.
+    FORK_REFUSED = 23;
 
     // 100-199: a run failed.
     /// A function raised, trapped or exited with an error, and is out of attempts.

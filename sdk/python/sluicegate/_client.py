@@ -259,6 +259,26 @@ class Run:
         """Cancels it: functions are told to stop, and nothing further starts."""
         self._client._json("POST", f"/v1/runs/{_part(self.id)}/cancel", {})
 
+    def fork(self, at: str | None = None, *, id: str | None = None, version: int | None = None) -> Run:
+        """Starts a run whose workflow goes on from where this one's had been, and returns it.
+
+        :param at: the last record that counts, the ``lsn`` of a line of the history; by default the last before the run
+            ended or failed.
+        :param id: an id of your own; the same request with the same id starts nothing again.
+        :param version: of the app; the newest by default.
+        """
+        given = {"at": at, "id": id, "version": version}
+        body = {key: value for key, value in given.items() if value is not None}
+        return Run(self._client, self._client._json("POST", f"/v1/runs/{_part(self.id)}/fork", body))
+
+    def move(self, version: int | None = None) -> None:
+        """Has the run go on on another version of its app, the newest by default.
+
+        :raises ApiError: when its code could not go on, with the first call that differs.
+        """
+        body = {} if version is None else {"version": version}
+        self._client._json("POST", f"/v1/runs/{_part(self.id)}/move", body)
+
     def signal(self, name: str, value: Any = None) -> None:
         """Sends the run an event: a workflow gets it by ``ctx.wait_event(name)``."""
         self._client.emit(name, value, run=self.id)

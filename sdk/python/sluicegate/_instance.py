@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 
+#: What comes before commands of the journal, and before those that are to be put once more.
+WANTED, AGAIN = ("= ", "+ "), "+ "
 #: What comes before a command without a value.
 NO_DIGEST = "00000000 "
 
@@ -65,13 +67,15 @@ class Instance:
         self.turn = -1
         #: What this turn wants, as (key, content type code, content type, bytes).
         self.commands: list[tuple[str, int, Union[str, None], Any]] = []
-        #: What it wanted when it ran before and has not wanted again yet: keys, and values to be remembered.
-        self.expected: deque[tuple[str, Any]] = deque()
+        #: What it wanted when it ran before and has not wanted again yet: keys, values to be remembered, and whether it is
+        #: to be put once more.
+        self.expected: deque[tuple[str, Any, bool]] = deque()
         self._number = 0
         self._waiting: dict[int, Future] = {}
         self._signals: dict[str, deque[Any]] = {}
         self._listeners: dict[str, deque[asyncio.Future[Any]]] = {}
-        self._changes: dict[str, bool] = {}
+        #: Changes at which it has gone the new way.
+        self._changes: set[str] = set()
         #: What answers questions and what performs updates, by name; updates that came before there was a handler.
         self.queries: dict[str, Callable[..., Any]] = {}
         self.updates: dict[str, Callable[..., Any]] = {}
@@ -89,6 +93,9 @@ class Instance:
             if self.is_over:
                 return
             at_ms, _, news = key.partition(" ")
+            if at_ms == "run":
+                self.run = news
+                continue
             self.now_ms = int(at_ms)
             self._tell(news, value)
             self.loop.run_ready()
@@ -100,12 +107,12 @@ class Instance:
 
     def begin(self, lines: list[tuple[str, Any]]) -> None:
         """The first turn of an instance: the journal, which may hold what was wanted before."""
-        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith("= ")]
-        self.expected.extend((lines[index][0][2:], lines[index][1]) for index in wanted)
+        wanted = [index for index, (key, _) in enumerate(lines) if key.startswith(WANTED)]
+        self.expected.extend((lines[at][0][2:], lines[at][1], lines[at][0].startswith(AGAIN)) for at in wanted)
         old = wanted[-1] if wanted else 0
         # What it has printed in turns that have ended was shown then.
         with redirect_stdout(StringIO()) if old else nullcontext():
-            self.go_on([line for line in lines[:old] if not line[0].startswith("= ")])
+            self.go_on([line for line in lines[:old] if not line[0].startswith(WANTED)])
         self.go_on(lines[old + 1 :] if old else lines)
         if self.expected:
             raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
@@ -173,13 +180,14 @@ class Instance:
             code, data, other = encode(value)
             key = f"{crc32(data):08x} {key}"
         number = self._number
+        is_put = True
         if self.expected:
-            expected = self.expected.popleft()[0]
+            expected, _, is_put = self.expected.popleft()
             if expected != key:
                 wanted = _shown(key, expected)
                 self._diverged = Diverged(f"{_step(number)}: expected {_shown(expected)}, the code wants {wanted}")
                 raise self._diverged
-        else:
+        if is_put:
             self.commands.append((key, code, other, data))
         self._number = number + 1
         return number
@@ -202,7 +210,7 @@ class Instance:
     def remember(self, name: str, compute: Callable[[], Any]) -> Any:
         """A value that is computed once, also when the code runs again."""
         if self.expected:
-            key, value = self.expected[0]
+            key, value, _ = self.expected[0]
             if key.partition(" ")[2] == f"record {name}":
                 self.expected.popleft()
                 self._number += 1
@@ -212,15 +220,15 @@ class Instance:
         return value
 
     def takes_change(self, name: str) -> bool:
-        """Whether the code goes the new way at a change: unless it went past it before the change was made."""
-        taken = self._changes.get(name)
-        if taken is None:
-            command = f"{NO_DIGEST}patch {name}"
-            taken = not self.expected or self.expected[0][0] == command
-            if taken:
-                self._want(f"patch {name}")
-            self._changes[name] = taken
-        return taken
+        """Whether the code goes the new way at a change: where it has not been before the change was made, and from then
+        on."""
+        if name in self._changes:
+            return True
+        if self.expected and self.expected[0][0] != f"{NO_DIGEST}patch {name}":
+            return False
+        self._want(f"patch {name}")
+        self._changes.add(name)
+        return True
 
     def answer(self, name: str, value: Any) -> Any:
         """The answer to a question. It changes nothing."""

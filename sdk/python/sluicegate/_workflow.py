@@ -166,10 +166,11 @@ class WorkflowContext:
         return self._instance.remember(name, compute)
 
     def patched(self, name: str) -> bool:
-        """Whether the code is to go the new way at a change of that name: True in runs that come there after the change,
-        False in those that had gone on before. It stays what it was first.
+        """Whether the code is to go the new way at a change of that name: False where a run has been before it had this
+        code, True wherever it comes after that. Once it is True in a run it stays True.
 
-        For a change that must reach runs which are under way; others keep the version that they were started with.
+        For a change that must reach runs which are under way: ``sluice deploy --move``. Others keep the version that they
+        were started with.
         """
         return self._instance.takes_change(name)
 

@@ -171,6 +171,14 @@ class Talking(unittest.TestCase):
             ],
         )
 
+    def test_a_run_is_forked_and_moved(self) -> None:
+        self.answers({"run": "r", "status": "failed"}, {"run": "f", "status": "running"}, {})
+        run = self.client.run("r")
+        self.assertEqual(run.fork("00ff", version=2).id, "f")
+        run.move()
+        asked = [("POST", "/v1/runs/r/fork", {"at": "00ff", "version": 2}), ("POST", "/v1/runs/r/move", {})]
+        self.assertEqual(self.asked()[1:], asked)
+
     def test_a_refusal_keeps_code_and_fix(self) -> None:
         self.answers({"error": {"code": "SLU0008", "message": "no run `r`", "fix": "look"}}, status=404)
         with self.assertRaises(sg.ApiError) as caught:

@@ -143,6 +143,7 @@ impl App {
             files,
             reset_triggers: reset_triggers.to_vec(),
             check: false,
+            moves: false,
         })
     }
 

@@ -82,6 +82,21 @@ impl Client {
         self.post(&format!("/v1/runs/{}/retry", part(run)), &Empty {})
     }
 
+    /// A run as it was right after a record.
+    pub fn run_at(&self, run: &str, at: &str) -> Outcome<api::Run> {
+        self.get(&format!("/v1/runs/{}?at={}", part(run), part(at)))
+    }
+
+    /// Starts a new run with the past of another one.
+    pub fn fork(&self, run: &str, fork: &api::Fork) -> Outcome<api::RunState> {
+        self.post(&format!("/v1/runs/{}/fork", part(run)), fork)
+    }
+
+    /// Has a run go on on another version.
+    pub fn go_on(&self, run: &str, version: Option<u32>) -> Outcome<api::RunState> {
+        self.post(&format!("/v1/runs/{}/move", part(run)), &api::Move { version })
+    }
+
     /// Asks the workflow of a run something that changes nothing.
     pub fn query(&self, run: &str, name: &str, question: &api::Question) -> Outcome<api::Reply> {
         self.post(&format!("/v1/runs/{}/queries/{}", part(run), part(name)), question)

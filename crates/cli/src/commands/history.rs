@@ -24,15 +24,15 @@ pub fn show(client: &Client, run: &str, json: bool) -> Outcome<()> {
         return show::json(&History { events: tagged.collect(), next: None });
     }
     let row = |(of, event): &(String, HistoryEvent)| {
-        let HistoryEvent { seq, time, r#type, .. } = event;
-        let mut row = vec![seq.to_string(), time.clone(), r#type.clone(), details(event)];
+        let HistoryEvent { seq, lsn, time, r#type, .. } = event;
+        let mut row = vec![seq.to_string(), lsn.clone(), time.clone(), r#type.clone(), details(event)];
         if !alone {
             row.insert(0, of.strip_prefix(run).filter(|rest| !rest.is_empty()).unwrap_or(of).to_owned());
         }
         row
     };
     let rows: Vec<_> = events.iter().map(row).collect();
-    let headings = ["RUN", "SEQ", "TIME", "WHAT", "DETAILS"];
+    let headings = ["RUN", "SEQ", "LSN", "TIME", "WHAT", "DETAILS"];
     show::text(&show::table(&headings[usize::from(alone)..], &rows))
 }
 

@@ -7,7 +7,7 @@ use crate::client::{Client, part};
 use crate::exit::{Exit, Outcome};
 use crate::{inputs, outputs, show, watch};
 use clap::{Args, Subcommand, ValueEnum};
-use sluice_api::{Question, Reply, ReplyStatus, Run, RunState};
+use sluice_api::{CommandAt, ForkedFrom, Question, Reply, ReplyStatus, Run, RunAt, RunState};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ enum What {
     /// The latest runs
     List(List),
     /// One run
-    Show(Named),
+    Show(Show),
     /// What happened in a run
     History(Named),
     /// What the functions of a run wrote
@@ -30,6 +30,10 @@ enum What {
     Cancel(Cancel),
     /// Start a new run with the inputs of an ended one
     Retry(Named),
+    /// Start a new run that goes on from where a workflow that is code had been
+    Fork(Fork),
+    /// Have a run go on on another version of its app
+    Move(Move),
     /// Send a run an event that its workflow waits for
     Signal(Ask),
     /// Ask the workflow of a run something that changes nothing
@@ -64,6 +68,42 @@ struct Named {
     /// Id of the run
     #[arg(value_name = "ID")]
     run: String,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+    /// As it was right after this record; `history` prints them
+    #[arg(long, value_name = "LSN")]
+    at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Fork {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+    /// The last record that counts; by default the last before it ended or failed
+    #[arg(long, value_name = "LSN")]
+    at: Option<String>,
+    /// Id of the new run
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Version of the app; the newest by default
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct Move {
+    /// Id of the run
+    #[arg(value_name = "ID")]
+    run: String,
+    /// Version of the app; the newest by default
+    #[arg(long, value_name = "N")]
+    version: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -106,11 +146,20 @@ impl Runs {
         match &self.what {
             None => List { limit: 20, ..List::default() }.print(&client, global.json)?,
             Some(What::List(list)) => list.print(&client, global.json)?,
-            Some(What::Show(named)) => show_run(&client.run(&named.run, Duration::ZERO)?, global.json)?,
+            Some(What::Show(Show { run, at: None })) => {
+                show_run(&client.run(run, Duration::ZERO)?, global.json)?
+            }
+            Some(What::Show(Show { run, at: Some(at) })) => show_run(&client.run_at(run, at)?, global.json)?,
             Some(What::History(named)) => history::show(&client, &named.run, global.json)?,
             Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
             Some(What::Cancel(cancel)) => state(&client.cancel(&cancel.run, &cancel.reason)?, global.json)?,
             Some(What::Retry(named)) => state(&client.retry(&named.run)?, global.json)?,
+            Some(What::Fork(fork)) => {
+                let Fork { run, at, id, version } = fork;
+                let fork = sluice_api::Fork { at: at.clone(), id: id.clone(), version: *version };
+                state(&client.fork(run, &fork)?, global.json)?;
+            }
+            Some(What::Move(Move { run, version })) => state(&client.go_on(run, *version)?, global.json)?,
             Some(What::Signal(Ask { run, name, data })) => {
                 return Event::signal(run, name, data.as_deref()).execute(global);
             }
@@ -193,7 +242,36 @@ fn show_run(run: &Run, json: bool) -> Outcome<()> {
     }
     show::line(&watch::summary(run))?;
     run.retrying.iter().try_for_each(|retrying| show::line(&format!("  {}", watch::retry(retrying))))?;
+    if let Some(ForkedFrom { run, lsn }) = &run.forked_from {
+        show::line(&format!("  forked from {run} at {lsn}"))?;
+    }
+    run.at.iter().try_for_each(show_at)?;
     outputs::print(run)
+}
+
+/// What was under way in a run at a record.
+fn show_at(at: &RunAt) -> Outcome<()> {
+    show::line(&format!("  at {}, {}, {} lines, {} objects", at.lsn, at.time, at.lines, at.objects))?;
+    for call in &at.calls {
+        let next = call.next_attempt_at.iter().map(|time| format!(", next attempt at {time}"));
+        let next = next.collect::<String>();
+        show::line(&format!("  call {}#{}, {} failed{next}", call.function, call.invocation, call.failed))?;
+    }
+    for state in &at.states {
+        show::line(&format!("  in state {} since {}", state.state, state.since))?;
+    }
+    at.tasks.iter().try_for_each(|(task, what)| show::line(&format!("  {task} {what}")))?;
+    let Some(code) = &at.code else { return Ok(()) };
+    show::line(&format!("  {} commands", code.commands))?;
+    for CommandAt { command, what, since, due } in &code.waiting {
+        let due = due.iter().map(|due| format!(", due {due}")).collect::<String>();
+        show::line(&format!("  {command} {what} since {since}{due}"))?;
+    }
+    code.news.iter().try_for_each(|news| show::line(&format!("  {} {}", news.time, news.what)))?;
+    code.updates
+        .iter()
+        .try_for_each(|update| show::line(&format!("  update {update} waits for its answer")))?;
+    code.end.iter().try_for_each(|end| show::line(&format!("  ended: {end}")))
 }
 
 fn state(state: &RunState, json: bool) -> Outcome<()> {

@@ -29,6 +29,9 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start
     let deployed = version.is_some_and(|version| version.deployed_at < lsn);
     let Some(compiled) = engine.compiled(start.app, start.version).filter(|_| deployed) else {
         start.objects.iter().for_each(|object| crate::run::discard(&object.payload, effects));
+        if let Origin::Fork(fork) = &start.origin {
+            fork.payloads().for_each(|payload| crate::run::discard(payload, effects));
+        }
         let problem = Problem::new(
             Code::UNKNOWN_NAME,
             format!("{} has no version {}", start.app, start.version.0),

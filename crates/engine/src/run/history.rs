@@ -4,7 +4,7 @@
 //! lines there are, so that neither memory nor the size of a saved run grows with its past.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_types::{Attempt, Failure, FunctionIx, Lsn, TriggerIx};
+use sluice_types::{Attempt, Failure, FunctionIx, Lsn, TriggerIx, Version};
 
 /// One line of a run's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +103,13 @@ pub enum HistoryKind {
     RunCalled {
         /// Its id.
         id: std::sync::Arc<str>,
+    },
+    /// The run goes on on another version of its app.
+    Moved {
+        /// The version that it had.
+        from: Version,
+        /// The version that it has.
+        to: Version,
     },
 }
 

@@ -50,7 +50,7 @@ impl Run {
             machine: None,
             caller: match start.origin {
                 Origin::Call { caller, .. } => Some(caller),
-                Origin::Client | Origin::Firing { .. } => None,
+                Origin::Client | Origin::Firing { .. } | Origin::Fork(_) => None,
             },
             ready: Vec::new(),
             emitting: 0,
@@ -61,8 +61,12 @@ impl Run {
     }
 
     /// The first inputs of a new run.
-    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, start: Start, delegated: bool) {
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, mut start: Start, delegated: bool) {
         self.record(cx, HistoryKind::RunStarted);
+        let fork = match &mut start.origin {
+            Origin::Fork(_) => Some(std::mem::replace(&mut start.origin, Origin::Client)),
+            _ => None,
+        };
         if let Origin::Firing { number, arguments: Arguments::Events { .. }, .. } = start.origin {
             self.retained = Some(number);
         }
@@ -79,7 +83,10 @@ impl Run {
                 self.launch(cx, trigger, number, arguments, group, ordinal);
             }
             // Its code hears what came before.
-            self.start_workflow(cx);
+            match fork {
+                Some(Origin::Fork(fork)) => self.start_fork(cx, *fork),
+                _ => self.start_workflow(cx),
+            }
             self.events(cx, &start.events.into());
         }
         if start.seal {

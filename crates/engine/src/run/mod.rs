@@ -31,7 +31,7 @@ pub(crate) use invocations::discard_outcome;
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingState};
 pub(crate) use put::discard;
-pub use workflow::Part;
+pub use workflow::{Inherited, Part};
 pub(crate) use workflow::{compile, plan};
 
 use crate::compiled::Compiled;

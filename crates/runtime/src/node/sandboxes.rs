@@ -259,6 +259,10 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         wasm.into_iter().chain(pool).min()
     }
 
+    fn has_backlog(&self) -> bool {
+        self.pool.has_backlog()
+    }
+
     fn load(&self) -> usize {
         self.in_pool + self.overflow.len() + self.wasm.as_ref().map_or(0, Wasm::pending)
     }

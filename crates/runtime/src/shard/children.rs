@@ -21,7 +21,9 @@ impl<P: Ports> Shard<P> {
     pub(super) fn call_workflow(&mut self, from: OutboxId, caller: Caller, invocation: &Invocation) {
         let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
         let Some(run) = executed.filter(|run| run.owes(from)) else { return };
-        let function = &run.program().functions[invocation.function.index()];
+        // Since it was asked for, the run may have gone on on a version that numbers its functions in another way.
+        let function = run.function_of(invocation.id.seq).unwrap_or(invocation.function);
+        let function = &run.program().functions[function.index()];
         let workflow = function.workflow().expect("only workflows are called so").to_owned();
         let attempt = match invocation.attempt.0 {
             1 => String::new(),

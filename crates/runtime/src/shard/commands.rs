@@ -15,8 +15,10 @@ impl<P: Ports> Shard<P> {
         match command {
             Command::Deploy(request, answer) => self.deploy(*request, answer),
             Command::Check(request, answer) => self.check(*request, answer),
+            Command::Move(request, answer) => self.move_runs(&request, answer),
             Command::Start(request, answer) => self.start(*request, answer),
             Command::Retry(run, answer) => self.retry(&run, answer),
+            Command::Fork(request, answer) => self.fork(request, answer),
             Command::Put { run: Some(run), app, object, answer } => self.put(&run, &app, object, answer),
             Command::Put { run: None, app, object, answer } => self.put_to_app(&app, object, answer),
             Command::Seal(run, answer) => self.change(&run, answer, |run| InputKind::Seal { run }),

@@ -51,6 +51,9 @@ impl<P: Ports> Shard<P> {
         self.refresh(&mut invocation);
         let (id, attempt) = (invocation.id, invocation.attempt);
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return };
+        // Since it was asked for, the run may have gone on on a version that numbers its functions in another way.
+        let Some(function) = run.function_of(id.seq) else { return };
+        invocation.function = function;
         let call = Call { app: run.app(), version: run.version(), run_id: run.id().clone(), invocation };
         self.stats.attempts += 1;
         self.sandboxes.start(call, &mut self.objects, &mut self.reports);

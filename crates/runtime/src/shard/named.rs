@@ -18,6 +18,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
             match &start.origin {
                 Origin::Client | Origin::Call { .. } => {}
                 Origin::Firing { arguments, .. } => add_all(arguments.objects()),
+                Origin::Fork(fork) => fork.payloads().for_each(&mut add),
             }
         }
         InputKind::Put { object, .. }
@@ -47,6 +48,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         | InputKind::Document { .. }
         | InputKind::Workflow { .. }
         | InputKind::Code { .. }
-        | InputKind::Called { .. } => {}
+        | InputKind::Called { .. }
+        | InputKind::Move { .. } => {}
     }
 }

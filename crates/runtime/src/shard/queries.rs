@@ -30,6 +30,10 @@ impl<P: Ports> Shard<P> {
                 let view = self.known(&run).and_then(|key| self.view(key, true));
                 self.tell(answer, view);
             }
+            Command::RunAt { run, at, answer } => {
+                let view = self.known(&run).and_then(|key| self.view_at(key, at));
+                self.tell(answer, view);
+            }
             Command::Wait(run, answer) => self.wait(&run, answer),
             Command::List(request, answer) => {
                 let views = self.list(&request);

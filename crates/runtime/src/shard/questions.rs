@@ -85,20 +85,20 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn posed(&self, id: InvocationId, question: Object, with_journal: bool) -> Result<Call, Problem> {
+    fn posed(&mut self, id: InvocationId, question: Object, with_journal: bool) -> Result<Call, Problem> {
         let run = self.express.run(id.run).or_else(|| self.durable.run(id.run));
         let run = run.ok_or_else(|| Problem::new(Code::UNKNOWN_RUN, "the run is gone", ""))?;
         let function = code_of(run).expect("it was looked up before");
+        let (app, version, run_id, seed) = (run.app(), run.version(), run.id().clone(), run.seed());
+        let (told, last_turn) = (run.told().unwrap_or(u64::MAX), run.last_turn());
         let mut arguments = match with_journal {
-            true => {
-                sluice_flow::journal(self.journal(run)?, run.told().unwrap_or(u64::MAX), None, run.seed())
-            }
-            false => vec![sluice_flow::head(run.last_turn(), None, run.seed())],
+            true => sluice_flow::journal(self.journal(id.run)?, told, None, seed),
+            false => vec![sluice_flow::head(last_turn, None, seed)],
         };
         arguments.push(question);
         let arguments = Arguments::List(arguments);
         let invocation = Box::new(Invocation { id, attempt: Attempt(1), function, arguments, group: None });
-        Ok(Call { invocation, app: run.app(), version: run.version(), run_id: run.id().clone() })
+        Ok(Call { invocation, app, version, run_id })
     }
 
     /// Whether this is the end of a question; then it is answered, or posed again.

@@ -31,12 +31,19 @@ impl<P: Ports> Shard<P> {
         request: &StartRequest,
         digest: u128,
     ) -> Result<Option<Started>, Problem> {
-        let Some(id) = &request.id else { return Ok(None) };
+        match &request.id {
+            Some(id) => self.started_as(id, digest),
+            None => Ok(None),
+        }
+    }
+
+    /// The run of this id, if the same request has started it; another request is refused.
+    pub(super) fn started_as(&mut self, id: &str, digest: u128) -> Result<Option<Started>, Problem> {
         check_id(id)?;
         let Some(key) = self.find(id)? else { return Ok(None) };
         let run = self.durable.run(key).expect("a found run is loaded");
         if run.request() == digest {
-            return Ok(Some(Started { run: id.clone(), existing: true }));
+            return Ok(Some(Started { run: id.to_owned(), existing: true }));
         }
         let message = format!("run id {id:?} is in use by a different request");
         Err(Problem::new(
@@ -108,7 +115,7 @@ impl<P: Ports> Shard<P> {
         Ok(objects)
     }
 
-    fn free(&mut self, payloads: &[Payload]) {
+    pub(super) fn free(&mut self, payloads: &[Payload]) {
         for payload in payloads {
             if let Payload::Stored { id, .. } = payload {
                 self.objects.release(*id);
@@ -116,37 +123,40 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// Starts a new run with the inputs of an ended one.
-    pub(super) fn retry(&mut self, run: &str, answer: Answer<Started>) {
-        let request = self.known(run).and_then(|key| {
-            let run = self.durable.run(key).expect("a known run is loaded");
-            if run.ended_ms().is_none() {
-                let message = format!("run {:?} has not ended", &**run.id());
-                return Err(Problem::new(Code::BAD_REQUEST, message, "wait for its end, or cancel it first"));
-            }
-            let program = run.program().clone();
-            let objects = run.inputs().map(|object| {
-                Ok(NewObject {
-                    bucket: program.buckets[object.bucket.index()].name.to_string(),
-                    key: object.key.to_string(),
-                    content_type: object.content_type.clone(),
-                    bytes: self.objects.read(&object.payload)?,
-                })
-            });
-            let objects = objects.collect::<Result<_, Problem>>()?;
-            let workflow = run.workflow().map(|start| WorkflowRequest {
-                name: program.workflows[start.workflow.index()].name.to_string(),
-                input: Some(start.input.clone()),
-                execution: None,
-            });
-            Ok(StartRequest {
-                app: program.app.to_string(),
-                objects,
-                workflow,
-                seal: true,
-                ..StartRequest::default()
+    /// What starts a run with the inputs of an ended one.
+    pub(super) fn same_inputs(&mut self, key: RunKey) -> Result<StartRequest, Problem> {
+        let run = self.durable.run(key).expect("a known run is loaded");
+        if run.ended_ms().is_none() {
+            let message = format!("run {:?} has not ended", &**run.id());
+            return Err(Problem::new(Code::BAD_REQUEST, message, "wait for its end, or cancel it first"));
+        }
+        let program = run.program().clone();
+        let objects = run.inputs().map(|object| {
+            Ok(NewObject {
+                bucket: program.buckets[object.bucket.index()].name.to_string(),
+                key: object.key.to_string(),
+                content_type: object.content_type.clone(),
+                bytes: self.objects.read(&object.payload)?,
             })
         });
+        let objects = objects.collect::<Result<_, Problem>>()?;
+        let workflow = run.workflow().map(|start| WorkflowRequest {
+            name: program.workflows[start.workflow.index()].name.to_string(),
+            input: Some(start.input.clone()),
+            execution: None,
+        });
+        Ok(StartRequest {
+            app: program.app.to_string(),
+            objects,
+            workflow,
+            seal: true,
+            ..StartRequest::default()
+        })
+    }
+
+    /// Starts a new run with the inputs of an ended one.
+    pub(super) fn retry(&mut self, run: &str, answer: Answer<Started>) {
+        let request = self.known(run).and_then(|key| self.same_inputs(key));
         match request {
             Ok(request) => self.start(request, answer),
             Err(problem) => self.refuse(answer, problem),

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use sluice_engine::Run;
 use sluice_flow::dag::{Happened, Line};
-use sluice_types::Steps;
+use sluice_types::{Steps, TaskIx};
+use std::sync::Arc;
 
 /// What happened, in a word.
 pub(super) fn task_event(line: &Line) -> &'static str {
@@ -14,6 +15,15 @@ pub(super) fn task_event(line: &Line) -> &'static str {
         Happened::Failed(_) => "TaskFailed",
         Happened::UpstreamFailed => "TaskUpstreamFailed",
         Happened::Skipped(_) => "TaskSkipped",
+    }
+}
+
+/// The name of a task.
+pub(super) fn task_name(run: &Run, task: TaskIx) -> Arc<str> {
+    let steps = run.workflow().map(|start| &run.program().workflows[start.workflow.index()].steps);
+    match steps {
+        Some(Steps::Dag(dag)) => dag.tasks[task.index()].name.clone(),
+        _ => "".into(),
     }
 }
 

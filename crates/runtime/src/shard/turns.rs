@@ -7,13 +7,13 @@
 use super::Shard;
 use crate::ports::{Call, Objects, Ports, Report, Sandboxes};
 use rustc_hash::FxHashMap;
-use sluice_engine::run::lines_of;
-use sluice_engine::{HistoryKind, Run};
+use sluice_engine::HistoryKind;
 use sluice_flow::Line;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
     Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Payload, Problem, Puts, RunKey,
 };
+use std::ops::ControlFlow;
 
 /// What turns want that have not ended.
 pub(super) type Wanted = FxHashMap<(InvocationId, Attempt), Puts>;
@@ -86,7 +86,7 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn turn_from_start(&self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
+    fn turn_from_start(&mut self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
         let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
             return Ok(None);
         };
@@ -94,35 +94,24 @@ impl<P: Ports> Shard<P> {
         if !run.is_turn(id.seq) {
             return Ok(None);
         }
-        let lines = self.journal(run)?;
-        let arguments = Arguments::List(sluice_flow::journal(lines, told, Some(id.seq), run.seed()));
+        let (app, version, run_id, seed) = (run.app(), run.version(), run.id().clone(), run.seed());
+        let again = run.code_execution().map(|execution| execution.again().clone()).unwrap_or_default();
+        let lines = self.journal(id.run)?;
+        let arguments = Arguments::List(sluice_flow::retold(lines, told, &again, Some(id.seq), seed));
         let invocation = Box::new(Invocation { id, attempt, function, arguments, group: None });
-        let (app, version, run_id) = (run.app(), run.version(), run.id().clone());
         Ok(Some(Call { invocation, app, version, run_id }))
     }
 
     /// What the code of a run's workflow was told and wanted, in order.
-    pub(super) fn journal(&self, run: &Run) -> Result<Vec<Line>, Problem> {
-        if self.express.run(run.key()).is_some() {
+    pub(super) fn journal(&mut self, key: RunKey) -> Result<Vec<Line>, Problem> {
+        if let Some(run) = self.express.run(key) {
             return Ok(run.history().filter_map(|entry| line(entry.kind)).collect());
         }
-        self.stored_journal(run.key(), run.history_len())
-    }
-
-    fn stored_journal(&self, key: RunKey, last: u64) -> Result<Vec<Line>, Problem> {
-        let (mut lines, mut next) = (Vec::new(), 1);
-        while next <= last {
-            let (first, bytes) = self.chunk_at(key, next)?;
-            let before = next;
-            for (entry, seq) in lines_of(&bytes).zip(first..).filter(|(_, seq)| *seq >= before) {
-                next = seq + 1;
-                lines.extend(line(entry.kind));
-            }
-            if next == before {
-                let run = self.durable.run(key).expect("a viewed run is loaded");
-                return Err(super::views::lost(run, next));
-            }
-        }
+        let mut lines: Vec<Line> = self.inherited(key)?.into_iter().map(|(.., line)| line).collect();
+        self.read_history(key, |_, entry| {
+            lines.extend(line(entry.kind));
+            ControlFlow::Continue(())
+        })?;
         Ok(lines)
     }
 }

@@ -2,14 +2,16 @@
 
 use super::Shard;
 use super::tasks::{task_details, task_event};
-use crate::api::{FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView};
+use crate::api::{
+    FunctionView, HistoryView, ObjectView, RETRYING_MAX, RetryView, RunView, WorkflowView, lsn_text,
+};
 use crate::ports::{Objects, Ports};
 use serde_json::{Map, Value, json};
 use sluice_engine::run::{PendingState, lines_of};
 use sluice_engine::{HistoryEntry, HistoryKind, Run, Status};
 use sluice_flow::{Entry, Line, News, Want};
 use sluice_types::calendar::rfc3339;
-use sluice_types::{Code, InvocationId, Problem, RunKey};
+use sluice_types::{Code, InvocationId, Problem, Program, RunKey};
 use std::borrow::Cow;
 
 impl<P: Ports> Shard<P> {
@@ -43,6 +45,8 @@ impl<P: Ports> Shard<P> {
                 redriven_ms: run.execution().and_then(sluice_asl::execution::Execution::redriven_ms),
                 map_runs: run.execution().map(|execution| execution.map_runs().to_vec()).unwrap_or_default(),
             }),
+            forked_from: run.inherited().map(|inherited| (inherited.run.clone(), inherited.at)),
+            at: None,
         })
     }
 
@@ -84,6 +88,14 @@ impl<P: Ports> Shard<P> {
         stored.map(|(first, bytes)| (first, Cow::Owned(bytes.to_vec()))).ok_or_else(|| lost(run, at))
     }
 
+    /// The program that a run had when this line of its history came to be.
+    fn program_at<'a>(&'a self, run: &'a Run, seq: u64) -> &'a Program {
+        let after = run.moves().iter().find(|(line, _)| seq < *line);
+        let app = self.durable.app(run.app());
+        let then = after.and_then(|(_, before)| Some(&*app?.version(*before)?.program));
+        then.unwrap_or_else(|| run.program())
+    }
+
     /// Lines of a run's history after position `after`: older ones from the store, those of late from memory.
     pub(super) fn history(&self, key: RunKey, after: u64, limit: usize) -> Result<Vec<HistoryView>, Problem> {
         let run = self.durable.run(key).expect("a viewed run is loaded");
@@ -93,7 +105,8 @@ impl<P: Ports> Shard<P> {
             let (first, bytes) = self.chunk_at(key, next)?;
             let before = lines.len();
             let wanted = lines_of(&bytes).zip(first..).skip_while(|(_, seq)| *seq < next);
-            lines.extend(wanted.take(limit - before).map(|(entry, seq)| line(run, seq, &entry)));
+            let shown = wanted.take(limit - before);
+            lines.extend(shown.map(|(entry, seq)| line(run, self.program_at(run, seq), seq, &entry)));
             match (lines.len() - before) as u64 {
                 0 => return Err(lost(run, next)),
                 read => next += read,
@@ -134,28 +147,24 @@ fn outputs(run: &Run, objects: &mut impl Objects) -> Result<Vec<ObjectView>, Pro
     run.outputs().map(view).collect()
 }
 
-fn line(run: &Run, seq: u64, entry: &HistoryEntry) -> HistoryView {
-    let (name, details) = describe(run, &entry.kind);
+fn line(run: &Run, program: &Program, seq: u64, entry: &HistoryEntry) -> HistoryView {
+    let (name, details) = describe(run, program, &entry.kind);
     let details = match details {
         Value::Object(details) => details,
         _ => Map::new(),
     };
-    HistoryView {
-        seq,
-        lsn: format!("{:016x}", entry.lsn.0),
-        time: rfc3339(entry.at_ms),
-        r#type: name.into(),
-        details,
-    }
+    HistoryView { seq, lsn: lsn_text(entry.lsn), time: rfc3339(entry.at_ms), r#type: name.into(), details }
 }
 
-fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
-    let program = run.program();
+/// Functions and triggers are those of the program of that time; objects have the buckets that they have now.
+fn describe(run: &Run, program: &Program, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
+    let buckets = &run.program().buckets;
     let (name, details) = match kind {
-        HistoryKind::RunStarted => ("RunStarted", json!({"app": &*program.app, "version": run.version().0})),
+        HistoryKind::RunStarted => ("RunStarted", started(run)),
+        HistoryKind::Moved { from, to } => ("RunMoved", json!({"from_version": from.0, "version": to.0})),
         HistoryKind::ObjectPut { slot } => {
             let object = &run.slots()[*slot as usize].object;
-            let bucket = &*program.buckets[object.bucket.index()].name;
+            let bucket = &*buckets[object.bucket.index()].name;
             let (key, size) = (&*object.key, object.payload.len());
             (
                 "ObjectPut",
@@ -164,7 +173,7 @@ fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
         }
         HistoryKind::ObjectOpened { slot } => {
             let object = &run.slots()[*slot as usize].object;
-            let bucket = &*program.buckets[object.bucket.index()].name;
+            let bucket = &*buckets[object.bucket.index()].name;
             ("ObjectOpened", json!({"bucket": bucket, "key": &*object.key}))
         }
         HistoryKind::Sealed => ("Sealed", json!({})),
@@ -215,6 +224,15 @@ fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
     (name.into(), details)
 }
 
+fn started(run: &Run) -> Value {
+    let version = run.moves().first().map_or(run.version(), |(_, before)| *before);
+    let mut details = json!({"app": &*run.program().app, "version": version.0});
+    if let Some(inherited) = run.inherited() {
+        details["forked_from"] = json!({"run": &*inherited.run, "lsn": lsn_text(inherited.at)});
+    }
+    details
+}
+
 /// What happened to the code of a workflow, in a word.
 fn code_event(line: &Line) -> &'static str {
     match line {
@@ -241,6 +259,7 @@ fn code_event(line: &Line) -> &'static str {
             Want::Fail => "WorkflowFailed",
             Want::Stopped => "WorkflowStopped",
         },
+        Line::Run(_) => "RunNamed",
     }
 }
 
@@ -253,7 +272,7 @@ fn code_details(line: &Line) -> Value {
         Line::Entry(Entry { news: News::Update { id, name }, .. }) => {
             json!({"update": &**id, "name": &**name})
         }
-        Line::Entry(_) => json!({}),
+        Line::Entry(_) | Line::Run(_) => json!({}),
         Line::Command { number, want, .. } => match want {
             Want::Put { bucket, key } => {
                 json!({"command": number, "bucket": &**bucket, "key": &**key})

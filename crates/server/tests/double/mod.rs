@@ -81,6 +81,8 @@ pub fn run(id: &str, status: Status) -> RunView {
         functions: vec![FunctionView { function: "count".into(), tally, running: 1, queued: 1 }],
         retrying: Vec::new(),
         workflow: None,
+        forked_from: None,
+        at: None,
     }
 }
 

@@ -34,8 +34,8 @@ struct State {
     interruptions: u32,
     /// Commands so far.
     commands: u64,
-    /// What the journal has of them and the code has not wanted again yet.
-    expected: VecDeque<Line>,
+    /// What the journal has of them and the code has not wanted again yet, and whether it is to be put once more.
+    expected: VecDeque<(Line, bool)>,
     /// What this turn wants.
     wanted: Vec<Line>,
     divergence: Option<String>,
@@ -62,7 +62,7 @@ impl Context {
     }
 
     /// A turn begins: chance follows from `entropy`, and these commands are expected.
-    pub(super) fn begin(&self, entropy: u64, expected: impl Iterator<Item = Line>) {
+    pub(super) fn begin(&self, entropy: u64, expected: impl Iterator<Item = (Line, bool)>) {
         let state = &mut *self.0.borrow_mut();
         state.chance = Rng::new(entropy);
         state.expected.extend(expected);
@@ -73,7 +73,7 @@ impl Context {
         let state = &mut *self.0.borrow_mut();
         match (state.divergence.take(), state.expected.front()) {
             (Some(divergence), _) => Err(divergence),
-            (None, Some((key, _))) => Err(format!("expected {key:?}, but the code wants nothing")),
+            (None, Some(((key, _), _))) => Err(format!("expected {key:?}, but the code wants nothing")),
             (None, None) => Ok(std::mem::take(&mut state.wanted)),
         }
     }
@@ -96,8 +96,10 @@ impl Context {
         let key = format!("{} {what}", digest(&value));
         match state.expected.pop_front() {
             None => state.wanted.push((key, value)),
-            Some((expected, _)) if expected == key => {}
-            Some((expected, _)) => {
+            Some(((expected, _), again)) if expected == key => {
+                state.wanted.extend(again.then_some((key, value)));
+            }
+            Some(((expected, _), _)) => {
                 let message = format!("expected {expected:?}, the code wants {key:?}");
                 state.divergence.get_or_insert(message);
             }
@@ -120,9 +122,9 @@ impl Context {
     /// What the journal has of a `record` that the code wants again.
     fn remembered(&self, what: &str) -> Option<Bytes> {
         let state = &mut *self.0.borrow_mut();
-        let (_, bytes) = state
+        let ((_, bytes), _) = state
             .expected
-            .pop_front_if(|(key, _)| key.split_once(' ').is_some_and(|(_, known)| known == what))?;
+            .pop_front_if(|((key, _), _)| key.split_once(' ').is_some_and(|(_, known)| known == what))?;
         state.commands += 1;
         Some(bytes)
     }

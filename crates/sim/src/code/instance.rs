@@ -18,7 +18,12 @@ pub struct Instance {
 
 /// A line that is a command of the journal, as it was wanted.
 pub fn wanted(key: &str) -> Option<&str> {
-    key.strip_prefix("= ")
+    key.strip_prefix("= ").or_else(|| again(key))
+}
+
+/// A command of the journal that is to be put once more.
+pub fn again(key: &str) -> Option<&str> {
+    key.strip_prefix("+ ")
 }
 
 impl Instance {
@@ -30,7 +35,9 @@ impl Instance {
     /// A turn: tells the lines, and gives what the code wants, or how that differs from what the lines expect. What
     /// does not follow from what it is told follows from `entropy`.
     pub fn go_on(&mut self, lines: &[Line], entropy: u64) -> Result<Vec<Line>, String> {
-        let expected = lines.iter().filter_map(|(key, value)| Some((wanted(key)?.to_owned(), value.clone())));
+        let expected = lines.iter().filter_map(|(key, value)| {
+            Some(((wanted(key)?.to_owned(), value.clone()), again(key).is_some()))
+        });
         self.context.begin(entropy, expected);
         for (key, value) in lines.iter().filter(|(key, _)| wanted(key).is_none()) {
             if self.is_over {

@@ -1,5 +1,6 @@
 //! The apps of a simulation: random programs, each of a kind that some checker knows more about.
 
+use super::scene::Scene;
 use crate::code::generate::plan as code;
 use crate::code::plan::{Plan as Code, TELLER};
 use crate::generate::{Plan, Taste, plan};
@@ -127,6 +128,7 @@ fn code_app(rng: &mut Rng, (name, durability): (&str, Durability)) -> SimApp {
     let mut plan = Plan { program: recipe.build(), inputs: Vec::new(), timed: true };
     change(&mut plan, |program| {
         program.durability = durability;
+        program.buckets.push(Bucket { name: "spare".into(), keep: false });
         for (name, code) in &codes {
             let module = serde_json::to_string(code).expect("a plan is plain data");
             let runtime = Runtime::Workflow { module, name: (*name).to_owned() };
@@ -152,7 +154,29 @@ fn workflow(name: &str, definition: &str) -> Workflow {
     Workflow { name: name.into(), steps }
 }
 
+/// The same with other numbers for all functions and buckets that may have others.
+fn renumbered(program: &Program) -> Program {
+    let mut program = program.clone();
+    program.functions.insert(0, Function::new("first", Runtime::Process { command: vec!["first".into()] }));
+    program.buckets.insert(Program::OUTPUT.index() + 1, Bucket { name: "another".into(), keep: false });
+    for workflow in &mut program.workflows {
+        if let Steps::Code { function } = &mut workflow.steps {
+            function.0 += 1;
+        }
+    }
+    program
+}
+
 impl SimApp {
+    /// The program of another version. If code can go on on it, things may have other numbers.
+    pub fn version(&self, scene: &Scene) -> Arc<Program> {
+        let program = &self.plan.program;
+        match !self.codes.is_empty() && scene.chance(600) {
+            true => Arc::new(renumbered(program)),
+            false => program.clone(),
+        }
+    }
+
     /// The workflows that clients start.
     pub fn startable(&self) -> &'static [&'static str] {
         match (&self.machines, self.codes.is_empty()) {

@@ -6,7 +6,7 @@ use super::journals::as_journalled;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::eval::Plain;
-use sluice_engine::{Engine, Input, InputKind, Origin, OutboxId};
+use sluice_engine::{Engine, HistoryEntry, HistoryKind, Input, InputKind, Origin, OutboxId};
 use sluice_storage::log::Log;
 use sluice_types::{AppKey, BucketIx, EventView, Lsn, ObjectId, Payload, RunKey, TriggerIx};
 use std::collections::BTreeSet;
@@ -199,6 +199,14 @@ impl Archive {
         self.forgotten.contains(id)
     }
 
+    /// Any of the records that tell what the code of a run was told or wanted.
+    pub fn record_of(&self, id: &str, scene: &Scene) -> Option<Lsn> {
+        let run = self.truth.run(self.truth.find(Engine::fingerprint("default", id))?)?;
+        let of_code = |entry: &HistoryEntry| matches!(entry.kind, HistoryKind::Code(_));
+        let records: Vec<Lsn> = run.history().filter(of_code).map(|entry| entry.lsn).collect();
+        (!records.is_empty()).then(|| records[scene.below(records.len())])
+    }
+
     /// Whether an event is in the log.
     pub fn has_event(&self, source: &str, id: &str) -> bool {
         self.causes.contains(&Cause::Event(source.into(), id.into()))
@@ -225,6 +233,7 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Code { .. } => "code",
         InputKind::Called { .. } => "called",
         InputKind::Returned { .. } => "returned",
+        InputKind::Move { .. } => "move",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",
         InputKind::ExpressEnded(_) => "express-ended",

@@ -40,6 +40,7 @@ impl Journal {
                     News::Cancelled => journal.is_cancelled = true,
                     _ => {}
                 },
+                Line::Run(_) => {}
             }
         }
         Some(journal)
@@ -117,7 +118,10 @@ impl Clerk {
         };
         if run.pending().any(is_current) {
             match run.is_turn(invocation.seq) {
-                true => journal.want(puts),
+                true => {
+                    let again = run.code_execution().map_or(0, |execution| execution.again().len());
+                    journal.want(&puts[again..]);
+                }
                 false => journal.hear(emits),
             }
         }

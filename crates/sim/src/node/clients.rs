@@ -1,6 +1,7 @@
 //! Clients: each does one thing after another, repeats what was not answered, and remembers what it was told.
 
 use super::desk::{Ending, Heard};
+use super::forks::as_moved;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
 use crate::generate::Plan;
@@ -8,8 +9,10 @@ use bytes::Bytes;
 use sluice_asl::execution::Event as StatesEvent;
 use sluice_engine::Status;
 use sluice_runtime::Command;
-use sluice_runtime::api::{DeployRequest, NewObject, StartRequest, WorkflowRequest};
-use sluice_types::{Code, ContentType, Durability, Event, Program, limits};
+use sluice_runtime::api::{
+    DeployRequest, ForkRequest, Movable, MoveRequest, NewObject, StartRequest, WorkflowRequest,
+};
+use sluice_types::{Code, ContentType, Durability, Event, Lsn, Program, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -23,6 +26,8 @@ const PATIENCE_MS: u64 = 20;
 pub(super) enum Deed {
     /// Start the run with this many of the inputs.
     Start(usize),
+    /// Start the run with the past of this one, up to a record.
+    Fork(String, Option<Lsn>),
     /// Put one of the inputs.
     Put(usize),
     Seal,
@@ -41,6 +46,8 @@ pub(super) enum Deed {
     Event(&'static str),
     /// Put one of the inputs to the app itself.
     AppPut(usize),
+    /// Have runs go on on the newest version.
+    Move(Movable),
     /// Deploy the client's program, with a definition of its own.
     Deploy,
 }
@@ -58,6 +65,8 @@ pub(super) struct Client {
     /// The workflow that its run is, and its input.
     pub workflow: Option<(&'static str, serde_json::Value)>,
     program: Option<Arc<Program>>,
+    /// The runs whose past its run has, oldest first.
+    pub ancestors: Vec<String>,
     /// The run that its event is for, if not for all.
     addressee: Option<String>,
     left: VecDeque<Deed>,
@@ -78,12 +87,14 @@ pub(super) struct Told {
     pub signals: Vec<String>,
     /// That there is no such run, when ended runs are forgotten.
     pub unknown: bool,
+    /// That its run cannot begin with that past.
+    pub refused: bool,
     /// Status and outputs, by key.
     pub ended: Option<(Status, BTreeMap<String, Bytes>)>,
 }
 
 impl Client {
-    fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
+    pub(super) fn new(id: String, app: &str, inputs: Vec<(String, String, String)>, plan: Vec<Deed>) -> Self {
         let left = plan.iter().cloned().collect();
         Self {
             id,
@@ -92,6 +103,7 @@ impl Client {
             plan,
             workflow: None,
             program: None,
+            ancestors: Vec::new(),
             addressee: None,
             left,
             busy: None,
@@ -187,7 +199,7 @@ impl Client {
     }
 
     pub fn is_run(&self) -> bool {
-        matches!(self.plan[0], Deed::Start(_))
+        matches!(self.plan[0], Deed::Start(_) | Deed::Fork(..)) && !self.told.refused
     }
 
     /// Its run, when it knows that there is one.
@@ -233,6 +245,16 @@ impl Client {
                 let request = StartRequest { app, id, objects, workflow, seal, ..StartRequest::default() };
                 let (ticket, answer) = desk.ask(Some(self.id.clone()));
                 (ticket, Command::Start(Box::new(request), answer))
+            }
+            Deed::Fork(run, at) => {
+                let id = Some(self.id.clone());
+                let request = ForkRequest { run, at, id, version: None };
+                let (ticket, answer) = desk.ask(Some(self.id.clone()));
+                (ticket, Command::Fork(request, answer))
+            }
+            Deed::Move(runs) => {
+                let (ticket, answer) = desk.ask(None);
+                (ticket, Command::Move(MoveRequest { runs, version: None }, answer))
             }
             Deed::Put(at) | Deed::AppPut(at) => {
                 let object = self.object(at);
@@ -339,7 +361,15 @@ impl Client {
             Ending::Refused(problem) if is_passing(problem.code) => {
                 self.not_before_ms = scene.now_ms() + PATIENCE_MS
             }
-            Ending::Refused(problem) if problem.code == Code::UNKNOWN_RUN && scene.retention_ms.is_some() => {
+            Ending::Refused(problem) if matches!(deed, Deed::Fork(..)) && is_no_past(problem.code) => {
+                self.told.refused = true;
+                self.left.clear();
+            }
+            Ending::Refused(problem)
+                if problem.code == Code::UNKNOWN_RUN
+                    && scene.retention_ms.is_some()
+                    && !matches!(deed, Deed::Move(_)) =>
+            {
                 self.told.unknown = true;
                 self.left.clear();
             }
@@ -347,7 +377,9 @@ impl Client {
                 let late = matches!(problem.code, Code::RUN_ENDED | Code::RUN_SEALED);
                 let unput = matches!(deed, Deed::Read(at) if !self.told.put.contains(&at));
                 let ended = matches!(problem.code, Code::UNKNOWN_TASK | Code::BAD_REQUEST)
-                    && matches!(deed, Deed::Stop | Deed::Redrive);
+                    && matches!(deed, Deed::Stop | Deed::Redrive)
+                    || matches!(problem.code, Code::RUN_ENDED | Code::UNKNOWN_RUN)
+                        && matches!(deed, Deed::Move(_));
                 if !(unput || ended || late && matches!(deed, Deed::Put(_))) {
                     let message =
                         format!("{} is refused {deed:?}: {} {}", self.id, problem.code, problem.message);
@@ -356,20 +388,22 @@ impl Client {
                 self.left.pop_front();
             }
             Ending::Answered(heard) => {
-                self.believe(&deed, heard)?;
+                self.believe(&deed, heard, scene)?;
                 self.left.pop_front();
             }
         }
         Ok(())
     }
 
-    fn believe(&mut self, deed: &Deed, heard: Heard) -> Result<(), Violation> {
+    fn believe(&mut self, deed: &Deed, heard: Heard, scene: &Scene) -> Result<(), Violation> {
         let told = &mut self.told;
         match (deed, heard) {
             (Deed::Start(first), _) => {
                 told.started = true;
                 told.put.extend(0..*first);
             }
+            (Deed::Fork(..), _) => told.started = true,
+            (Deed::Move(_), Heard::Moved(report)) => return as_moved(&report, scene),
             (Deed::Put(at) | Deed::AppPut(at), _) => told.put.push(*at),
             (Deed::Deploy, Heard::Deployed) => {}
             (Deed::Seal, _) => told.sealed = true,
@@ -390,6 +424,11 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Whether the run is gone, or that record was lost, or the workflow had ended by then.
+fn is_no_past(code: Code) -> bool {
+    matches!(code, Code::UNKNOWN_RUN | Code::FORK_REFUSED | Code::BAD_REQUEST)
 }
 
 fn signal_id(run: &str, number: usize) -> String {

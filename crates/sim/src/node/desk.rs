@@ -4,7 +4,9 @@
 use super::scene::Scene;
 use super::verdict::Checker;
 use memchr::memmem;
-use sluice_runtime::api::{ActivityTask, AppView, EventsReply, ObjectView, PutReply, RunView, Started};
+use sluice_runtime::api::{
+    ActivityTask, AppView, CheckReport, EventsReply, ObjectView, PutReply, RunView, Started,
+};
 use sluice_runtime::handle::Answer;
 use sluice_types::Problem;
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -20,6 +22,13 @@ pub(super) enum Heard {
     View(Box<RunView>),
     Object(ObjectView),
     Task(Option<ActivityTask>),
+    Moved(CheckReport),
+}
+
+impl From<CheckReport> for Heard {
+    fn from(report: CheckReport) -> Self {
+        Self::Moved(report)
+    }
 }
 
 impl From<Option<ActivityTask>> for Heard {

@@ -2,6 +2,7 @@
 
 use super::clients::Client;
 use super::examination::{one_of, outputs};
+use super::forks;
 use super::sandboxes::Workers;
 use super::scene::Scene;
 use super::verdict::{Checker, Violation};
@@ -9,7 +10,7 @@ use crate::code::context::digest;
 use crate::code::model::{End, Facts, ends};
 use crate::code::plan::{NOWHERE, Plan, TELLER, TOLD};
 use sluice_engine::{HistoryKind, Run, Status};
-use sluice_flow::{Line, News, Want};
+use sluice_flow::{Entry, Line, News, Want};
 use sluice_types::{Code, InvocationId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -59,6 +60,9 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
     }
     let mut reader = Reader::default();
     let wrong = |message: String| Violation::new(Checker::NothingTwice, format!("{}: {message}", run.id()));
+    let Some(past) = forks::inherited(run, scene) else { return Ok(()) };
+    past.into_iter().try_for_each(|(_, at_ms, line)| reader.inherit(line, at_ms)).map_err(wrong)?;
+    reader.unmade.retain(|(number, _)| reader.waiting.contains_key(number));
     for entry in run.history() {
         let read = match entry.kind {
             HistoryKind::Code(line) => {
@@ -78,6 +82,7 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
 
 fn name(line: &Line) -> &'static str {
     match line {
+        Line::Run(_) => "code: run",
         Line::Entry(entry) => match entry.news {
             News::Started => "code: start",
             News::Done(_) => "code: done",
@@ -105,6 +110,19 @@ fn name(line: &Line) -> &'static str {
 }
 
 impl Reader {
+    /// A line of the past of another run, where the ends of calls are no lines.
+    fn inherit(&mut self, line: Line, at_ms: u64) -> Result<(), String> {
+        match line {
+            Line::Entry(Entry { news: News::Done(number) | News::Failed(number), at_ms, .. }) => {
+                self.waiting.remove(&number);
+                self.last_ms = at_ms;
+                Ok(())
+            }
+            Line::Run(_) => Ok(()),
+            line => self.line(line, at_ms),
+        }
+    }
+
     fn line(&mut self, line: Line, at_ms: u64) -> Result<(), String> {
         if let Some(end) = &self.end {
             return Err(format!("{line:?} comes after {end:?}"));
@@ -125,6 +143,7 @@ impl Reader {
                 self.digests.insert(number, digest.to_string());
                 self.command(number, want, at_ms)
             }
+            Line::Run(_) => Err("only a journal that another run began names one".to_owned()),
         }
     }
 
@@ -232,8 +251,11 @@ pub(super) fn as_thought(
     scene: &Scene,
 ) -> Result<(), Violation> {
     let Some((workflow, input)) = &client.workflow else { return Ok(()) };
-    let mut facts = Facts { is_cancelled: client.asked_to_cancel(), ..Facts::default() };
-    for (name, number) in clients.iter().flat_map(|client| client.signals_to(run.id())) {
+    // What happened to the runs whose past it has, happened to it.
+    let ids: Vec<&str> = client.ancestors.iter().map(String::as_str).chain([&*client.id]).collect();
+    let mut own = clients.iter().filter(|client| ids.contains(&&*client.id));
+    let mut facts = Facts { is_cancelled: own.any(Client::asked_to_cancel), ..Facts::default() };
+    for (name, number) in ids.iter().flat_map(|id| clients.iter().flat_map(|client| client.signals_to(id))) {
         facts.signals.entry(name.to_owned()).or_default().insert(number);
     }
     let code = &codes[workflow];

@@ -16,6 +16,7 @@ mod disk;
 mod ending;
 mod examination;
 mod faults;
+mod forks;
 mod journals;
 mod mutant;
 mod objects;

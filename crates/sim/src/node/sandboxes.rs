@@ -18,8 +18,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Attempts that run at once as far as the shard is told; more are said to wait.
+const WORKERS: usize = 2;
+
 /// A put as a function makes it: bucket, key, bytes, group.
 type Made = (String, String, bytes::Bytes, Option<String>);
+
+/// The message of every failure.
+pub(super) const ON_PURPOSE: &str = "on purpose";
 
 /// One attempt.
 struct Flight {
@@ -227,6 +233,10 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
 
     fn next_poll_ms(&self) -> Option<u64> {
         self.0.workers.borrow().next_due_ms().map(|due_ms| due_ms.saturating_sub(self.0.now_ms()))
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.load() > WORKERS
     }
 
     fn load(&self) -> usize {
@@ -443,7 +453,7 @@ impl SimSandboxes {
         let reaction = &flight.reaction;
         if let Some(kind) = reaction.fails {
             let r#type = reaction.error.clone().unwrap_or_else(|| format!("{kind:?}"));
-            let (message, stack) = ("on purpose".to_owned(), String::new());
+            let (message, stack) = (ON_PURPOSE.to_owned(), String::new());
             return Outcome::Failed(Failure { kind, r#type, message, stack });
         }
         let puts = reaction.late.iter().map(|put| Box::new(self.put(&flight.program, put.clone()))).collect();

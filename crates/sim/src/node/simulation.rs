@@ -16,6 +16,7 @@ use super::scene::{Scene, SimWorld};
 use super::verdict::{Checker, SeedReport, Violation};
 use sluice_runtime::Shard;
 use sluice_runtime::ports::Ports;
+use sluice_types::Durability;
 use std::rc::Rc;
 
 /// Turns in which everything that is left must end once faults have stopped.
@@ -149,7 +150,7 @@ impl Simulation {
         let at = scene.below(self.apps.len());
         match scene.below(20) {
             0 => {
-                let program = self.apps[at].plan.program.clone();
+                let program = self.apps[at].version(&scene);
                 self.join(|number| Client::of_deploy(number, &program));
             }
             1 | 2 => {
@@ -158,6 +159,7 @@ impl Simulation {
                 let addressee = addressee.filter(|_| scene.chance(300));
                 self.join(|number| Client::of_event(number, r#type, addressee));
             }
+            4 | 5 => self.fork_one(),
             3 => {
                 let app = self.apps[2].plan.program.app.clone();
                 self.join(|number| Client::of_object(number, &app, APP_BUCKET));
@@ -173,6 +175,27 @@ impl Simulation {
                 let plan = self.apps[at].plan.clone();
                 self.join(|number| Client::of_run(&scene, number, &plan));
             }
+        }
+    }
+
+    /// Forks the run of a workflow that is code, if one was started, or has it go on on another version.
+    fn fork_one(&mut self) {
+        let scene = self.scene.clone();
+        let is_code = |app: &str| {
+            let app = self.apps.iter().find(|of| *of.plan.program.app == *app);
+            app.is_some_and(|app| !app.codes.is_empty() && app.plan.program.durability == Durability::Durable)
+        };
+        let forkable = |client: &&Client| client.run_started().is_some() && is_code(&client.app);
+        let runs: Vec<&Client> = self.clients.iter().filter(forkable).collect();
+        if let Some(parent) = runs.len().checked_sub(1).map(|last| runs[last - scene.below(last.min(20) + 1)])
+        {
+            if scene.chance(400) {
+                let going = Client::of_move(&scene, self.next_client + 1, parent);
+                return self.join(|_| going);
+            }
+            let at = scene.chance(600).then(|| self.archive.record_of(&parent.id, &scene)).flatten();
+            let fork = Client::of_fork(&scene, self.next_client + 1, parent, at);
+            self.join(|_| fork);
         }
     }
 

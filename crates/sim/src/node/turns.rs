@@ -1,11 +1,12 @@
 //! Workers of workflows that are code: instances that are warm, lost at random and made anew out of the journal, and a
 //! memory of what they were told, which every journal is compared with.
 
+use super::forks;
 use super::scene::Scene;
 use super::verdict::Checker;
 use crate::behaviour::{Call, Reaction};
 use crate::code::context::Line;
-use crate::code::instance::{Instance, wanted};
+use crate::code::instance::{Instance, again, wanted};
 use crate::code::plan::Plan;
 use bytes::Bytes;
 use sluice_types::{AppKey, FailureKind, Function, InvocationId, RunKey, Runtime};
@@ -88,10 +89,16 @@ pub(super) fn turn(
     let Runtime::Workflow { module, .. } = &function.runtime else { return Reaction::nothing() };
     let plan: Plan = serde_json::from_str(module).expect("the module of a simulated workflow is its plan");
     let ((head, _), lines) = call.objects.split_first().expect("a turn has a first line");
+    if head.starts_with("check ") {
+        return forks::checked(plan, lines, scene);
+    }
     let Some(head) = Head::of(head) else {
         scene.complain(Checker::Model, format!("{id} begins with {head:?}"));
         return Reaction::fail(FailureKind::Protocol);
     };
+    // Plans do not look at the id of their run.
+    let lines: Vec<Line> = lines.iter().filter(|(key, _)| !key.starts_with("run ")).cloned().collect();
+    let lines = &lines[..];
     let turns = &mut scene.workers.borrow_mut().turns;
     let worker = (app, function.name.to_string());
     if scene.fault("workflow forgotten", 100) {
@@ -121,7 +128,9 @@ pub(super) fn turn(
     scene.cover(|coverage| coverage.check(if head.after.is_some() { "warm turns" } else { "cold turns" }, 1));
     match instance.go_on(lines, scene.random()) {
         Ok(commands) => {
-            turns.note_wanted(id.run, head.number, &commands);
+            let once_more = lines.iter().filter(|(key, _)| again(key).is_some()).count();
+            scene.cover(|coverage| coverage.check("commands put once more", once_more));
+            turns.note_wanted(id.run, head.number, &commands[once_more..]);
             turns.instances.insert(seat, (head.number, instance));
             reaction(commands, scene)
         }
@@ -157,6 +166,12 @@ impl Turns {
         let entries: Vec<Line> = entries.into_iter().cloned().collect();
         let commands: Vec<String> =
             commands.iter().filter_map(|(key, _)| Some(wanted(key)?.to_owned())).collect();
+        // One that begins where another had begun takes its place: the run has moved.
+        let taken_back =
+            |open: &OpenTurn| open.number < head.number && head.after.is_none_or(|after| after < open.number);
+        if self.told.get(&run).is_some_and(|told| told.open.as_ref().is_some_and(taken_back)) {
+            self.told.remove(&run);
+        }
         let is_known = self.told.contains_key(&run);
         let told = self.told.entry(run).or_default();
         // A turn that another one follows has ended.

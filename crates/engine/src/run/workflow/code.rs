@@ -7,6 +7,7 @@
 use super::super::failing::explain;
 use super::super::put::{Placed, discard, failure};
 use super::super::{Cx, HistoryKind, Outgoing, Pending, Run, Status};
+use super::fork::Inherited;
 use super::{Machinery, Part, json};
 use crate::condition::Items;
 use crate::effect::{Effect, Reply};
@@ -20,7 +21,7 @@ use sluice_flow::{Command, Entry, Event, Execution, Output, Request, Status as S
 use sluice_types::problem::Cause;
 use sluice_types::{
     ContentType, EventView, Failure, FailureKind, FunctionIx, Payload, Problem, Program, Puts, ReturnValue,
-    RunKey,
+    RunKey, Version,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,6 +35,10 @@ pub struct Code {
     turn: Option<u32>,
     /// The turn that has ended last.
     last_turn: Option<u32>,
+    /// From where its past is, if from another run.
+    inherited: Option<Box<Inherited>>,
+    /// Where the run went on on another version: the line of its history, and the version before.
+    moves: Vec<(u64, Version)>,
 }
 
 /// Where a call is.
@@ -48,6 +53,56 @@ enum Call {
 }
 
 impl Code {
+    fn new(execution: Execution, function: FunctionIx) -> Self {
+        Self {
+            execution,
+            function,
+            calls: BTreeMap::new(),
+            turn: None,
+            last_turn: None,
+            inherited: None,
+            moves: Vec::new(),
+        }
+    }
+
+    /// One that goes on after this turn.
+    pub(super) fn resumed(
+        execution: Execution,
+        function: FunctionIx,
+        turn: u32,
+        inherited: Option<Box<Inherited>>,
+    ) -> Self {
+        Self { last_turn: Some(turn), inherited, ..Self::new(execution, function) }
+    }
+
+    /// Goes on on another version, where its turns are calls of this function.
+    pub(super) fn moved(&mut self, function: FunctionIx, line: u64, before: Version) {
+        self.function = function;
+        self.moves.push((line, before));
+    }
+
+    pub(super) fn moves(&self) -> &[(u64, Version)] {
+        &self.moves
+    }
+
+    pub(super) fn function(&self) -> FunctionIx {
+        self.function
+    }
+
+    /// The turn that is out, which is no longer.
+    pub(super) fn take_turn(&mut self) -> Option<u32> {
+        self.turn.take()
+    }
+
+    /// Asks anew for the turn that was out.
+    pub(super) fn retake(&mut self, out: &mut Output) {
+        self.execution.retake(out);
+    }
+
+    pub(super) fn inherited(&self) -> Option<&Inherited> {
+        self.inherited.as_deref()
+    }
+
     pub(super) fn last_turn(&self) -> Option<u32> {
         self.last_turn
     }
@@ -63,13 +118,7 @@ impl Run {
         let input = ReturnValue { content_type: ContentType::Json, payload: Payload::Inline(input) };
         let mut out = Output::default();
         let execution = Execution::start(Some(input), cx.now_ms, &mut out);
-        self.host(Machinery::Code(Code {
-            execution,
-            function,
-            calls: BTreeMap::new(),
-            turn: None,
-            last_turn: None,
-        }));
+        self.host(Machinery::Code(Code::new(execution, function)));
         self.follow_code(cx, out);
     }
 
@@ -81,7 +130,7 @@ impl Run {
         self.follow_code(cx, out);
     }
 
-    fn follow_code(&mut self, cx: &mut Cx<'_>, mut out: Output) {
+    pub(super) fn follow_code(&mut self, cx: &mut Cx<'_>, mut out: Output) {
         let mut answers = VecDeque::new();
         loop {
             for line in out.journal.drain(..) {
@@ -302,7 +351,12 @@ impl Run {
         brought.extend(puts);
         let commands: Result<Vec<Command>, _> =
             brought.iter().map(|put| Command::of((**put).clone())).collect();
-        let commands = match commands {
+        let execution = self.code().map(Code::execution);
+        let admitted = commands.and_then(|commands| match execution.map(|of| of.admits(&commands)) {
+            Some(Err(malformed)) => Err(malformed),
+            _ => Ok(commands),
+        });
+        let commands = match admitted {
             Ok(commands) => commands,
             Err(malformed) => {
                 brought.iter().for_each(|put| discard(&put.payload, cx.effects));
@@ -326,7 +380,7 @@ impl Run {
     }
 
     /// The journal names a value: its bytes stay as long as the run does.
-    fn keep_value(&mut self, value: &ReturnValue) {
+    pub(super) fn keep_value(&mut self, value: &ReturnValue) {
         if let Payload::Stored { .. } = value.payload {
             let object = super::object(Program::INPUT, "journal".into(), value.clone());
             self.objects.push(Slot::new(object, Owner::Firing, None, true));

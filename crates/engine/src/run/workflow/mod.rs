@@ -7,12 +7,16 @@
 mod answer;
 mod code;
 mod dag;
+mod fork;
+mod moving;
 mod states;
 
 pub(crate) use dag::plan;
+pub use fork::Inherited;
 pub(crate) use states::compile;
 
 use super::{Cx, HistoryKind, Outgoing, Pending, Run};
+use crate::compiled::Compiled;
 use crate::condition::Items;
 use crate::effect::Reply;
 use crate::input::{OutboxId, WorkflowStart};
@@ -233,7 +237,7 @@ impl Run {
     }
 
     /// Whether it was started with a workflow that is code.
-    pub(super) fn has_code(&self) -> bool {
+    pub fn has_code(&self) -> bool {
         let workflows = &self.program().workflows;
         let steps = self.workflow.as_deref().map(|start| &workflows[start.workflow.index()].steps);
         matches!(steps, Some(Steps::Code { .. }))
@@ -290,6 +294,11 @@ impl Run {
     /// Whether it is the run of a workflow that another run called, and so has no triggers of its own.
     pub(crate) fn is_called_workflow(&self) -> bool {
         self.caller.is_some() && self.workflow.is_some()
+    }
+
+    /// A version of its app as it executes it.
+    pub(crate) fn compiled_as(&self, compiled: &Arc<Compiled>) -> Arc<Compiled> {
+        if self.is_called_workflow() { Compiled::called(compiled) } else { compiled.clone() }
     }
 
     /// How many calls of workflows led to this run.
