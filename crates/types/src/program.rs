@@ -240,7 +240,9 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// Stands for the program that runs the node, as the first word of a `Process`: its worker is part of it.
+    /// Stands for the program that runs the node, as the first word of a `Process`: its worker is part of it. Such workers
+    /// only read what they are called with and return something, so they may run before their cause is durable. Front
+    /// ends alone write it.
     pub const OWN_PROGRAM: &str = "{sluice}";
 }
 

@@ -11,18 +11,14 @@ use crate::recording::Recording;
 /// Name of the last task, and so the key of what it returns.
 pub const REPORT: &str = "report";
 
-/// Fewest workers: one writes what it has done while the other goes on.
-const WORKERS_MIN: u64 = 2;
+/// Fewest workers: while some write what they have done, others go on.
+const WORKERS_MIN: u64 = 4;
 
 /// Most workers: each is a process.
 const WORKERS_MAX: u64 = 500;
 
 /// What starting a worker takes of a core, in nanoseconds, as measured. Waiting that is shorter is not worth one.
 const WORKER_NS: u64 = 10_000_000;
-
-/// For how long the call of a task keeps its worker beyond the task's own time, in nanoseconds: about as long as a log
-/// takes to be on disk. Calls that end meanwhile are logged together.
-const CALL_NS: u64 = 100_000;
 
 /// Longest time of all tasks, one after the other, in seconds (100 years).
 const SECONDS_MAX: f64 = 100.0 * 366.0 * 86_400.0;
@@ -80,7 +76,7 @@ impl Replay {
         let runs = plan.nodes.iter().filter_map(Node::nanos);
         Ok(Self {
             tasks: tasks.collect(),
-            workers: workers(plan.schedule(CALL_NS)),
+            workers: workers(plan.schedule()),
             longest_ns: runs.max().unwrap_or(0),
             bytes: plan.nodes.iter().map(Node::bytes).sum(),
             expected,
@@ -127,11 +123,11 @@ mod tests {
     #[test]
     fn workers_are_worth_what_they_save() {
         let wide = |count: u64, us: u64| workers((0..count).map(|_| (0, us * 1_000)).collect());
-        assert_eq!(wide(100, 100), 2, "it is over before a worker has started");
+        assert_eq!(wide(100, 100), 4, "it is over before a worker has started");
         assert_eq!(wide(100, 1_000_000), 100, "each waits longer than all workers take to start");
         assert_eq!(wide(100, 10_000), 10, "starting a hundred would take longer than ten that take turns");
         assert_eq!(wide(100_000, 100), 31, "short ones are many");
         let chain = (0..100).map(|at| (at * 1_000_000_000, (at + 1) * 1_000_000_000)).collect();
-        assert_eq!(workers(chain), 2, "one at a time");
+        assert_eq!(workers(chain), 4, "one at a time");
     }
 }

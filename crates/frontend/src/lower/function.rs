@@ -105,6 +105,9 @@ impl Lowering<'_> {
         let command = function.command.as_ref().map(|c| c.0.clone()).unwrap_or_default();
         let holds = command.first().is_some_and(|program| !program.is_empty());
         self.require(holds, &format!("{path}.command"), || "there is no program to run".to_owned(), FIX);
+        let is_ours = command.first().is_some_and(|program| program == Runtime::OWN_PROGRAM);
+        let message = || format!("`{}` is not for apps", Runtime::OWN_PROGRAM);
+        self.require(!is_ours, &format!("{path}.command"), message, "name a program");
         let has_nul = command.iter().any(|word| word.contains('\0'));
         self.require(
             !has_nul,

@@ -209,8 +209,12 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
     }
 
     fn is_pure(&self, program: &Program, function: FunctionIx) -> bool {
-        let runtime = &program.functions[function.index()].runtime;
-        matches!(runtime, Runtime::Wasm { .. } | Runtime::Workflow { .. })
+        match &program.functions[function.index()].runtime {
+            Runtime::Wasm { .. } | Runtime::Workflow { .. } => true,
+            // Its workers are ours, and do nothing but read what they get and return something.
+            Runtime::Process { command } => command.first().is_some_and(|word| word == Runtime::OWN_PROGRAM),
+            _ => false,
+        }
     }
 
     fn start(&mut self, call: Call, objects: &mut NodeMemory, reports: &mut Vec<Report>) {
