@@ -63,9 +63,12 @@ impl Run {
     /// The first inputs of a new run.
     pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, mut start: Start, delegated: bool) {
         self.record(cx, HistoryKind::RunStarted);
-        let fork = match &mut start.origin {
-            Origin::Fork(_) => Some(std::mem::replace(&mut start.origin, Origin::Client)),
-            _ => None,
+        let fork = match std::mem::replace(&mut start.origin, Origin::Client) {
+            Origin::Fork(fork) => Some(fork),
+            origin => {
+                start.origin = origin;
+                None
+            }
         };
         if let Origin::Firing { number, arguments: Arguments::Events { .. }, .. } = start.origin {
             self.retained = Some(number);
@@ -84,8 +87,8 @@ impl Run {
             }
             // Its code hears what came before.
             match fork {
-                Some(Origin::Fork(fork)) => self.start_fork(cx, *fork),
-                _ => self.start_workflow(cx),
+                Some(fork) => self.start_fork(cx, *fork),
+                None => self.start_workflow(cx),
             }
             self.events(cx, &start.events.into());
         }
