@@ -8,6 +8,7 @@
 mod asl;
 mod chain;
 mod code;
+mod dag;
 mod error;
 mod events;
 mod figure;
@@ -23,6 +24,7 @@ mod worker;
 
 pub use asl::Workflow;
 pub use code::Code;
+pub use dag::Dag;
 pub use error::Error;
 pub use figure::{Figure, Value};
 pub use worker::{WORKER_ARGUMENT, serve as serve_worker};
@@ -100,6 +102,8 @@ pub enum Bench {
     Asl(Workflow),
     /// Workflows written as code.
     Workflow(Code),
+    /// DAGs.
+    Dag(Dag),
 }
 
 /// Where benchmarks find what they need.
@@ -128,6 +132,7 @@ impl Bench {
             Self::Sleepers { .. } => "sleepers",
             Self::Asl(_) => "asl",
             Self::Workflow(_) => "workflow",
+            Self::Dag(_) => "dag",
         }
     }
 
@@ -150,6 +155,7 @@ impl Bench {
             Self::Sleepers { count, seconds } => sleepers::measure(place, count, seconds),
             Self::Asl(workflow) => workflow.measure(place),
             Self::Workflow(code) => code.measure(place),
+            Self::Dag(dag) => dag.measure(place),
         }
     }
 }

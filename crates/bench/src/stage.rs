@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Longest wait for a run.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(7_200);
 
 /// A node on a data directory of its own, which goes with it.
 pub(crate) struct Stage {
@@ -25,8 +25,13 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts a node; its shard stays on the cores of this thread.
     pub fn open(place: &Place) -> Result<Self, Error> {
+        Self::open_with(place, 0)
+    }
+
+    /// The same, with at least so many workers.
+    pub fn open_with(place: &Place, workers: usize) -> Result<Self, Error> {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir_in(&place.dir)?;
-        let node = start(place, dir.path())?;
+        let node = start(place, dir.path(), workers)?;
         let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { client, handle: node.handle(), node: Some(node), dir })
     }
@@ -35,7 +40,7 @@ impl Stage {
     pub fn restart(&mut self, place: &Place) -> Result<Duration, Error> {
         self.node.take().map_or(Ok(()), Node::stop)?;
         let begun = Instant::now();
-        let node = start(place, self.dir())?;
+        let node = start(place, self.dir(), 0)?;
         let took = begun.elapsed();
         self.handle = node.handle();
         self.node = Some(node);
@@ -86,9 +91,10 @@ impl Stage {
     }
 }
 
-fn start(place: &Place, dir: &Path) -> Result<Node, Error> {
+fn start(place: &Place, dir: &Path, workers: usize) -> Result<Node, Error> {
     let mut config = NodeConfig::new(dir, &place.sdk_dir, &place.program);
     config.give_back = place.give_back;
+    config.workers_max = config.workers_max.max(workers);
     // A shard that stays on a core knows it, so that short calls are kept there, as on a server.
     config.core = floor::only_core()?;
     Ok(Node::start(config)?)

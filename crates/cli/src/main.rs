@@ -12,6 +12,7 @@ mod exit;
 mod inputs;
 mod interrupt;
 mod outputs;
+mod recorded;
 mod sdk;
 mod show;
 mod watch;
@@ -29,6 +30,9 @@ fn main() -> ExitCode {
     }
     if std::env::args_os().nth(1).is_some_and(|first| first == sluice_bench::WORKER_ARGUMENT) {
         return sluice_bench::serve_worker().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    if std::env::args_os().nth(1).is_some_and(|first| first == sluice_wfformat::WORKER_ARGUMENT) {
+        return recorded::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

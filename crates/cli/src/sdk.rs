@@ -120,7 +120,7 @@ mod tests {
         }
         assert!(first.join("sluicegate/_describe.py").is_file());
         let again = unpack_into(cache.path(), "sdk-x").unwrap();
-        assert_eq!((fs::metadata(&again).unwrap().ino(), again), (inode, first));
+        assert_eq!((fs::metadata(&again).unwrap().ino(), &again), (inode, &first));
         assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1, "nothing temporary is left");
         fs::remove_file(first.join("sluicegate/_describe.py")).unwrap();
         assert!(is_complete(&unpack_into(cache.path(), "sdk-x").unwrap()), "what a cleaner took is put back");

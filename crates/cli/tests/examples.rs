@@ -155,6 +155,34 @@ fn orders_come_to_the_right_end() {
     }
 }
 
+/// What shops are due and which orders are held, worked out without any workflow.
+fn settled() -> Value {
+    let market = BTreeMap::from([("EUR", 1000), ("USD", 862), ("JPY", 5), ("GBP", 1141)]);
+    let (mut paid, mut held) = (BTreeMap::<String, u64>::new(), Vec::new());
+    let folder = repository().join("examples/settlement/orders");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let order: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let (id, amount) = (order["order"].as_str().unwrap(), order["amount"].as_u64().unwrap());
+        let risk = if amount > 50_000 { id[1..].parse::<u64>().unwrap() * 37 % 100 } else { 0 };
+        match market.get(order["currency"].as_str().unwrap()).filter(|_| risk < 80) {
+            Some(rate) => {
+                *paid.entry(order["shop"].as_str().unwrap().to_owned()).or_default() += amount * rate / 1000
+            }
+            None => held.push(id.to_owned()),
+        }
+    }
+    assert!(held.len() > 1, "some are held, for either reason");
+    json!({"settlement": {"paid": paid, "held": held}})
+}
+
+#[test]
+fn a_state_machine_a_dag_and_code_settle_together() {
+    let folder = Folder::with(&[]);
+    assert_eq!(run(&folder, &[&example("settlement")]), settled());
+}
+
 #[test]
 fn learning_together_comes_close_to_learning_from_all_data_at_once() {
     let Some(python) = boto::python() else { return };

@@ -5,8 +5,8 @@ mod tool;
 
 use serde_json::Value;
 use std::net::TcpListener;
-use tool::Folder;
 use tool::server::Server;
+use tool::{Folder, called};
 
 /// The victim holds an object in shared memory while the attacker runs.
 const VICTIM: &str = "
@@ -171,4 +171,26 @@ fn the_same_attempts_succeed_where_they_may() {
     let got = &called.json()["outputs"]["input"];
     assert_eq!((&got["network"], &got["packet"]), (&"connected".into(), &"made".into()), "{got}");
     assert_eq!(got["paths"], serde_json::json!(["/usr/share"]));
+}
+
+#[test]
+fn what_whoever_starts_sluice_left_open_reaches_no_function_and_stands_in_no_way() {
+    let app = "
+import os, sluicegate as sg
+app = sg.App('descriptors')
+
+@app.function(on=app.input)
+def own(_):
+    return sorted({os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')})
+";
+    let folder = Folder::with(&[("app.py", app), ("secret.txt", "of the caller")]);
+    let sluice = folder.command(&["run", "app.py", "--json", "--input", "1"]);
+    let mut shell = std::process::Command::new("bash");
+    let opened = (3..10).map(|fd| format!("{fd}<secret.txt ")).collect::<String>();
+    shell.args(["-c", &format!("exec {opened}; exec \"$0\" \"$@\"")]);
+    shell.arg(sluice.get_program()).args(sluice.get_args()).current_dir(folder.path());
+    let called = called(shell.output().unwrap());
+    assert_eq!(called.exit, 0, "{}", called.stderr);
+    let open = called.json()["outputs"]["input"].to_string();
+    assert!(open.contains("socket") && !open.contains("secret.txt"), "{open}");
 }

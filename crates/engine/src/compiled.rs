@@ -28,6 +28,8 @@ pub struct Compiled {
     machines: Vec<OnceLock<Result<Arc<Machine>, String>>>,
     /// DAGs, prepared when they are first needed.
     plans: Vec<OnceLock<Option<Arc<Plan>>>>,
+    /// As it is for the runs of workflows that another run calls.
+    called: OnceLock<Arc<Compiled>>,
 }
 
 impl Compiled {
@@ -44,6 +46,7 @@ impl Compiled {
             joined: vec![false; program.functions.len()],
             machines: program.workflows.iter().map(|_| OnceLock::new()).collect(),
             plans: program.workflows.iter().map(|_| OnceLock::new()).collect(),
+            called: OnceLock::new(),
             early: program.triggers.iter().map(|trigger| program.is_early(trigger)).collect(),
             graph,
             program: program.clone(),
@@ -73,6 +76,23 @@ impl Compiled {
         for list in self.run_listeners.iter_mut().chain(&mut self.app_listeners).chain(&mut self.closing) {
             list.dedup();
         }
+    }
+
+    /// The program for runs of workflows that another run calls: such a workflow is alone in its run, the run-scoped triggers
+    /// of the app watch the run that called it.
+    pub(crate) fn called(this: &Arc<Self>) -> Arc<Self> {
+        if this.program.triggers.iter().all(|trigger| trigger.scope == Scope::App) {
+            return this.clone();
+        }
+        let alone = || {
+            let mut program = Program::clone(&this.program);
+            for trigger in program.triggers.iter_mut().filter(|trigger| trigger.scope == Scope::Run) {
+                // Triggers are named by position: it stays, and never fires.
+                (trigger.condition, trigger.actions) = (Condition::Any(Vec::new()), Vec::new());
+            }
+            Arc::new(Self::new(Arc::new(program)))
+        };
+        this.called.get_or_init(alone).clone()
     }
 
     /// The component at whose closing a leaf sees no more objects; `None` for leaves that do not look at buckets.

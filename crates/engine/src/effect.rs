@@ -85,7 +85,7 @@ pub enum Effect {
         /// What is to be done.
         request: Arc<TaskRequest>,
     },
-    /// The work of a task has ended: tell the workflow that asked for it. Acknowledged by `Workflow`.
+    /// The work of a task has ended: tell the workflow that asked for it. Acknowledged by `Workflow` or `Returned`.
     Return {
         /// The outbox entry of the run that has ended.
         from: OutboxId,
@@ -98,6 +98,16 @@ pub enum Effect {
         from: OutboxId,
         /// The run that was called.
         child: RunKey,
+    },
+    /// An attempt is to become a run of the workflow that its function is. Acknowledged by `Start` with this origin, by
+    /// `Called`, or by `Returned`.
+    Call {
+        /// The outbox entry.
+        from: OutboxId,
+        /// Who is to be told of its end; the task is the invocation's number.
+        caller: Caller,
+        /// The attempt.
+        invocation: Box<Invocation>,
     },
     /// An update of the code of a run's workflow has its answer; tell whoever waits for it.
     Answered {

@@ -138,8 +138,13 @@ impl Engine {
             InputKind::Code { run, event, incarnation } => {
                 crate::inputs::code(self, lsn, now_ms, run, *event, incarnation, effects);
             }
+            InputKind::Returned { invocation, outcome, incarnation, from } => {
+                crate::inputs::returned(self, lsn, now_ms, invocation, outcome, incarnation, from, effects);
+            }
             InputKind::Called { from, child } => {
-                self.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, child));
+                self.with_run(lsn, now_ms, from.run, effects, |run, cx| {
+                    run.called(cx, from.seq, child, None)
+                });
             }
             InputKind::Document { app, name, bytes, expected } => {
                 self.with_app(lsn, now_ms, app, effects, |app, cx| {
@@ -175,6 +180,7 @@ impl Engine {
                 acknowledges.iter().map(|from| from.run).chain([*run]).collect()
             }
             InputKind::Called { from, .. } => vec![from.run],
+            InputKind::Returned { invocation, from, .. } => vec![from.run, invocation.run],
             InputKind::Start(start) => match start.origin {
                 Origin::Call { from, .. } => vec![from.run],
                 Origin::Client | Origin::Firing { .. } => Vec::new(),

@@ -188,6 +188,17 @@ pub enum InputKind {
         /// Which life of an express run it is about; 0 for all others.
         incarnation: u32,
     },
+    /// A run has ended, or could not begin, that is an attempt at an invocation.
+    Returned {
+        /// The invocation.
+        invocation: InvocationId,
+        /// How it ended.
+        outcome: Outcome,
+        /// Which life of an express run it is about; 0 for all others.
+        incarnation: u32,
+        /// The outbox entry that this acknowledges, of the run that has ended or, if there is none, of that which called.
+        from: OutboxId,
+    },
     /// A call that left an express run has become a run of its own.
     Called {
         /// The outbox entry that this acknowledges.

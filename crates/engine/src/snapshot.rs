@@ -1,6 +1,7 @@
 //! Entities as bytes: what the store keeps, and what the state hash is made of.
 
 use crate::app::App;
+use crate::compiled::Compiled;
 use crate::engine::Engine;
 use crate::run::{Chunk, Run};
 use crate::timers::{Entity, TimerId};
@@ -75,7 +76,9 @@ impl Engine {
             return Ok(run.key());
         }
         let compiled = self.compiled(run.app(), run.version());
-        run.attach(compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?);
+        let compiled =
+            compiled.ok_or_else(|| Unreadable(format!("{} {} is gone", run.app(), run.version())))?;
+        run.attach(if run.is_called_workflow() { Compiled::called(&compiled) } else { compiled });
         if let Some(app) = self.app(run.app()) {
             run.regain(app);
         }

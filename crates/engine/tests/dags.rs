@@ -180,6 +180,34 @@ fn a_result_goes_when_the_last_task_that_needs_it_has_ended() {
 }
 
 #[test]
+fn what_a_task_gives_comes_ahead_of_the_results() {
+    let names = ["first", "list", "each", "last"];
+    let recipe = names.iter().fold(Recipe::new("app"), |recipe, name| recipe.function(name, &[]).attempts(2));
+    let program = recipe.build();
+    let with = |name: &str, after: &[u32]| Task { with: Some("{}".into()), ..task(&program, name, after) };
+    let tasks = vec![
+        with("first", &[]),
+        task(&program, "list", &[0]),
+        Task { kind: TaskKind::Map { over: TaskIx(1) }, ..with("each", &[1]) },
+        with("last", &[0, 2]),
+    ];
+    let program = with_dag(program.clone(), tasks);
+    for seed in 1..=20 {
+        let mut world = World::durable(seed);
+        world.faults = Faults { crash_process: 100, stored: 500, ..Faults::default() };
+        let said = |call: &sluice_sim::Call| json(format!("\"{}={}\"", call.keys(), call.text()));
+        ["first", "each", "last"].iter().for_each(|name| world.behaves(name, said));
+        world.behaves("list", |_| json("[7]"));
+        start(&mut world, &program, "0");
+        world.rest();
+        let first = "\"with input={} 0\"";
+        let each = "\"with list/0={} 7\"";
+        let last = format!("\"with first each/0={{}} {first} {each}\"");
+        assert_eq!(world.outputs(RUN), [("last".to_owned(), last)], "seed {seed}");
+    }
+}
+
+#[test]
 fn the_first_failure_is_told() {
     let recipe = ["a", "b", "c"].iter().fold(Recipe::new("app"), |recipe, name| recipe.function(name, &[]));
     let program = recipe.build();

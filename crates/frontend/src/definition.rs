@@ -8,9 +8,9 @@ mod read;
 mod workflow;
 
 pub use condition::{Condition, EventPattern, From, Watched};
-pub use dag::{Dag, Mapping, Named, Schedule, Task};
+pub use dag::{Dag, Json, Mapping, Named, Schedule, Task};
 pub use quantity::{Bytes, Command, Millis, OneOrMany, Text};
-pub use workflow::{Code as WorkflowCode, States, Workflow};
+pub use workflow::{Code as WorkflowCode, Recorded, States, Workflow};
 
 use crate::node::Position;
 use serde::Deserialize;
@@ -42,20 +42,24 @@ pub struct Definition {
 impl Definition {
     /// The files that workflows name and that nobody has read yet, relative to the app's folder.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        let states = self.workflows.iter().filter_map(|(_, workflow)| match workflow {
-            Workflow::States(states) => Some(states),
-            Workflow::Code(_) | Workflow::Dag(_) => None,
-        });
-        states.filter(|states| states.asl.is_none()).filter_map(|states| states.file.as_deref())
+        self.workflows.iter().filter_map(|(_, workflow)| match workflow {
+            Workflow::States(States { file, asl: None, .. })
+            | Workflow::Recorded(Recorded { file, text: None, .. }) => file.as_deref(),
+            _ => None,
+        })
     }
 
     /// Fills in the texts of files. See [`crate::with_files`] for the JSON form.
     pub fn attach(&mut self, files: &BTreeMap<String, String>) {
         for (_, workflow) in &mut self.workflows {
-            let Workflow::States(states) = workflow else { continue };
-            let text = states.file.as_ref().and_then(|file| files.get(file));
-            if states.asl.is_none() {
-                states.asl = text.map(|text| text.as_str().into());
+            let (file, text) = match workflow {
+                Workflow::States(States { file, asl, .. }) => (file, asl),
+                Workflow::Recorded(Recorded { file, text, .. }) => (file, text),
+                Workflow::Code(_) | Workflow::Dag(_) => continue,
+            };
+            let read = file.as_ref().and_then(|file| files.get(file));
+            if text.is_none() {
+                *text = read.map(|text| text.as_str().into());
             }
         }
     }
@@ -87,6 +91,8 @@ pub struct Function {
     pub module: Option<String>,
     /// A fresh instance per invocation, for `wasm`.
     pub fresh: Option<bool>,
+    /// A workflow of the app, for `workflow`.
+    pub workflow: Option<String>,
     /// Condition of a trigger of the same name that invokes the function.
     pub on: Option<Condition>,
     /// Scope of that trigger.
@@ -134,6 +140,8 @@ pub enum RuntimeKind {
     Wasm,
     /// A program that speaks the worker protocol.
     Process,
+    /// A workflow of the app.
+    Workflow,
     /// An OCI image.
     Container,
     /// An HTTP service.

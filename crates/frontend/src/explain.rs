@@ -100,11 +100,14 @@ fn function(
         attempts => format!("up to {attempts} attempts"),
     };
     let resources = &function.resources;
-    let mut limits = vec![
-        format!("{retries} of {}", amount_ms(function.timeout_ms)),
-        size_bytes(resources.memory_bytes),
-        format!("network {}", format!("{:?}", function.network).to_lowercase()),
-    ];
+    let mut limits = match function.workflow() {
+        Some(_) => vec![retries],
+        None => vec![
+            format!("{retries} of {}", amount_ms(function.timeout_ms)),
+            size_bytes(resources.memory_bytes),
+            format!("network {}", format!("{:?}", function.network).to_lowercase()),
+        ],
+    };
     if resources.cpu_millis > 0 {
         limits.push(format!("{} cores", f64::from(resources.cpu_millis) / 1000.0));
     }

@@ -6,6 +6,7 @@ mod cycle;
 mod dag;
 mod function;
 mod name;
+mod recorded;
 mod trigger;
 mod warning;
 mod workflow;

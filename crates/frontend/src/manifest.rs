@@ -38,9 +38,10 @@ pub fn with_files(json: &str, files: &BTreeMap<String, String>) -> Result<String
             _ => None,
         });
         if let (Some(text), Value::Map(entries)) = (file, &mut workflow.value)
-            && entries.iter().all(|entry| entry.key != "asl")
+            && entries.iter().all(|entry| entry.key != "asl" && entry.key != "wfformat")
         {
-            entries.push(entry("asl", Value::Text(text.clone())));
+            let is_recorded = entries.iter().any(|entry| entry.key == "scale");
+            entries.push(entry(if is_recorded { "wfformat" } else { "asl" }, Value::Text(text.clone())));
         }
     }
     serde_json::to_string(&root)
@@ -104,7 +105,7 @@ functions:
         assert_eq!(read.workflows, attached.workflows);
         let asl = |at: usize| match &read.workflows[at].1 {
             Workflow::States(states) => states.asl.as_deref(),
-            Workflow::Code(_) | Workflow::Dag(_) => None,
+            _ => None,
         };
         assert_eq!(asl(0), Some("{\n}"));
         assert_eq!(asl(1), Some(r#"{"StartAt":"A","States":{}}"#));

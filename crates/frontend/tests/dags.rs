@@ -16,7 +16,7 @@ workflows:
 const TASKS: &str = "      tasks:
         extract:
         wait: {call: extract, sensor: true, interval: 5s, soft_fail: true}
-        rows: {call: load, after: [extract, wait], map: extract, pool: db, priority: 3}
+        rows: {call: load, after: [extract, wait], map: extract, pool: db, priority: 3, with: {b: [1, x], a: 2.5}}
         way: {call: extract, after: rows, branch: true, retries: {max: 1, jitter: false}, timeout: 2m}
         load: {after: way, rule: none_failed}
       pools: {db: 4}
@@ -53,6 +53,7 @@ fn names_become_indices_and_defaults_are_filled_in() {
                 kind: TaskKind::Map { over: TaskIx(0) },
                 priority: 3,
                 pool: Some(0),
+                with: Some(r#"{"b":[1,"x"],"a":2.5}"#.into()),
                 ..task("rows", 1)
             },
             Task {

@@ -25,7 +25,7 @@ fn examples() -> Vec<&'static str> {
 #[test]
 fn the_examples_of_the_reference_are_valid_and_lower() {
     let schema = schema();
-    assert_eq!(examples().len(), 4);
+    assert_eq!(examples().len(), 5);
     for example in examples() {
         let value = serde_yaml_ng::from_str(example).expect("the example is YAML");
         let errors: Vec<_> = schema.iter_errors(&value).map(|e| e.to_string()).collect();

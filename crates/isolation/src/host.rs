@@ -178,6 +178,14 @@ impl Host {
         }
     }
 
+    /// The file of the launcher.
+    ///
+    /// # Errors
+    /// When there is none any more.
+    pub fn program(&self) -> io::Result<PathBuf> {
+        std::fs::canonicalize(&self.launcher)
+    }
+
     /// Runs the launcher, which ends as soon as init exists.
     fn launch(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> io::Result<Channel> {
         let (ours, theirs) = Channel::pair()?;

@@ -59,6 +59,10 @@ impl World for Stage {
         self.clock.now_ms()
     }
 
+    fn now_us(&mut self) -> u64 {
+        self.clock.now_ms() * 1_000
+    }
+
     fn random(&mut self) -> u64 {
         self.chance.bits()
     }

@@ -181,6 +181,10 @@ impl Sandboxes<MapObjects> for Calls {
         None
     }
 
+    fn has_backlog(&self) -> bool {
+        false
+    }
+
     fn load(&self) -> usize {
         self.0.borrow().made.len()
     }

@@ -40,6 +40,8 @@ pub trait Background {
 pub trait World {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&mut self) -> u64;
+    /// Microseconds since some time, for durations. Nothing that is logged follows from it.
+    fn now_us(&mut self) -> u64;
     /// 64 random bits.
     fn random(&mut self) -> u64;
 }
@@ -142,6 +144,8 @@ pub trait Sandboxes<O> {
     fn next_poll_ms(&self) -> Option<u64>;
     /// Attempts that are queued or running.
     fn load(&self) -> usize;
+    /// Whether attempts wait for workers that are busy with others: more will soon be reported.
+    fn has_backlog(&self) -> bool;
 }
 
 /// The bytes of objects. Ids are never reused.

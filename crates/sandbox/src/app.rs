@@ -78,7 +78,7 @@ impl App {
                 Runtime::Workflow { .. } => ClassKind::Workflow(FunctionIx(index as u16)),
                 Runtime::Process { command } => ClassKind::Process(command.clone()),
                 Runtime::Exec { command } => ClassKind::Exec(command.clone()),
-                Runtime::Wasm { .. } => {
+                Runtime::Wasm { .. } | Runtime::Run { .. } => {
                     class_of.push(None);
                     continue;
                 }

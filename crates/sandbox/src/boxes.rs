@@ -66,6 +66,15 @@ pub(crate) fn plain(program: &str, base: &Base, bundle: &Path) -> BoxSpec {
     }
 }
 
+/// The box of the program that runs the node, as one of its own workers.
+pub(crate) fn own(program: &Path, base: &Base, bundle: &Path) -> BoxSpec {
+    let mut spec = plain(&program.to_string_lossy(), base, bundle);
+    if !program.starts_with("/usr") {
+        spec.binds.push(Bind::read_only(program));
+    }
+    spec
+}
+
 /// Where the Python workers of an app see its bundle: where it is, or where AWS Lambda has it if they can tell.
 fn bundle_inside<'a>(options: &Options, app: &'a App) -> &'a Path {
     let moves = app.is_lambda() && options.host.has(Feature::MountNamespace);

@@ -14,7 +14,7 @@ use crate::wire::{Control, ControlKind};
 use crate::zygote::Zygote;
 use sluice_isolation::Feature;
 use sluice_objects::{Memory, WriterId};
-use sluice_types::{Failure, FailureKind, Invocation};
+use sluice_types::{Failure, FailureKind, Invocation, Runtime};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -285,7 +285,10 @@ impl Pool {
         let wanted = &app.classes[class];
         let ClassKind::Process(command) = &wanted.kind else { return Err(io::ErrorKind::Unsupported.into()) };
         let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut spec = boxes::plain(program, &wanted.base, &app.bundle);
+        let mut spec = match program.as_str() {
+            Runtime::OWN_PROGRAM => boxes::own(&self.options.host.program()?, &wanted.base, &app.bundle),
+            program => boxes::plain(program, &wanted.base, &app.bundle),
+        };
         spec.args = args.to_vec();
         spec.limits = boxes::limits(&wanted.resources);
         let description = boxes::description(&self.options, app, &[wanted])?;

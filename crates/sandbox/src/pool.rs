@@ -300,6 +300,11 @@ impl Pool {
         seats.chain(jobs).chain(zygotes).min()
     }
 
+    /// Whether invocations wait for workers that are busy with others.
+    pub fn has_backlog(&self) -> bool {
+        !self.turn.is_empty()
+    }
+
     /// Processes alive or being started, zygotes not counted.
     pub fn worker_count(&self) -> usize {
         self.seats.len() + self.jobs.len()

@@ -2,7 +2,7 @@
 
 use sluice_types::{
     Action, Bucket, BucketIx, Condition, Durability, EventPattern, Expr, Function, Gathering, Program,
-    RetryPolicy, Runtime, Scope, Source, Trigger, Visibility,
+    RetryPolicy, Runtime, Scope, Source, Steps, Trigger, Visibility, Workflow,
 };
 use std::sync::Arc;
 
@@ -50,6 +50,17 @@ impl Recipe {
         let retry = RetryPolicy { attempts: 1, ..RetryPolicy::default() };
         let into = into.iter().map(|bucket| self.bucket(bucket)).collect();
         self.0.functions.push(Function { into, retry, ..Function::new(name, runtime) });
+        self
+    }
+
+    /// A function that is a workflow: a state machine of one state, which calls the function `of` with what it was called with.
+    pub fn workflow(mut self, name: &str, of: &str, into: &[&str]) -> Self {
+        self = self.function(name, into);
+        self.last_function().runtime = Runtime::Run { workflow: name.into() };
+        let task = format!(r#"{{"Type": "Task", "Resource": "{of}", "End": true}}"#);
+        let definition = format!(r#"{{"StartAt": "Call", "States": {{"Call": {task}}}}}"#).into();
+        let steps = Steps::States { definition, aws_limits: false };
+        self.0.workflows.push(Workflow { name: name.into(), steps });
         self
     }
 

@@ -3,6 +3,7 @@
 use crate::calendar::rfc3339;
 use crate::id::{FunctionIx, TaskIx};
 use crate::program::RetryPolicy;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Task {
     pub priority: i32,
     /// The pool that its calls take slots of.
     pub pool: Option<u32>,
+    /// JSON that its calls get as their first object, ahead of the results.
+    pub with: Option<Bytes>,
 }
 
 impl Task {
@@ -70,6 +73,7 @@ impl Task {
             timeout_ms: None,
             priority: 0,
             pool: None,
+            with: None,
         }
     }
 

@@ -174,6 +174,14 @@ impl Function {
         matches!(self.runtime, Runtime::Workflow { .. })
     }
 
+    /// The workflow that its attempts are runs of.
+    pub fn workflow(&self) -> Option<&str> {
+        match &self.runtime {
+            Runtime::Run { workflow } => Some(workflow),
+            _ => None,
+        }
+    }
+
     /// Where return values go.
     pub fn returns_into(&self) -> BucketIx {
         self.into.first().copied().unwrap_or(Program::OUTPUT)
@@ -206,7 +214,7 @@ pub enum Runtime {
     },
     /// A native program that speaks the worker protocol itself and stays warm.
     Process {
-        /// Program and arguments.
+        /// Program and arguments; see also [`Runtime::OWN_PROGRAM`].
         command: Vec<String>,
     },
     /// A function in AWS Lambda's calling convention, in a warm worker.
@@ -223,6 +231,17 @@ pub enum Runtime {
         /// Qualified name of the function, for example `order`.
         name: String,
     },
+    /// A workflow of the app: an attempt is a run of it, which what the function is called with is the input of, and whose
+    /// output it returns.
+    Run {
+        /// Its name.
+        workflow: String,
+    },
+}
+
+impl Runtime {
+    /// Stands for the program that runs the node, as the first word of a `Process`: its worker is part of it.
+    pub const OWN_PROGRAM: &str = "{sluice}";
 }
 
 /// What happens after a failed attempt: exponential backoff with optional full jitter.

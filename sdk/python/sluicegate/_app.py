@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from ._conditions import Bucket, Condition, Conditional, Duration, FunctionLike, condition
 from ._dag import Dag, Task
-from ._function import Function, Trigger
+from ._function import Function, StateMachine, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings
 
@@ -49,6 +49,7 @@ class App:
         self.functions: dict[str, Function] = {}
         self.workflows: dict[str, Function] = {}
         self.dags: dict[str, Dag] = {}
+        self.state_machines: dict[str, StateMachine] = {}
         self.triggers: list[Trigger] = []
         self._places: dict[str, Place] = {}
 
@@ -154,6 +155,39 @@ class App:
         settings = {"module": module, "fresh": fresh or None, **settings}
         return self._declare(name, None, "wasm", on, into, settings, caller())
 
+    def workflow_function(
+        self,
+        name: str,
+        workflow: str | Dag | StateMachine | Callable[..., Any],
+        on: Conditional | None = None,
+        into: Into = None,
+        *,
+        retries: int | dict[str, Any] | None = None,
+        scope: str | None = None,
+        optional: bool | None = None,
+    ) -> Function:
+        """Declares a function whose calls are runs of a workflow: what it is called with, as JSON, is the input, the
+        output is what it returns. So triggers, tasks of DAGs, states and the code of workflows call workflows.
+
+        :param workflow: a workflow of the app, or its name.
+        :param retries: further runs after one that failed (default 0).
+        """
+        called = self._workflow_name(workflow)
+        settings = {"workflow": called, "retries": retries, "scope": scope, "optional": optional}
+        return self._declare(name, None, "workflow", on, into, settings, caller())
+
+    def state_machine(self, name: str, steps: str | dict[str, Any], *, aws_limits: bool = False) -> StateMachine:
+        """Declares a state machine in the Amazon States Language, a workflow.
+
+        :param steps: a file beside the app, such as ``"order.asl.json"``, or the definition as a dict.
+        :param aws_limits: the limits that AWS documents for values and histories hold.
+        """
+        if not isinstance(steps, (str, dict)):
+            raise TypeError(f"steps is the path of a file or a dict, not {type(steps).__name__}")
+        self._check_free("a workflow", name)
+        machine = self.state_machines[name] = StateMachine(name, steps, bool(aws_limits), caller())
+        return machine
+
     def workflow(self, call: F | None = None, *, name: str | None = None, timeout: Duration | None = None) -> Any:
         """Declares the decorated ``async def`` function as a workflow: it is called with a :class:`WorkflowContext` and
         its input.
@@ -168,7 +202,7 @@ class App:
             raise TypeError("@app.workflow decorates an `async def` function")
         name = check_name("a workflow", name or call.__name__)
         _check_callable(name, call)
-        first = self.workflows.get(name) or self.functions.get(name) or self.dags.get(name)
+        first = self._find_workflow(name) or self.functions.get(name)
         if first is not None:
             raise ValueError(f"{name!r} is declared twice, first in line {first.place.line}; give one name=...")
         check_settings({"timeout": timeout})
@@ -195,10 +229,7 @@ class App:
         :param catchup: dates that have passed without a run are made up for.
         :param start: the first of them, with a time zone; by default the first deploy.
         """
-        check_name("a DAG", name)
-        first = self.dags.get(name) or self.workflows.get(name)
-        if first is not None:
-            raise ValueError(f"two workflows are named {name!r}, the first in line {first.place.line}; rename one")
+        self._check_free("a DAG", name)
         dag = self.dags[name] = Dag(self, name, pools, caller())
         if schedule is not None:
             dag.schedule = {"cron": schedule, "tz": tz, "catchup": bool(catchup)}
@@ -297,6 +328,24 @@ class App:
         if len({id(bucket) for bucket in buckets}) < len(buckets):
             raise ValueError("into names a bucket twice; name it once")
         return buckets
+
+    def _find_workflow(self, name: str) -> Function | Dag | StateMachine | None:
+        return self.workflows.get(name) or self.dags.get(name) or self.state_machines.get(name)
+
+    def _check_free(self, what: str, name: str) -> None:
+        check_name(what, name)
+        first = self._find_workflow(name)
+        if first is not None:
+            raise ValueError(f"two workflows are named {name!r}, the first in line {first.place.line}; rename one")
+
+    def _workflow_name(self, workflow: str | Dag | StateMachine | Callable[..., Any]) -> str:
+        if isinstance(workflow, str):
+            return workflow
+        for declared in (*self.workflows.values(), *self.dags.values(), *self.state_machines.values()):
+            if declared is workflow or getattr(declared, "call", None) is workflow:
+                return declared.name
+        name = getattr(workflow, "__name__", getattr(workflow, "name", repr(workflow)))
+        raise ValueError(f"{name!r} is no workflow of {self!r} yet; declare it above")
 
     def _check_own(self, bucket: Bucket) -> None:
         if bucket.app is not self:

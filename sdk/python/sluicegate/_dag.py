@@ -126,6 +126,7 @@ class Dag:
         :param timeout: longest time from its first call to its end, retries included.
         :param priority: of several that could start, the highest goes first (default 0).
         :param pool: the pool of the DAG that its calls take slots of.
+        :param with_: a JSON value: its calls get a list of objects, of which this is the first, with the key ``with``.
         """
         return self._declare(function, name, {}, settings)
 
@@ -170,6 +171,8 @@ class Dag:
             return lambda function: self._declare(function, name, kind, settings)
         given = {key: value for key, value in settings.items() if value is not None}
         _check(given)
+        if "with_" in given:
+            given["with"] = given.pop("with_")
         if isinstance(function, Task):
             function = function.function
         called, call = self._function(function)
@@ -221,10 +224,10 @@ def listed(tasks: Tasks) -> list[Task]:
 
 
 def _check(settings: dict[str, Any]) -> None:
-    unknown = set(settings) - {"rule", "retries", "timeout", "priority", "pool"}
+    unknown = set(settings) - {"rule", "retries", "timeout", "priority", "pool", "with_"}
     if unknown:
         raise TypeError(
-            f"{min(unknown)!r} is not a setting of a task; known are pool, priority, retries, rule, timeout. "
+            f"{min(unknown)!r} is not a setting of a task; known are pool, priority, retries, rule, timeout, with_. "
             "Settings of the function go to @app.function"
         )
     check_settings({key: settings[key] for key in ("retries", "timeout") if key in settings})

@@ -19,6 +19,7 @@ def describe(app: App, root: str) -> dict[str, Any]:
     definition["functions"] = {name: _function(app, function, root) for name, function in app.functions.items()}
     workflows = {name: _workflow(workflow, root) for name, workflow in app.workflows.items()}
     workflows.update({name: {"dag": dag.describe()} for name, dag in app.dags.items()})
+    workflows.update({name: machine.describe() for name, machine in app.state_machines.items()})
     if workflows:
         definition["workflows"] = workflows
     definition["triggers"] = [_trigger(app, trigger) for trigger in app.triggers]
@@ -63,6 +64,7 @@ def _places(app: App) -> dict[str, Place]:
     places = {"app": app.place, **app._places}
     places.update({f"functions.{name}": function.place for name, function in app.functions.items()})
     places.update({f"workflows.{name}": workflow.place for name, workflow in app.workflows.items()})
+    places.update({f"workflows.{name}": machine.place for name, machine in app.state_machines.items()})
     for name, dag in app.dags.items():
         places[f"workflows.{name}"] = dag.place
         places.update({f"workflows.{name}.dag.tasks.{task.name}": task.place for task in dag.tasks.values()})

@@ -18,7 +18,7 @@ class Function:
     name: str
     #: The Python function itself; None for other runtimes.
     call: Callable[..., Any] | None
-    #: ``python``, ``exec``, ``wasm`` or ``process``.
+    #: ``python``, ``exec``, ``wasm``, ``process`` or ``workflow``.
     runtime: str
     on: Condition | None
     into: list[Bucket]
@@ -35,3 +35,19 @@ class Trigger:
     invoke: list[FunctionLike]
     settings: dict[str, Any]
     place: Place
+
+
+@dataclass
+class StateMachine:
+    """A declared state machine."""
+
+    name: str
+    #: A file beside the app, or the definition itself.
+    steps: str | dict[str, Any]
+    aws_limits: bool
+    place: Place
+
+    def describe(self) -> dict[str, Any]:
+        """Its definition."""
+        described: dict[str, Any] = {"file" if isinstance(self.steps, str) else "asl": self.steps}
+        return {**described, "aws_limits": True} if self.aws_limits else described

@@ -11,7 +11,7 @@ _SIZE = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b\Z", re.IGNORECASE)
 _CHOICES = {"network": ("host", "none"), "visibility": ("put", "commit"), "scope": ("run", "app")}
 _RETRY_KEYS = {"max", "initial", "backoff", "max_delay", "jitter"}
 _KNOWN = {
-    "command", "module", "fresh", "retries", "timeout", "rerun_after", "memory", "cpu", "network", "env",
+    "command", "module", "fresh", "workflow", "retries", "timeout", "rerun_after", "memory", "cpu", "network", "env",
     "visibility", "streams", "concurrency", "warm", "scope", "optional",
 }  # fmt: skip
 

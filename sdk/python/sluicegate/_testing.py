@@ -173,14 +173,11 @@ class TestApp:
         self._functions[name] = self._load(name, call)
 
     def _workflow(self, workflow: Any) -> str:
-        for name, declared in self.app.workflows.items():
-            if workflow in (name, declared, declared.call):
-                return name
-        for name, dag in self.app.dags.items():
-            if workflow in (name, dag):
-                return name
-        known = ", ".join([*self.app.workflows, *self.app.dags])
-        raise ValueError(f"{self.app!r} has no workflow {workflow!r}; it has {known}")
+        name = self.app._workflow_name(workflow)
+        if self.app._find_workflow(name) is None:
+            known = ", ".join([*self.app.workflows, *self.app.dags, *self.app.state_machines])
+            raise ValueError(f"{self.app!r} has no workflow {name!r}; it has {known}")
+        return name
 
     def _name(self, function: FunctionLike) -> str:
         name = self.app._name_of(function)

@@ -105,6 +105,7 @@ class Notation(unittest.TestCase):
         self.assertEqual(tasks["extract"], {"call": "extract"})
         expected = {"call": "double", "after": ["extract"], "pool": "db", "priority": 5, "map": "extract"}
         self.assertEqual(tasks["double"], expected)
+        self.assertEqual(sg.App("a").dag("d").task("f", with_={"n": [1]}).describe(), {"call": "f", "with": {"n": [1]}})
         self.assertEqual(tasks["choose"], {"call": "choose", "after": ["total"], "branch": True})
         self.assertEqual(tasks["report"]["after"], ["large", "small"])
         self.assertEqual(definition["functions"]["double"]["handler"], "test_dags.py:double")

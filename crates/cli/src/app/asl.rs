@@ -45,7 +45,7 @@ pub(super) fn read(file: &Path) -> Outcome<Read> {
 }
 
 /// The name of a file without its extension, with what no name can hold replaced.
-fn name_of(file_name: &str) -> String {
+pub(super) fn name_of(file_name: &str) -> String {
     let stem = EXTENSIONS.iter().find_map(|extension| file_name.strip_suffix(extension));
     let mut name: String = stem
         .unwrap_or(file_name)

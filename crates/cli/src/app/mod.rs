@@ -1,4 +1,4 @@
-//! APP on the command line: a Python file, a manifest, a folder with one of them, or a state machine.
+//! APP on the command line: a Python file, a manifest, a folder with one of them, a state machine, or a recorded workflow.
 
 mod asl;
 mod bundle;
@@ -6,6 +6,7 @@ mod change;
 mod files;
 mod manifest;
 mod python;
+mod recorded;
 mod samples;
 
 pub use change::Change;
@@ -13,16 +14,46 @@ pub use samples::Samples;
 
 use crate::exit::{Failure, Outcome};
 use bundle::Bundle;
+use clap::Args;
 use files::Sources;
 use serde_json::value::RawValue;
 use sluice_api::Deploy;
 use sluice_frontend::{Definition, lower, warnings};
-use sluice_types::{Code, Program, Runtime};
+use sluice_types::{Code, Function, Program, Runtime, Steps};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Names of manifests, in the order in which a folder is searched for them.
 const MANIFESTS: [&str; 2] = ["sluice.yaml", "sluice.yml"];
+
+/// The app that a command is about.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// A Python file, a sluice.yaml, a folder with one of them, a state machine (.asl.json), or a recorded workflow in
+    /// WfFormat 1.5 (.json)
+    #[arg(value_name = "APP")]
+    pub app: PathBuf,
+    /// The factor of the times and file sizes of a recorded workflow; at 0, its tasks take no time and each file has one byte
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, value_parser = scale)]
+    pub scale: Option<f64>,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: Option<f64> = text.parse().ok();
+    scale
+        .filter(|scale| *scale >= 0.0 && scale.is_finite())
+        .ok_or_else(|| "it is a number from 0 on".to_owned())
+}
+
+impl Named {
+    fn check_scale(&self, file: &Path, is_recording: bool) -> Outcome<()> {
+        if self.scale.is_none() || is_recording {
+            return Ok(());
+        }
+        let message = format!("--scale is for recorded workflows, and `{}` is none", file.display());
+        Err(Failure::usage(message, "leave --scale out, or name a file in WfFormat"))
+    }
+}
 
 /// An app that was found, read and lowered.
 pub struct App {
@@ -34,8 +65,10 @@ pub struct App {
     pub program: Program,
     /// What is doubtful about it, rendered.
     pub warnings: Vec<String>,
-    /// Whether its file is a state machine, which needs no other.
+    /// Whether its file is all there is of it.
     is_alone: bool,
+    /// Whether it runs a recorded workflow.
+    is_recording: bool,
 }
 
 /// What a front end made of a file: the definition as JSON, and as it is.
@@ -46,12 +79,16 @@ struct Read {
 }
 
 impl App {
-    /// Finds, reads and lowers the app that `path` names.
-    pub fn load(path: &Path) -> Outcome<Self> {
-        let file = find(path)?;
-        let is_alone = extension(&file) == "json" && asl::is_machine(&file)?;
+    /// Finds, reads and lowers the app that was named.
+    pub fn load(named: &Named) -> Outcome<Self> {
+        let file = find(&named.app)?;
+        let is_json = extension(&file) == "json";
+        let is_recording = is_json && recorded::is_recording(&file)?;
+        let is_alone = is_recording || (is_json && asl::is_machine(&file)?);
+        named.check_scale(&file, is_recording)?;
         let mut read = match extension(&file) {
             "py" => python::read(&file)?,
+            _ if is_recording => recorded::read(&file, named.scale.unwrap_or(1.0))?,
             _ if is_alone => asl::read(&file)?,
             _ => manifest::read(&file)?,
         };
@@ -67,7 +104,7 @@ impl App {
                 "report this",
             )
         })?;
-        let app = Self { file, definition, program, warnings, is_alone };
+        let app = Self { file, definition, program, warnings, is_alone, is_recording };
         app.check_files()?;
         Ok(app)
     }
@@ -75,6 +112,22 @@ impl App {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.program.app
+    }
+
+    /// How many workers its functions can use that only wait, and so need no core each.
+    pub fn waiting_workers(&self) -> usize {
+        let waits = |function: &&Function| match &function.runtime {
+            Runtime::Process { command } => command[0] == Runtime::OWN_PROGRAM,
+            _ => false,
+        };
+        self.program.functions.iter().filter(waits).map(|function| function.concurrency as usize).sum()
+    }
+
+    /// Of an app that runs a recorded workflow, how many calls a run makes: one for each of its tasks.
+    pub fn recorded_calls(&self) -> Option<u32> {
+        let steps = &self.program.workflows.first().filter(|_| self.is_recording)?.steps;
+        let Steps::Dag(dag) = steps else { return None };
+        Some(dag.tasks.len() as u32)
     }
 
     /// The folder of its file, whose files are its bundle.
@@ -104,7 +157,9 @@ impl App {
             Runtime::Python { module, .. }
             | Runtime::Workflow { module, .. }
             | Runtime::Wasm { module, .. } => Some((&*function.name, &**module)),
-            Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } => None,
+            Runtime::Exec { .. } | Runtime::Process { .. } | Runtime::Lambda { .. } | Runtime::Run { .. } => {
+                None
+            }
         })
     }
 
@@ -137,7 +192,7 @@ fn extension(file: &Path) -> &str {
 fn find(path: &Path) -> Outcome<PathBuf> {
     let metadata = fs::metadata(path).map_err(|e| {
         let fix =
-            "name a Python file, a sluice.yaml, a folder with one of them, or a state machine in .asl.json";
+            "name a Python file, a sluice.yaml, a folder with one of them, a state machine in .asl.json, or a recorded workflow in .json";
         Failure::new(Code::FILE_NOT_FOUND, format!("cannot read `{}`: {e}", path.display()), fix)
     })?;
     if metadata.is_dir() {

@@ -1,7 +1,7 @@
 //! `sluice backfill`: the runs of a scheduled workflow for dates that its schedule did not see.
 
 use super::connect;
-use crate::app::App;
+use crate::app::{App, Named};
 use crate::arguments::Global;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::show;
@@ -39,7 +39,7 @@ struct Backfilled {
 
 impl Backfill {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let program = App::load(&self.app)?.program;
+        let program = App::load(&Named { app: self.app.clone(), scale: None })?.program;
         let (workflow, schedule) = self.scheduled(&program)?;
         let dates = dates(schedule, moment(&self.from, schedule)?, moment(&self.to, schedule)?)?;
         let client = connect(global)?;

@@ -82,6 +82,40 @@ enum Name {
         #[command(subcommand)]
         workload: Option<Code>,
     },
+    /// DAGs; all that follows, where none is named, which takes about six minutes
+    Dag {
+        #[command(subcommand)]
+        workload: Option<Dag>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Dag {
+    /// A recorded workflow at scale 0: hand-overs and their checks, nothing else
+    Recorded {
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+        tasks: u32,
+    },
+    /// The same at this size and at ten times this size: whether a task takes as long, and what accepting, listing and
+    /// showing take
+    Scaling {
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1_000..=100_000))]
+        tasks: u32,
+    },
+    /// Tasks that sleep, one after the other; takes as long as they do, by default 200 s
+    Sequence {
+        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        tasks: u32,
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        seconds: u32,
+    },
+    /// A task that sleeps for each element of a list, all at once
+    Map {
+        #[arg(long, default_value_t = 320, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        tasks: u32,
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+        seconds: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -187,6 +221,7 @@ impl Bench {
     fn all_workloads(&self, program: &Path, global: &Global) -> Outcome {
         let (name, workloads) = match self.name {
             Name::Workflow { .. } => ("workflow", CODE_WORKLOADS),
+            Name::Dag { .. } => ("dag", DAG_WORKLOADS),
             _ => ("asl", WORKLOADS),
         };
         for workload in workloads {
@@ -219,6 +254,9 @@ const WORKLOADS: &[&[&str]] = &[
 
 /// The same of `bench workflow`.
 const CODE_WORKLOADS: &[&[&str]] = &[&["steps"], &["concurrent"], &["sleeping"], &["waking"], &["cold"]];
+
+/// The same of `bench dag`.
+const DAG_WORKLOADS: &[&[&str]] = &[&["recorded"], &["scaling"], &["sequence"], &["map"]];
 
 /// A line of JSON for each figure.
 fn lines(bench: &sluice_bench::Bench, figures: &[Figure]) -> Outcome<()> {
@@ -254,7 +292,12 @@ impl Name {
             Self::Sleepers { count, seconds } => sluice_bench::Bench::Sleepers { count, seconds },
             Self::Asl { workload: Some(workload) } => sluice_bench::Bench::Asl(workload.into()),
             Self::Workflow { workload: Some(workload) } => sluice_bench::Bench::Workflow(workload.into()),
-            Self::Asl { workload: None } | Self::Workflow { workload: None } => return None,
+            Self::Dag { workload: Some(workload) } => sluice_bench::Bench::Dag(workload.into()),
+            Self::Asl { workload: None }
+            | Self::Workflow { workload: None }
+            | Self::Dag { workload: None } => {
+                return None;
+            }
         })
     }
 }
@@ -283,6 +326,17 @@ impl From<Code> for sluice_bench::Code {
             Code::Sleeping { count } => Self::Sleeping { count },
             Code::Waking { count } => Self::Waking { count },
             Code::Cold { thousands } => Self::Cold { thousands },
+        }
+    }
+}
+
+impl From<Dag> for sluice_bench::Dag {
+    fn from(dag: Dag) -> Self {
+        match dag {
+            Dag::Recorded { tasks } => Self::Recorded { tasks },
+            Dag::Scaling { tasks } => Self::Scaling { tasks },
+            Dag::Sequence { tasks, seconds } => Self::Sequence { tasks, seconds },
+            Dag::Map { tasks, seconds } => Self::Map { tasks, seconds },
         }
     }
 }

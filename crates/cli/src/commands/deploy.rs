@@ -1,18 +1,16 @@
 //! `sluice deploy`
 
 use super::connect;
-use crate::app::App;
+use crate::app::{App, Named};
 use crate::arguments::Global;
 use crate::exit::{Exit, Outcome};
 use crate::show;
 use clap::Args;
-use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
-    #[arg(value_name = "APP")]
-    app: PathBuf,
+    #[command(flatten)]
+    named: Named,
     /// Drop what an app-scoped trigger has collected, where its condition changed; can be repeated
     #[arg(long, value_name = "NAME")]
     reset_trigger: Vec<String>,
@@ -23,7 +21,7 @@ pub struct Deploy {
 
 impl Deploy {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let app = App::load(&self.app)?;
+        let app = App::load(&self.named)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         let deploy = sluice_api::Deploy { check: self.check, ..app.deploy(&self.reset_trigger)? };
         let deployed = connect(global)?.deploy(app.name(), &deploy)?;

@@ -1,7 +1,7 @@
 //! `sluice dev`: a server for one app, which is deployed again whenever its files change.
 
 use super::server::Place;
-use crate::app::{App, Change, folder_of};
+use crate::app::{App, Change, Named, folder_of};
 use crate::arguments::Global;
 use crate::client::Client;
 use crate::client::transport::{Remote, Transport};
@@ -13,7 +13,6 @@ use clap::Args;
 use sluice_runtime::Node;
 use sluice_server::aws::Settings as AwsSettings;
 use sluice_server::{Options, Server};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -22,9 +21,8 @@ const PERIOD: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
-    #[arg(value_name = "APP")]
-    app: PathBuf,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     place: Place,
 }
@@ -34,7 +32,7 @@ impl Dev {
         let interrupt = Interrupt::listen()?;
         let mut aws = self.place.aws()?;
         if self.place.files.is_none() {
-            aws = aws.with_files(folder_of(&self.app));
+            aws = aws.with_files(folder_of(&self.named.app));
         }
         let node = self.place.start_node(&aws)?;
         let served = self.serve(&node, global, &interrupt, aws);
@@ -70,7 +68,7 @@ impl Dev {
     fn follow(&self, client: &Client, interrupt: &Interrupt) {
         let mut seen = None;
         while !interrupt.is_set() {
-            let now = Change::of(&self.app);
+            let now = Change::of(&self.named.app);
             if seen.as_ref() != Some(&now) {
                 seen = Some(now);
                 match self.deploy(client) {
@@ -85,7 +83,7 @@ impl Dev {
     }
 
     fn deploy(&self, client: &Client) -> Outcome<String> {
-        let app = App::load(&self.app)?;
+        let app = App::load(&self.named)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         let deployed = client.deploy(app.name(), &app.deploy(&[])?)?;
         let what = if deployed.changed == Some(false) { "unchanged" } else { "deployed" };

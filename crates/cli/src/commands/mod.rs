@@ -13,6 +13,7 @@ pub mod event;
 pub mod explain;
 pub mod get;
 pub mod help;
+pub mod history;
 pub mod put;
 pub mod rehearse;
 pub mod run;

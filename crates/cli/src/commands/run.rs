@@ -2,7 +2,7 @@
 
 use super::connect;
 use super::start::{self, Plan};
-use crate::app::App;
+use crate::app::{App, Named};
 use crate::arguments::Global;
 use crate::client::Client;
 use crate::client::transport::Transport;
@@ -12,14 +12,13 @@ use crate::inputs::{self, PutSpec};
 use crate::interrupt::Interrupt;
 use crate::{outputs, show, watch};
 use clap::Args;
-use sluice_api::Status;
+use sluice_api::{FunctionCounts, Status};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub struct Run {
-    /// A Python file, a sluice.yaml, a folder with one of them, or a state machine (.asl.json)
-    #[arg(value_name = "APP")]
-    app: PathBuf,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     given: Given,
     /// The workflow to start
@@ -46,7 +45,7 @@ pub struct Given {
 
 impl Run {
     pub fn execute(&self, global: &Global) -> Outcome {
-        let app = App::load(&self.app)?;
+        let app = App::load(&self.named)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         self.check_start(&app)?;
         let plan = Plan { workflow: self.start.clone(), ..self.given.plan(&app)? };
@@ -57,7 +56,7 @@ impl Run {
         let interrupt = Interrupt::listen()?;
         let client = match global.server() {
             Some(_) => connect(global)?,
-            None => Client::new(Transport::Local(Embedded::start(app.root())?)),
+            None => Client::new(Transport::Local(Embedded::start(app.root(), app.waiting_workers())?)),
         };
         client.deploy(app.name(), &deploy)?;
         let started = start::start(&client, app.name(), plan)?;
@@ -67,13 +66,33 @@ impl Run {
         }
         watch::show_logs(&client, &run.run)?;
         eprintln!("{}", watch::summary(&run));
+        let is_exact = app.recorded_calls().is_none_or(|calls| tell_calls(&run, calls));
         if global.json {
             show::json(&run)?;
         } else {
             outputs::print(&run)?;
         }
-        Ok(if run.status == Status::Succeeded { Exit::Succeeded } else { Exit::Failed })
+        let has_succeeded = run.status == Status::Succeeded && is_exact;
+        Ok(if has_succeeded { Exit::Succeeded } else { Exit::Failed })
     }
+}
+
+/// Tells how often the tasks of a recorded workflow were executed. False if one was left out or executed twice.
+fn tell_calls(run: &sluice_api::Run, calls: u32) -> bool {
+    if run.status != Status::Succeeded {
+        return true;
+    }
+    let sum = |count: fn(&FunctionCounts) -> u32| run.functions.iter().map(count).sum::<u32>();
+    let (started, succeeded, retried) = (sum(|of| of.started), sum(|of| of.succeeded), sum(|of| of.retried));
+    let is_exact = started == calls && succeeded == calls;
+    match is_exact {
+        true => eprintln!("each of {calls} tasks was executed exactly once, stages and report included"),
+        false => eprintln!("{calls} tasks, of which {started} were started and {succeeded} have succeeded"),
+    }
+    if retried > 0 {
+        eprintln!("{retried} attempts did not come to their end, and were repeated");
+    }
+    is_exact
 }
 
 impl Run {

@@ -1,13 +1,13 @@
 //! `sluice runs`
 
-use super::connect;
 use super::event::Event;
+use super::{connect, history};
 use crate::arguments::Global;
 use crate::client::{Client, part};
 use crate::exit::{Exit, Outcome};
 use crate::{inputs, outputs, show, watch};
 use clap::{Args, Subcommand, ValueEnum};
-use sluice_api::{HistoryEvent, Question, Reply, ReplyStatus, Run, RunState};
+use sluice_api::{Question, Reply, ReplyStatus, Run, RunState};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -107,7 +107,7 @@ impl Runs {
             None => List { limit: 20, ..List::default() }.print(&client, global.json)?,
             Some(What::List(list)) => list.print(&client, global.json)?,
             Some(What::Show(named)) => show_run(&client.run(&named.run, Duration::ZERO)?, global.json)?,
-            Some(What::History(named)) => history(&client, &named.run, global.json)?,
+            Some(What::History(named)) => history::show(&client, &named.run, global.json)?,
             Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
             Some(What::Cancel(cancel)) => state(&client.cancel(&cancel.run, &cancel.reason)?, global.json)?,
             Some(What::Retry(named)) => state(&client.retry(&named.run)?, global.json)?,
@@ -198,25 +198,6 @@ fn show_run(run: &Run, json: bool) -> Outcome<()> {
 
 fn state(state: &RunState, json: bool) -> Outcome<()> {
     if json { show::json(state) } else { show::line(&format!("{} {}", state.run, state.status)) }
-}
-
-fn history(client: &Client, run: &str, json: bool) -> Outcome<()> {
-    let history = client.history(run)?;
-    if json {
-        return show::json(&history);
-    }
-    let detail = |event: &HistoryEvent| {
-        let details = event.details.iter().map(|(name, value)| match value.as_str() {
-            Some(text) => format!("{name}={text}"),
-            None => format!("{name}={value}"),
-        });
-        details.collect::<Vec<_>>().join(" ")
-    };
-    let row = |event: &HistoryEvent| {
-        vec![event.seq.to_string(), event.time.clone(), event.r#type.clone(), detail(event)]
-    };
-    let rows: Vec<_> = history.events.iter().map(row).collect();
-    show::text(&show::table(&["SEQ", "TIME", "WHAT", "DETAILS"], &rows))
 }
 
 fn logs(client: &Client, run: &str, json: bool) -> Outcome<()> {

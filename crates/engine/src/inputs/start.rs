@@ -1,5 +1,6 @@
 //! A new run.
 
+use crate::compiled::Compiled;
 use crate::effect::{Effect, Reply};
 use crate::engine::Engine;
 use crate::input::{Origin, Start};
@@ -13,7 +14,11 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start
     }
     let key = start.run;
     if let Origin::Call { from, .. } = start.origin {
-        engine.with_run(lsn, now_ms, from.run, effects, |run, cx| run.called(cx, from.seq, key));
+        let (app, id) = (start.app, start.id.clone());
+        engine.with_run(lsn, now_ms, from.run, effects, |run, cx| {
+            let named = (run.app() == app).then_some(&id);
+            run.called(cx, from.seq, key, named);
+        });
     }
     if engine.run(key).is_some() {
         // Replay over a checkpoint that holds the run already.
@@ -36,6 +41,8 @@ pub(crate) fn start(engine: &mut Engine, lsn: Lsn, now_ms: u64, mut start: Start
     {
         *list = retained.clone();
     }
+    let is_called = matches!(start.origin, Origin::Call { .. }) && start.workflow.is_some();
+    let compiled = if is_called { Compiled::called(&compiled) } else { compiled };
     let delegated = engine.executes_elsewhere(&compiled);
     let run = Run::new(&start, compiled, now_ms);
     engine.ids.insert(Engine::fingerprint(&start.namespace, &start.id), key);

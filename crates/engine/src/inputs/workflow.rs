@@ -44,6 +44,6 @@ pub(crate) fn code(
 
 /// Whether this engine is to tell a run something: not if another life of an express run was meant, nor if another
 /// engine executes it.
-fn is_current(engine: &Engine, key: RunKey, incarnation: u32) -> bool {
+pub(crate) fn is_current(engine: &Engine, key: RunKey, incarnation: u32) -> bool {
     engine.run(key).is_none_or(|run| run.incarnation() == incarnation && !run.is_delegated())
 }

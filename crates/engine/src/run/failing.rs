@@ -3,7 +3,6 @@
 use super::pending::{Pending, PendingState};
 use super::put::discard;
 use super::{Cx, HistoryKind, Lost, Part, Run, Status};
-use crate::effect::Effect;
 use crate::timers::TimerId;
 use sluice_types::problem::Cause;
 use sluice_types::{Attempt, Code, Failure, FailureKind, Problem, RetryPolicy, limits};
@@ -121,8 +120,7 @@ impl Run {
         pending.state = PendingState::Running;
         pending.attempt.0 += 1;
         self.tallies[pending.function.index()].retried += 1;
-        let pending = self.pending.get(seq).expect("it is still there");
-        cx.effects.push(Effect::Invoke(self.invocation(seq, pending)));
+        self.begin_attempt(cx, seq);
     }
 }
 

@@ -3,7 +3,6 @@
 use super::pending::{Pending, PendingState};
 use super::{Cx, HistoryKind, Part, Run};
 use crate::condition::{Firing, Items, event_object};
-use crate::effect::Effect;
 use crate::objects::Owner;
 use sluice_types::invocation::Arguments;
 use sluice_types::{Action, Attempt, EventPack, FunctionIx, Puts, TriggerIx};
@@ -103,9 +102,10 @@ impl Run {
             held: Puts::new(),
             failure: None,
             part,
+            child: None,
         };
-        cx.effects.push(Effect::Invoke(self.invocation(seq, &pending)));
         self.pending.insert(seq, pending);
+        self.begin_attempt(cx, seq);
         if seq == sluice_types::limits::RUN_INVOCATIONS_MAX {
             self.exceed("invocations in one run", u64::from(seq));
         }

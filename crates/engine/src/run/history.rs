@@ -99,6 +99,11 @@ pub enum HistoryKind {
     Code(Box<sluice_flow::Line>),
     /// Something happened to a task of a DAG.
     Dag(Box<sluice_flow::dag::Line>),
+    /// A workflow of the app that this run calls has become a run of its own.
+    RunCalled {
+        /// Its id.
+        id: std::sync::Arc<str>,
+    },
 }
 
 /// Lines after which a chunk is full: so much is read to show any page.

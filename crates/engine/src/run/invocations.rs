@@ -51,7 +51,7 @@ impl Run {
             return self.failed(cx, seq, pending, failure);
         }
         let (answer, value) = if pending.part.is_some() { (value, None) } else { (None, value) };
-        let returned = value.map(|value| self.returned(cx, &pending, value));
+        let returned = value.map(|value| self.placed(cx, &pending, value));
         let mut brought = std::mem::take(&mut pending.held);
         brought.extend(puts.into_iter().chain(returned.map(Box::new)));
         if let Err(failure) = self.check_all(cx, seq, pending.function, &brought) {
@@ -99,7 +99,7 @@ impl Run {
     }
 
     /// Where a return value goes.
-    fn returned(&self, cx: &Cx<'_>, pending: &Pending, value: ReturnValue) -> Put {
+    fn placed(&self, cx: &Cx<'_>, pending: &Pending, value: ReturnValue) -> Put {
         let function = &cx.program().functions[pending.function.index()];
         let key = match (&pending.items, &pending.group, pending.ordinal) {
             (Items::One(at), ..) => self.objects.slot(*at).object.key.clone(),
@@ -165,8 +165,9 @@ impl Run {
     }
 
     /// Neither the runtime nor a timer is to go on with an invocation.
-    pub(super) fn take_back(&self, cx: &mut Cx<'_>, seq: u32, pending: &Pending) {
+    pub(super) fn take_back(&mut self, cx: &mut Cx<'_>, seq: u32, pending: &Pending) {
         match pending.state {
+            PendingState::Running if pending.child.is_some() => self.take_back_child(cx, pending),
             PendingState::Running => {
                 let invocation = InvocationId { run: self.key, seq };
                 cx.effects.push(Effect::Stop { invocation, attempt: pending.attempt });

@@ -8,6 +8,7 @@
 //! * an object is held by exactly the buffers, pending invocations and outbox entries that will pass it on
 //!   (`Run::check`, which the simulator calls after every step).
 
+mod children;
 mod closing;
 mod delegated;
 mod events;

@@ -4,7 +4,7 @@ use super::{Cx, Run};
 use crate::effect::Effect;
 use crate::input::{Caller, OutboxId};
 use serde::{Deserialize, Serialize};
-use sluice_asl::execution::TaskRequest;
+use sluice_asl::execution::{TaskId, TaskRequest};
 use sluice_types::{Event, RunKey};
 use std::sync::Arc;
 
@@ -21,15 +21,22 @@ pub enum Outgoing {
     Task(Arc<TaskRequest>),
     /// The run has ended that was the work of a task.
     Return(Caller),
-    /// A workflow needs no more the run that it had called.
+    /// Nobody needs any more a run that this one had called.
     Cancel(RunKey),
+    /// An attempt at this invocation is to become a run of the workflow that its function is.
+    Invocation(u32),
 }
 
 impl Outgoing {
     pub(super) fn slot(&self) -> Option<u32> {
         match self {
             Self::Object(slot) => Some(*slot),
-            Self::Event(_) | Self::Consumed(_) | Self::Task(_) | Self::Return(_) | Self::Cancel(_) => None,
+            Self::Event(_)
+            | Self::Consumed(_)
+            | Self::Task(_)
+            | Self::Return(_)
+            | Self::Cancel(_)
+            | Self::Invocation(_) => None,
         }
     }
 }
@@ -61,18 +68,20 @@ impl Run {
             }
             Outgoing::Consumed(number) => Effect::Consume { from, app: self.app, number: *number },
             Outgoing::Task(request) => {
-                let caller = Caller {
-                    run: self.key,
-                    incarnation: self.incarnation,
-                    task: request.task,
-                    depth: self.call_depth() + 1,
-                    form: 0,
-                };
-                Effect::Task { from, caller, request: request.clone() }
+                Effect::Task { from, caller: self.calls_for(request.task), request: request.clone() }
+            }
+            Outgoing::Invocation(invocation) => {
+                let pending = self.pending.get(*invocation).expect("what is taken back leaves the outbox");
+                let caller = self.calls_for(TaskId(u64::from(*invocation)));
+                Effect::Call { from, caller, invocation: self.invocation(*invocation, pending) }
             }
             Outgoing::Cancel(child) => Effect::CancelChild { from, child: *child },
             Outgoing::Return(to) => Effect::Return { from, to: *to },
             Outgoing::Event(event) => Effect::Emit { from, app: self.app, event: event.clone() },
         }
+    }
+
+    fn calls_for(&self, task: TaskId) -> Caller {
+        Caller { run: self.key, incarnation: self.incarnation, task, depth: self.call_depth() + 1, form: 0 }
     }
 }

@@ -6,7 +6,7 @@ use super::workflow::Part;
 use crate::condition::Items;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sluice_types::{Attempt, Failure, FunctionIx, Puts};
+use sluice_types::{Attempt, Failure, FunctionIx, Puts, RunKey};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -31,6 +31,17 @@ pub struct Pending {
     pub failure: Option<Box<Failure>>,
     /// What of the run's workflow it is.
     pub(super) part: Option<Part>,
+    /// Where the run is that the attempt is, if its function is a workflow.
+    pub(super) child: Option<Child>,
+}
+
+/// A run that is an attempt at an invocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Child {
+    /// To be, in the outbox.
+    Sent(u32),
+    /// Under way.
+    Run(RunKey),
 }
 
 /// Where a pending invocation is.
@@ -46,6 +57,11 @@ pub enum PendingState {
 }
 
 impl Pending {
+    /// Whether nothing of it waits for the runtime.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, PendingState::Waiting { .. }) || matches!(self.child, Some(Child::Run(_)))
+    }
+
     pub(super) fn is_current(&self, attempt: Attempt) -> bool {
         self.attempt == attempt && self.state == PendingState::Running
     }
@@ -80,6 +96,11 @@ impl PendingTable {
 
     pub fn values(&self) -> impl Iterator<Item = &Pending> {
         self.0.values()
+    }
+
+    /// In no order.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.0.values_mut()
     }
 
     /// In the order of their numbers.

@@ -142,9 +142,8 @@ impl Run {
 
     /// Whether nothing of this run waits for the runtime: it may be written to the store and evicted.
     pub fn is_idle(&self) -> bool {
-        let waiting = |p: &Pending| matches!(p.state, PendingState::Waiting { .. });
         self.outbox.is_empty()
-            && self.pending.values().all(waiting)
+            && self.pending.values().all(Pending::is_idle)
             && !(self.is_delegated() && self.is_running())
     }
 
@@ -207,9 +206,9 @@ impl Run {
 
     /// Asks again for everything that an earlier life of the process was asked for and did not acknowledge.
     pub(crate) fn outstanding(&self, effects: &mut Vec<Effect>) {
-        for (seq, pending) in
-            self.pending.iter().filter(|(_, pending)| pending.state == PendingState::Running)
-        {
+        let in_sandbox =
+            |pending: &Pending| pending.state == PendingState::Running && pending.child.is_none();
+        for (seq, pending) in self.pending.iter().filter(|(_, pending)| in_sandbox(pending)) {
             effects.push(Effect::Invoke(self.invocation(seq, pending)));
         }
         for (seq, outgoing) in &self.outbox {
@@ -225,7 +224,7 @@ impl Run {
             id: InvocationId { run: self.key, seq },
             attempt: pending.attempt,
             function: pending.function,
-            arguments: self.arguments(&pending.items),
+            arguments: self.call_arguments(pending),
             group: pending.group.clone(),
         })
     }
@@ -234,6 +233,7 @@ impl Run {
     /// as its invocations make it, and the calls of a workflow are where it thinks. For tests and the simulator.
     pub fn check(&self) {
         self.check_workflow();
+        self.check_children();
         let mut held = vec![0; self.objects.slots().len()];
         let mut visit = |item: u32| held[item as usize] += 1;
         self.triggers.iter().for_each(|trigger| trigger.state.each_held(&mut visit));

@@ -2,6 +2,7 @@
 
 use super::quantity::Millis;
 use super::{OneOrMany, Retries};
+use crate::node::Node;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use std::fmt;
@@ -67,6 +68,19 @@ pub struct Task {
     pub priority: i32,
     /// The pool that its calls take slots of.
     pub pool: Option<String>,
+    /// What its calls get as their first object.
+    pub with: Option<Json>,
+}
+
+/// Any value, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Node")]
+pub struct Json(pub String);
+
+impl From<Node> for Json {
+    fn from(node: Node) -> Self {
+        Self(serde_json::to_string(&node).expect("a node has text for keys"))
+    }
 }
 
 /// What a task is mapped over.

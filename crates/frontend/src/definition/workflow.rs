@@ -7,7 +7,8 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// A workflow, as it is written: `{file: F}`, `{asl: {StartAt: …, States: …}}`, `{file: F, asl: TEXT}` with the text of
-/// the file, as it is sent to servers, `{code: FILE.py:FUNCTION}`, or `{dag: {tasks: …}}`.
+/// the file, as it is sent to servers, `{code: FILE.py:FUNCTION}`, `{dag: {tasks: …}}`,
+/// or `{file: F, scale: S}` for a recorded workflow, which is sent as `{file: F, wfformat: TEXT, scale: S}`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Written")]
 pub enum Workflow {
@@ -17,6 +18,19 @@ pub enum Workflow {
     Code(Code),
     /// Tasks that wait for one another.
     Dag(Dag),
+    /// A recording that is run again.
+    Recorded(Recorded),
+}
+
+/// A recorded workflow in WfFormat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The file that it was read from, relative to the app's folder.
+    pub file: Option<String>,
+    /// Its text; `None` as long as nobody has read the file.
+    pub text: Option<Arc<str>>,
+    /// The factor of its times and sizes.
+    pub scale: f64,
 }
 
 /// A state machine in the Amazon States Language.
@@ -48,13 +62,28 @@ struct Written {
     code: Option<String>,
     timeout: Option<Millis>,
     dag: Option<Dag>,
+    wfformat: Option<String>,
+    scale: Option<f64>,
 }
 
 impl TryFrom<Written> for Workflow {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { file, asl, aws_limits, code, timeout, dag } = written;
+        let Written { file, asl, aws_limits, code, timeout, dag, wfformat, scale } = written;
+        if wfformat.is_some() || scale.is_some() {
+            let others = asl.is_some() || aws_limits.is_some() || code.is_some() || timeout.is_some();
+            return match wfformat.is_some() || file.is_some() {
+                _ if others || dag.is_some() => {
+                    Err("beside `scale` and `wfformat` goes `file` only; remove the others".to_owned())
+                }
+                true => {
+                    let (text, scale) = (wfformat.map(Arc::from), scale.unwrap_or(1.0));
+                    Ok(Self::Recorded(Recorded { file, text, scale }))
+                }
+                false => Err("`scale` is of a recorded workflow; add its `file`".to_owned()),
+            };
+        }
         if let Some(dag) = dag {
             let is_alone = file.is_none() && asl.is_none() && aws_limits.is_none() && code.is_none();
             return match is_alone && timeout.is_none() {

@@ -6,6 +6,9 @@ use sluice_types::dag::{Dag, Rule, Task};
 use sluice_types::{Program, TaskIx, TaskKind, limits};
 use std::sync::Arc;
 
+/// Characters shown of what a task gives to its calls.
+const GIVEN_CHARS_MAX: usize = 80;
+
 /// The tasks of a DAG.
 pub(super) fn tasks(program: &Program, dag: &Dag) -> Vec<Step> {
     let mut next: Vec<Vec<Arc<str>>> = vec![Vec::new(); dag.tasks.len()];
@@ -74,6 +77,10 @@ fn does(program: &Program, dag: &Dag, task: &Task, next: &[Arc<str>]) -> String 
         [] => "the input".to_owned(),
         results => format!("the result of {}", names(dag, results)),
     };
+    let with = match &task.with {
+        Some(json) => format!("{} and {with}", shortened(json)),
+        None => with,
+    };
     let does = match task.kind {
         TaskKind::Call => format!("{call} with {with}"),
         TaskKind::Branch => {
@@ -93,6 +100,15 @@ fn does(program: &Program, dag: &Dag, task: &Task, next: &[Arc<str>]) -> String 
     let pool = pool.map(|pool| format!("; at most {} at once in pool {}", pool.slots, pool.name));
     let priority = if task.priority == 0 { String::new() } else { format!("; priority {}", task.priority) };
     format!("{does}{}{priority}", pool.unwrap_or_default())
+}
+
+/// As much of a JSON text as fits into a line.
+fn shortened(json: &[u8]) -> String {
+    let text = String::from_utf8_lossy(json);
+    match text.char_indices().nth(GIVEN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
 }
 
 fn fails(task: &Task) -> Vec<String> {

@@ -97,6 +97,7 @@ pub(super) fn runtime(runtime: &Runtime) -> String {
         Runtime::Workflow { module, name } => {
             format!("python {module}:{name}")
         }
+        Runtime::Run { workflow } => format!("a run of workflow {workflow}"),
         Runtime::Exec { command } => format!("exec {}", words(command)),
         Runtime::Process { command } => format!("process {}", words(command)),
         Runtime::Lambda { provided: true, .. } => "AWS Lambda function, own runtime".to_owned(),

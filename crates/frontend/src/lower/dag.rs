@@ -3,8 +3,9 @@
 use super::Lowering;
 use super::name::Names;
 use crate::cron;
-use crate::definition::{Dag, Mapping, Schedule, Task};
+use crate::definition::{Dag, Json, Mapping, Schedule, Task};
 use crate::diagnostic::Diagnostic;
+use bytes::Bytes;
 use sluice_types::dag::{Dag as Lowered, Pool, Rule, Schedule as LoweredSchedule, Task as LoweredTask};
 use sluice_types::{Code, FunctionIx, TaskIx, TaskKind, did_you_mean, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,6 +114,7 @@ impl Lowering<'_> {
             timeout_ms: self.task_timeout(&path, task),
             priority: task.priority,
             pool: self.pool_of(&path, scope, task),
+            with: task.with.as_ref().map(|with| self.given(&path, with)),
             after,
             ..LoweredTask::new(name, function)
         }
@@ -235,6 +237,17 @@ impl Lowering<'_> {
             self.report(Diagnostic::error(Code::UNKNOWN_NAME, format!("{path}.pool"), message).fix(fix));
         }
         found
+    }
+
+    /// What a task gives to its calls.
+    fn given(&mut self, path: &str, Json(json): &Json) -> Bytes {
+        let (bytes, most) = (json.len() as u64, limits::WORKFLOW_VALUE_BYTES_MAX);
+        if bytes > most {
+            let message = format!("{bytes} bytes of JSON; at most {most} are passed with a call");
+            let finding = Diagnostic::error(Code::LIMIT_EXCEEDED, format!("{path}.with"), message);
+            self.report(finding.fix("put them into a bucket, or have a task return them"));
+        }
+        json.clone().into()
     }
 
     /// Names a cycle, if there is one.

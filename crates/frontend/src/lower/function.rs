@@ -3,15 +3,19 @@
 use super::Lowering;
 use crate::definition::{Function, Retries, RetryDetails, RuntimeKind};
 use crate::diagnostic::Diagnostic;
-use sluice_types::{BucketIx, Code, Function as Lowered, Program, Resources, RetryPolicy, Runtime, limits};
+use sluice_types::{
+    BucketIx, Code, Function as Lowered, Program, Resources, RetryPolicy, Runtime, Visibility, did_you_mean,
+    limits,
+};
 
 /// Which of the keys that say what to run belongs to which runtime.
-const CODE_KEYS: [(&str, &[RuntimeKind]); 5] = [
+const CODE_KEYS: [(&str, &[RuntimeKind]); 6] = [
     ("handler", &[RuntimeKind::Python]),
     ("command", &[RuntimeKind::Exec, RuntimeKind::Process]),
     ("module", &[RuntimeKind::Wasm]),
     ("fresh", &[RuntimeKind::Wasm]),
     ("streams", &[RuntimeKind::Python]),
+    ("workflow", &[RuntimeKind::Workflow]),
 ];
 
 impl Lowering<'_> {
@@ -22,7 +26,11 @@ impl Lowering<'_> {
         Lowered {
             into: self.put_targets(&path, function),
             timeout_ms: self.timeout_ms(&path, function),
-            retry: self.retry(&path, function.retries.as_ref()),
+            retry: match (function.runtime, &function.retries) {
+                // It has retried what is worth it already.
+                (RuntimeKind::Workflow, None) => RetryPolicy { attempts: 1, ..RetryPolicy::default() },
+                (_, retries) => self.retry(&path, retries.as_ref()),
+            },
             visibility: function.visibility,
             streams: function.streams.unwrap_or(false),
             resources: self.resources(&path, function),
@@ -41,11 +49,12 @@ impl Lowering<'_> {
             RuntimeKind::Exec => Runtime::Exec { command: self.command(path, function) },
             RuntimeKind::Process => Runtime::Process { command: self.command(path, function) },
             RuntimeKind::Wasm => self.wasm(path, function),
+            RuntimeKind::Workflow => self.called_workflow(path, function),
             RuntimeKind::Container | RuntimeKind::Http => {
                 let kind = if function.runtime == RuntimeKind::Http { "http" } else { "container" };
                 let message = format!("the runtime `{kind}` is not supported by this version");
                 let finding = Diagnostic::error(Code::APP_INVALID, format!("{path}.runtime"), message);
-                self.report(finding.fix("use `python`, `exec`, `wasm` or `process`"));
+                self.report(finding.fix("use `python`, `exec`, `wasm`, `process` or `workflow`"));
                 Runtime::Exec { command: Vec::new() }
             }
         }
@@ -58,6 +67,7 @@ impl Lowering<'_> {
             function.module.is_some(),
             function.fresh.is_some(),
             function.streams.is_some(),
+            function.workflow.is_some(),
         ];
         for ((key, runtimes), _) in CODE_KEYS.iter().zip(present).filter(|(_, present)| *present) {
             let words: Vec<_> = runtimes.iter().map(|r| format!("{r:?}").to_lowercase()).collect();
@@ -115,6 +125,43 @@ impl Lowering<'_> {
         };
         self.require(holds, &format!("{path}.module"), message, FIX);
         Runtime::Wasm { module, fresh: function.fresh.unwrap_or(false) }
+    }
+
+    fn called_workflow(&mut self, path: &str, function: &Function) -> Runtime {
+        let names: Vec<&str> = self.definition.workflows.iter().map(|(name, _)| name.as_str()).collect();
+        let workflow = function.workflow.clone().unwrap_or_default();
+        if !names.contains(&workflow.as_str()) {
+            let message = match &function.workflow {
+                Some(workflow) => format!("there is no workflow `{workflow}`"),
+                None => "a function of the runtime `workflow` needs a workflow".to_owned(),
+            };
+            let near = did_you_mean(&workflow, names);
+            let fix = near.unwrap_or_else(|| "name one of the app's `workflows`".to_owned());
+            let finding = Diagnostic::error(Code::UNKNOWN_NAME, format!("{path}.workflow"), message);
+            self.report(finding.fix(fix));
+        }
+        self.check_sandbox_keys(path, function);
+        Runtime::Run { workflow }
+    }
+
+    /// A workflow has no sandbox of its own.
+    fn check_sandbox_keys(&mut self, path: &str, function: &Function) {
+        let present = [
+            ("timeout", function.timeout.is_some()),
+            ("rerun_after", function.rerun_after.is_some()),
+            ("memory", function.memory.is_some()),
+            ("cpu", function.cpu.is_some()),
+            ("network", function.network.is_some()),
+            ("env", !function.env.is_empty()),
+            ("visibility", function.visibility != Visibility::default()),
+            ("concurrency", function.concurrency.is_some()),
+            ("warm", function.warm.is_some()),
+        ];
+        for (key, _) in present.iter().filter(|(_, present)| *present) {
+            let message = || format!("`{key}` is of no use to a workflow");
+            let fix = "remove it; say it of the functions that the workflow calls";
+            self.require(false, &format!("{path}.{key}"), message, fix);
+        }
     }
 
     fn put_targets(&mut self, path: &str, function: &Function) -> Vec<BucketIx> {

@@ -1,6 +1,7 @@
 //! Workflows: their state machines are checked as AWS checks them, and against the functions of the app.
 
 use super::Lowering;
+use super::recorded::doubts as recorded_doubts;
 use crate::definition::{Definition, Places, States, Workflow, WorkflowCode};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::node::Position;
@@ -30,6 +31,14 @@ impl Lowering<'_> {
                     Some(Steps::Code { function: FunctionIx(functions.len() as u16 - 1) })
                 }
                 Workflow::Dag(dag) => Some(Steps::Dag(Arc::new(self.dag(&path, dag)))),
+                Workflow::Recorded(recorded) => {
+                    let function = FunctionIx(functions.len() as u16);
+                    let replayed = self.recorded(&path, name, recorded, function);
+                    replayed.map(|(worker, dag)| {
+                        functions.push(worker);
+                        Steps::Dag(Arc::new(dag))
+                    })
+                }
             };
             lowered.extend(steps.map(|steps| Lowered { name: name.as_str().into(), steps }));
         }
@@ -55,7 +64,7 @@ impl Lowering<'_> {
     }
 
     fn states(&mut self, path: &str, name: &str, states: &States) -> Option<Steps> {
-        self.check_file(path, states);
+        self.check_file(path, states.file.as_deref());
         let Some(script) = Script::of(self.definition, name, states) else {
             let message = || "the definition came without the text of this file".to_owned();
             self.require(false, &format!("{path}.file"), message, "send it in `asl`, beside `file`");
@@ -68,8 +77,9 @@ impl Lowering<'_> {
         Some(Steps::States { definition: script.text.clone(), aws_limits: states.aws_limits })
     }
 
-    fn check_file(&mut self, path: &str, states: &States) {
-        let Some(file) = &states.file else { return };
+    /// A workflow's file is one of the app's folder.
+    pub(super) fn check_file(&mut self, path: &str, file: Option<&str>) {
+        let Some(file) = file else { return };
         let message = || format!("`{file}` is not a file of the app's folder");
         let fix = "write a path relative to the app's folder, without `..`";
         self.require(super::function::is_bundle_path(file), &format!("{path}.file"), message, fix);
@@ -94,11 +104,13 @@ impl Lowering<'_> {
 
 /// What is doubtful about the workflows of a definition.
 pub(super) fn doubts(definition: &Definition) -> Vec<Diagnostic> {
+    let mut found = recorded_doubts(definition);
     let scripts = definition.workflows.iter().filter_map(|(name, workflow)| match workflow {
         Workflow::States(states) => Script::of(definition, name, states),
-        Workflow::Code(_) | Workflow::Dag(_) => None,
+        Workflow::Code(_) | Workflow::Dag(_) | Workflow::Recorded(_) => None,
     });
-    scripts.flat_map(|script| script.doubts(definition)).collect()
+    found.extend(scripts.flat_map(|script| script.doubts(definition)));
+    found
 }
 
 /// A definition in the Amazon States Language, and where it was written.

@@ -9,10 +9,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Stdio;
 
-/// Marks everything above the standard streams as closed on exec, also what the server forgot to mark.
+/// Closes everything above the standard streams: what the server forgot to mark, and what whoever started it left open.
+/// To be called before anything in this process has opened a descriptor.
 pub(super) fn close_inherited() -> io::Result<()> {
-    // SAFETY: the call only sets flags of descriptors; nothing is closed now.
-    match unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
+    // SAFETY: nothing in this process owns a descriptor yet.
+    match unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

@@ -22,9 +22,10 @@ use std::os::fd::AsFd;
 /// Runs the launcher: call it first thing in `main` when the first argument is [`crate::LAUNCH_ARGUMENT`], before
 /// any thread is started. Standard input must be the control socket that [`crate::Host::spawn`] made.
 pub fn launcher_main() -> ! {
+    let closed = descriptors::close_inherited();
     let Ok(socket) = descriptors::lift(stdin()) else { std::process::exit(2) };
     let channel = Channel(socket);
-    match launch(&channel) {
+    match closed.at(Step::Order, "inherited descriptors").and_then(|()| launch(&channel)) {
         Ok(()) => std::process::exit(0),
         Err(failure) => fail(&channel, failure),
     }
@@ -38,7 +39,6 @@ fn fail(channel: &Channel, failure: Failure) -> ! {
 }
 
 fn launch(channel: &Channel) -> Result<(), Failure> {
-    descriptors::close_inherited().at(Step::Order, "inherited descriptors")?;
     let (order, fds) = channel.receive_order().at(Step::Order, "the control socket")?;
     // Entering by writing 0 spares the wait for a grace period (10 ms) that moving another process costs.
     for tasks in &order.plan.tasks {

@@ -242,7 +242,7 @@ fn serve(
         } else if shard.is_starved() {
             bell.sleep(|| shard.sandboxes.wait(Some(STARVED_SLEEP))).map_err(|error| unstartable(&error))?;
         } else if !shard.is_busy() && !shard.prepare() {
-            let patience = patience(&shard);
+            let patience = patience(&mut shard);
             bell.sleep(|| shard.sandboxes.wait(patience)).map_err(|error| unstartable(&error))?;
         }
     }
@@ -268,7 +268,10 @@ fn reopen(config: &NodeConfig, dir: &DataDir, bell: &Bell) -> Result<Shard<RealP
 }
 
 /// How long the shard may sleep.
-fn patience(shard: &Shard<RealPorts>) -> Option<Duration> {
+fn patience(shard: &mut Shard<RealPorts>) -> Option<Duration> {
+    if let Some(us) = shard.lingers_us() {
+        return Some(Duration::from_micros(us));
+    }
     let timers = shard.next_deadline().map(|due_ms| due_ms.saturating_sub(world::unix_ms()));
     let sandboxes = shard.sandboxes().next_poll_ms();
     let next = timers.into_iter().chain(sandboxes).min();

@@ -224,6 +224,7 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
             | Runtime::Workflow { .. } => {
                 self.start_process(call, objects, reports);
             }
+            Runtime::Run { .. } => unreachable!("the engine asks for runs of workflows"),
         }
     }
 
@@ -252,6 +253,10 @@ impl Sandboxes<NodeMemory> for LocalSandboxes {
         let pool =
             self.pool.next_deadline().map(|due| due.saturating_duration_since(now).as_millis() as u64 + 1);
         wasm.into_iter().chain(pool).min()
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.pool.has_backlog()
     }
 
     fn load(&self) -> usize {

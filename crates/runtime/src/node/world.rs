@@ -32,6 +32,10 @@ impl World for RealWorld {
         self.anchor_ms + self.anchor.elapsed().as_millis() as u64
     }
 
+    fn now_us(&mut self) -> u64 {
+        self.anchor.elapsed().as_micros() as u64
+    }
+
     fn random(&mut self) -> u64 {
         if self.pool.is_empty() {
             self.refill();

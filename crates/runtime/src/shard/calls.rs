@@ -1,11 +1,12 @@
 //! Tasks of workflows that are done outside of their run.
 
 use super::Shard;
-use crate::api::{RunView, WorkflowRequest};
+use super::children::value_of_bytes;
+use crate::api::{ObjectView, RunView, WorkflowRequest};
 use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef, ended};
 use crate::ports::{Ports, World};
 use bytes::Bytes;
-use sluice_asl::execution::{Event, TaskId, TaskRequest, Work};
+use sluice_asl::execution::{Event, TaskRequest, Work};
 use sluice_engine::app::App;
 use sluice_engine::{Caller, Engine, InputKind, Origin, OutboxId, Start};
 use sluice_expression::Value;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 ///
 /// [`Callees`]: crate::callees::Callees
 const OWN: u8 = u8::MAX;
+/// Of a run that is an attempt at an invocation, which is told of its end by an outcome.
+pub(super) const INVOCATION: u8 = u8::MAX - 1;
 
 /// The apps of an engine, by name.
 struct Apps<'a>(&'a Engine);
@@ -50,7 +53,10 @@ impl<P: Ports> Shard<P> {
             return self.refuse_task(task, too_deep());
         }
         if let Work::Workflow { name, input } = &request.work {
-            let called = self.own_workflow(from.run, task.task, name, input);
+            let id =
+                self.express.run(from.run).or_else(|| self.durable.run(from.run)).map(|run| run.id().clone());
+            let id = format!("{}.{}", id.unwrap_or_default(), task.task.0);
+            let called = self.own_workflow(from.run, id, name.to_string(), Bytes::from(input.to_json()));
             if let Err(fault) = called.and_then(|called| self.call(from, caller, true, called)) {
                 self.refuse_task(task, fault);
             }
@@ -74,23 +80,25 @@ impl<P: Ports> Shard<P> {
     }
 
     /// A workflow of the app that asks, in the version that its run keeps.
-    fn own_workflow(&self, run: RunKey, task: TaskId, name: &str, input: &Value) -> Result<CalledRun, Fault> {
+    pub(super) fn own_workflow(
+        &self,
+        run: RunKey,
+        id: String,
+        name: String,
+        input: Bytes,
+    ) -> Result<CalledRun, Fault> {
         let run = self.express.run(run).or_else(|| self.durable.run(run));
         let run = run.ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
         // What an earlier life of an express run has called keeps its id.
         let id = match run.incarnation() {
-            0 => format!("{}.{}", run.id(), task.0),
-            life => format!("{}.{}~{life}", run.id(), task.0),
+            0 => id,
+            life => format!("{id}~{life}"),
         };
         Ok(CalledRun {
             app: run.program().app.to_string(),
             version: Some(run.version()),
             id: (id.len() <= limits::RUN_ID_BYTES_MAX).then_some(id),
-            workflow: Some(WorkflowRequest {
-                name: name.to_owned(),
-                input: Some(Bytes::from(input.to_json())),
-                execution: None,
-            }),
+            workflow: Some(WorkflowRequest { name, input: Some(input), execution: None }),
             form: OWN,
             ..CalledRun::default()
         })
@@ -101,7 +109,13 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Starts the run that a task is the work of, unless the task has started it before. `waits` if it is told of the end.
-    fn call(&mut self, from: OutboxId, caller: Caller, waits: bool, called: CalledRun) -> Result<(), Fault> {
+    pub(super) fn call(
+        &mut self,
+        from: OutboxId,
+        caller: Caller,
+        waits: bool,
+        called: CalledRun,
+    ) -> Result<(), Fault> {
         let request = asked_by(from, caller.incarnation);
         let known = called.id.as_deref().map(|id| self.find(id)).transpose();
         if let Some(known) = known.map_err(|problem| failed(&problem))?.flatten() {
@@ -166,6 +180,9 @@ impl<P: Ports> Shard<P> {
         if !self.durable.run(from.run).is_some_and(|run| run.owes(from)) {
             return;
         }
+        if to.form == INVOCATION {
+            return self.give_back_attempt(from, to);
+        }
         let answer = match self.view(from.run, true) {
             Ok(view) if to.form == OWN => own_answer(&view),
             Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
@@ -191,25 +208,32 @@ impl<P: Ports> Shard<P> {
     }
 }
 
-/// The output of a workflow, or why there is none.
+/// The output of a workflow, all of them by key if there are several, or why there is none.
 fn own_answer(run: &RunView) -> Result<Value, Fault> {
     if let Some(problem) = &run.error {
-        let (error, cause) = match &problem.cause {
-            Some(cause) if !cause.r#type.is_empty() => (cause.r#type.clone(), cause.message.clone()),
-            _ => (problem.code.to_string(), problem.message.clone()),
-        };
-        return Err(Fault::new(error, cause));
+        return Err(own_fault(problem));
     }
-    let unreadable = || Fault::new("States.Runtime", "the output of the workflow is neither JSON nor text");
-    match run.outputs.first() {
-        None => Ok(Value::default()),
-        Some(output) if output.content_type.is_json() => {
-            Value::parse(&output.bytes).map_err(|_| unreadable())
+    let value = |output: &ObjectView| {
+        let value = value_of_bytes(&output.content_type, &output.bytes);
+        value.map_err(|why| {
+            Fault::new("States.Runtime", format!("output {:?} of the workflow is {why}", output.key))
+        })
+    };
+    match &run.outputs[..] {
+        [] => Ok(Value::default()),
+        [one] => value(one),
+        several => {
+            let fields = several.iter().map(|output| Ok((output.key.clone(), value(output)?)));
+            Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
         }
-        Some(output) => {
-            let text = std::str::from_utf8(&output.bytes).map_err(|_| unreadable())?;
-            Ok(Value::from(text))
-        }
+    }
+}
+
+/// Why a workflow of the app failed, for whoever called it.
+pub(super) fn own_fault(problem: &Problem) -> Fault {
+    match &problem.cause {
+        Some(cause) if !cause.r#type.is_empty() => Fault::new(cause.r#type.as_str(), cause.message.as_str()),
+        _ => Fault::new(problem.code.to_string(), problem.message.as_str()),
     }
 }
 
@@ -242,7 +266,7 @@ fn failed(problem: &Problem) -> Fault {
     Fault::new("States.TaskFailed", &*problem.message)
 }
 
-fn too_deep() -> Fault {
+pub(super) fn too_deep() -> Fault {
     let (code, most) = (Code::RUN_LIMIT, limits::WORKFLOW_CALLS_DEEP_MAX);
     Fault::new("States.TaskFailed", format!("{code}: workflows call one another more than {most} deep"))
 }
@@ -250,6 +274,7 @@ fn too_deep() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_asl::execution::TaskId;
 
     #[test]
     fn a_result_that_no_record_should_take_is_a_failure_of_its_task() {

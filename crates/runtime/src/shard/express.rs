@@ -87,7 +87,9 @@ impl<P: Ports> Shard<P> {
                     self.perform(lsn, Effect::Emit { from, app, event });
                     self.acknowledge_express(from);
                 }
-                Effect::Task { .. } | Effect::Answered { .. } => self.perform(lsn, effect),
+                Effect::Task { .. } | Effect::Call { .. } | Effect::Answered { .. } => {
+                    self.perform(lsn, effect)
+                }
                 Effect::CancelChild { from, .. } => {
                     self.perform(lsn, effect);
                     self.acknowledge_express(from);

@@ -16,6 +16,7 @@ mod apps;
 mod calls;
 mod check;
 mod checkpoint;
+mod children;
 mod chunks;
 mod commands;
 mod documents;
@@ -45,7 +46,7 @@ pub use recovery::Opened;
 
 use crate::bundles::Bundles;
 use crate::handle::{Answer, Command};
-use crate::ports::{Ports, Report, World};
+use crate::ports::{Ports, Report, Sandboxes, World};
 use answers::{Answers, Held};
 use flights::Flights;
 use sluice_engine::{Effect, Engine, Input, InputKind};
@@ -62,8 +63,13 @@ pub const RECORD_FORMAT: u8 = 3;
 
 /// Bytes of log files filled in one go while the shard is idle.
 const PREPARE_BYTES: u64 = 256 * 1024;
-/// How long records wait for others to be synced with, if nobody waits for what they caused, in milliseconds.
-const LINGER_MS: u64 = 2;
+/// How long records wait for others to be synced with, if nobody waits for what they caused, in microseconds.
+const LINGER_US: u64 = 2_000;
+/// How long they wait if somebody does, but more is about to be reported: so many times what a sync takes. A worker whose call
+/// has ended is idle until this thread gives it another, which it cannot during a sync.
+const GATHER_SYNCS: u64 = 3;
+/// What a sync is taken to cost, in microseconds.
+const SYNC_US: std::ops::RangeInclusive<u64> = 50..=1_000;
 
 /// What a shard is told at its start.
 pub struct ShardOptions {
@@ -132,8 +138,10 @@ pub struct Shard<P: Ports> {
     express_failures: BTreeMap<RunKey, Problem>,
     now_ms: u64,
     starved: bool,
-    /// When what was logged is synced although nobody waits for it.
-    linger_ms: Option<u64>,
+    /// Since when what was logged waits for more to be synced with it, by [`World::now_us`].
+    lingers_since_us: Option<u64>,
+    /// What a sync takes, in microseconds, on average over the last few.
+    sync_us: u64,
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
@@ -165,19 +173,37 @@ impl<P: Ports> Shard<P> {
         self.commit();
     }
 
-    /// Whether what was logged may wait for more to be synced with it: nobody waits for what it caused. So the end of a
-    /// call and the turn of the workflow that follows, which runs ahead, are one sync.
+    /// Whether what was logged may wait for more to be synced with it: nobody waits for what it caused, or workers are about to
+    /// report more. So the end of a call and the turn of the workflow that follows, which runs ahead, are one sync, and so are
+    /// the ends of many short calls.
     fn may_linger(&mut self) -> bool {
-        if !self.held.is_empty() || self.stats.refusing || self.log.next_lsn().0 == self.log.durable().0 + 1 {
+        let nothing_waits = self.log.next_lsn().0 == self.log.durable().0 + 1;
+        if nothing_waits || self.stats.refusing || self.log.buffered_bytes() > reports::COMMIT_BYTES {
             return false;
         }
-        let now_ms = self.now();
-        *self.linger_ms.get_or_insert(now_ms + LINGER_MS) > now_ms
+        let now_us = self.world.now_us();
+        let since_us = *self.lingers_since_us.get_or_insert(now_us);
+        now_us < since_us + self.patience_us()
+    }
+
+    fn patience_us(&self) -> u64 {
+        match (self.held.is_empty(), self.sandboxes.has_backlog()) {
+            (true, _) => LINGER_US,
+            (false, true) => GATHER_SYNCS * self.sync_us.clamp(*SYNC_US.start(), *SYNC_US.end()),
+            (false, false) => 0,
+        }
+    }
+
+    /// How long what was logged still waits for more to be synced with it, in microseconds.
+    pub fn lingers_us(&mut self) -> Option<u64> {
+        let until_us = self.lingers_since_us? + self.patience_us();
+        Some(until_us.saturating_sub(self.world.now_us()))
     }
 
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
-        !self.held.is_empty() || !self.reports.is_empty() || self.checkpoint.is_under_way()
+        let waits = !self.held.is_empty() && self.lingers_since_us.is_none();
+        waits || !self.reports.is_empty() || self.checkpoint.is_under_way()
     }
 
     /// Whether records wait for space on the disk: another turn tries again.
@@ -198,7 +224,8 @@ impl<P: Ports> Shard<P> {
         let retention = self.options.retention_ms.map(|_| self.retention.next_deadline());
         let own = [self.cron.next_deadline(), checkpoint, retention.filter(|_| !self.stats.refusing)];
         let saves = self.saves.next_deadline();
-        engines.into_iter().chain(own).chain([saves, self.linger_ms]).flatten().min()
+        let lingers = self.lingers_since_us.map(|_| self.now_ms + 1);
+        engines.into_iter().chain(own).chain([saves, lingers]).flatten().min()
     }
 
     /// The state of everything durable that is in memory.
@@ -300,13 +327,16 @@ impl<P: Ports> Shard<P> {
         if self.failed.is_some() {
             return;
         }
-        self.linger_ms = None;
+        self.lingers_since_us = None;
         // A sync with nothing to write looks whether a full disk has room again.
         if self.stats.refusing || self.log.next_lsn().0 > self.log.durable().0 + 1 {
             self.stats.syncs += 1;
             let due_ms = self.now_ms.checked_add(self.options.checkpoint_ms);
             self.checkpoint.logged(self.log.buffered_bytes() as u64, due_ms);
-            if let Err(error) = self.log.sync() {
+            let began_us = self.world.now_us();
+            let synced = self.log.sync();
+            self.sync_us = (3 * self.sync_us + (self.world.now_us() - began_us)) / 4;
+            if let Err(error) = synced {
                 let problem = self.refused(&error);
                 // A full disk loses nothing: what waits is synced when there is space.
                 self.starved = problem.code == Code::DISK_FULL;
@@ -396,7 +426,8 @@ pub(crate) fn concerned(kind: &InputKind) -> Option<RunKey> {
         InputKind::Output { invocation, .. }
         | InputKind::Opened { invocation, .. }
         | InputKind::Closed { invocation, .. }
-        | InputKind::Completed { invocation, .. } => Some(invocation.run),
+        | InputKind::Completed { invocation, .. }
+        | InputKind::Returned { invocation, .. } => Some(invocation.run),
         InputKind::ExpressEnded(ended) => Some(ended.run),
         InputKind::Deliver { .. }
         | InputKind::AppPut { .. }

@@ -26,7 +26,7 @@ pub(super) fn gather(kind: &InputKind, named: &mut BTreeSet<ObjectId>) {
         InputKind::Output { put, .. } | InputKind::Opened { put, .. } | InputKind::Closed { put, .. } => {
             add(&put.payload)
         }
-        InputKind::Completed { outcome, .. } => match outcome {
+        InputKind::Completed { outcome, .. } | InputKind::Returned { outcome, .. } => match outcome {
             Outcome::Succeeded { puts, value, emits: _ } => {
                 puts.iter().for_each(|put| add(&put.payload));
                 value.iter().for_each(|value| add(&value.payload));

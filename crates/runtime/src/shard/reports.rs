@@ -155,7 +155,7 @@ impl<P: Ports> Shard<P> {
 }
 
 /// Bytes logged in one go before they are made durable.
-const COMMIT_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 
 fn unkept(problem: &Problem) -> Failure {
     Failure {

@@ -206,6 +206,7 @@ fn describe(run: &Run, kind: &HistoryKind) -> (Cow<'static, str>, Value) {
         }
         HistoryKind::Code(line) => return (code_event(line).into(), code_details(line)),
         HistoryKind::Dag(line) => return (task_event(line).into(), task_details(run, line)),
+        HistoryKind::RunCalled { id } => ("RunCalled", json!({"called": &**id})),
         HistoryKind::RunEnded => {
             let code = run.error().map(|problem| problem.code.to_string());
             ("RunEnded", json!({"status": run.status(), "code": code}))

@@ -224,6 +224,7 @@ fn name(kind: &InputKind) -> &'static str {
         InputKind::Workflow { .. } => "workflow",
         InputKind::Code { .. } => "code",
         InputKind::Called { .. } => "called",
+        InputKind::Returned { .. } => "returned",
         InputKind::Cron { .. } => "cron",
         InputKind::Timers => "timers",
         InputKind::ExpressEnded(_) => "express-ended",

@@ -19,6 +19,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Attempts that run at once as far as the shard is told; more are said to wait.
+const WORKERS: usize = 2;
+
 /// A put as a function makes it: bucket, key, bytes, group.
 type Made = (String, String, bytes::Bytes, Option<String>);
 
@@ -238,6 +241,10 @@ impl Sandboxes<super::objects::SimObjects> for SimSandboxes {
 
     fn next_poll_ms(&self) -> Option<u64> {
         self.0.workers.borrow().next_due_ms().map(|due_ms| due_ms.saturating_sub(self.0.now_ms()))
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.load() > WORKERS
     }
 
     fn load(&self) -> usize {

@@ -137,6 +137,10 @@ impl World for SimWorld {
         self.0.now_ms()
     }
 
+    fn now_us(&mut self) -> u64 {
+        self.0.now_ms() * 1_000
+    }
+
     fn random(&mut self) -> u64 {
         self.0.random()
     }

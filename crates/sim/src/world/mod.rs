@@ -6,6 +6,7 @@
 //! entities are consistent in themselves, and a shadow engine whose entities are saved, evicted and loaded at random
 //! gives the same effects.
 
+mod children;
 mod clients;
 mod crash;
 mod flight;
@@ -221,6 +222,12 @@ impl World {
                 if self.engine.run(from.run).is_some_and(|run| run.owes(from)) {
                     self.submit(InputKind::Consumed { app, number, from });
                 }
+            }
+            Effect::Call { from, caller, invocation } => self.call_workflow(from, caller, &invocation),
+            Effect::Return { from, to } => self.give_back(from, to),
+            Effect::CancelChild { from, child } => {
+                let acknowledges = Some(from);
+                self.submit(InputKind::Cancel { run: child, reason: "not needed".into(), acknowledges });
             }
             other => unreachable!("{other:?} is performed at once"),
         }

@@ -18,12 +18,16 @@ use sluice_expression::Value;
 use sluice_flow::dag::{
     Answer, Event, Execution, Happened, Line, Output, Plan, Request, State, Status as Standing,
 };
+use sluice_types::invocation::Arguments;
 use sluice_types::problem::Cause;
 use sluice_types::{
-    Code, ContentType, Failure, Payload, Problem, Program, ReturnValue, Steps, TaskIx, TaskKind,
+    Code, ContentType, Failure, Object, Payload, Problem, Program, ReturnValue, Steps, TaskIx, TaskKind,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Key of the object that a task gives to its calls.
+const GIVEN_KEY: &str = "with";
 
 /// A DAG, where its calls are, and what they returned.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -161,6 +165,31 @@ impl Run {
             }
             _ => Items::List(declared.after.iter().flat_map(values).collect()),
         }
+    }
+
+    /// What an invocation is called with: ahead of all else what its task gives it, if it is the call of one.
+    pub(in crate::run) fn call_arguments(&self, pending: &Pending) -> Arguments {
+        let arguments = self.arguments(&pending.items);
+        let Some(with) = self.given(pending.part) else { return arguments };
+        let mut list = vec![with];
+        match arguments {
+            Arguments::One(object) => list.push(object),
+            Arguments::List(objects) => list.extend(objects),
+            Arguments::Event(_) | Arguments::Events { .. } => unreachable!("a DAG hands on objects"),
+        }
+        Arguments::List(list)
+    }
+
+    /// What the definition of a task gives to its calls. It follows from the program, so the run does not keep it.
+    fn given(&self, part: Option<Part>) -> Option<Object> {
+        let Some(Part::Node { task, .. }) = part else { return None };
+        let plan = self.compiled().plan(self.workflow.as_deref()?.workflow)?;
+        let payload = Payload::Inline(plan.task(task).with.clone()?);
+        Some(object(
+            Program::INPUT,
+            GIVEN_KEY.into(),
+            ReturnValue { content_type: ContentType::Json, payload },
+        ))
     }
 
     /// A task has ended: its results have an order now.

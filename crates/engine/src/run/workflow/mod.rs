@@ -13,7 +13,7 @@ mod states;
 pub(crate) use dag::plan;
 pub(crate) use states::compile;
 
-use super::{Cx, Pending, Run};
+use super::{Cx, HistoryKind, Outgoing, Pending, Run};
 use crate::condition::Items;
 use crate::effect::Reply;
 use crate::input::{OutboxId, WorkflowStart};
@@ -186,8 +186,14 @@ impl Run {
         self.child_reported(cx, task, event, from)
     }
 
-    /// What left this run has become a run of its own.
-    pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey) {
+    /// What left this run has become a run of its own, which is named if it is one of the same app.
+    pub(crate) fn called(&mut self, cx: &mut Cx<'_>, seq: u32, child: RunKey, named: Option<&Arc<str>>) {
+        if let Some(id) = named {
+            self.record(cx, HistoryKind::RunCalled { id: id.clone() });
+        }
+        if let Some(Outgoing::Invocation(_)) = self.outbox.get(&seq) {
+            self.became(seq, child);
+        }
         self.acknowledged(cx, seq);
         match self.code().is_some() {
             true => self.child_called(seq, child),
@@ -280,6 +286,11 @@ impl Run {
     /// What its workflow was started with.
     pub fn workflow(&self) -> Option<&WorkflowStart> {
         self.workflow.as_deref()
+    }
+
+    /// Whether it is the run of a workflow that another run called, and so has no triggers of its own.
+    pub(crate) fn is_called_workflow(&self) -> bool {
+        self.caller.is_some() && self.workflow.is_some()
     }
 
     /// How many calls of workflows led to this run.

@@ -1,0 +1,168 @@
+//! Functions that are workflows: an attempt is a run, which what the function is called with is the input of, and whose output
+//! it returns.
+
+use super::Shard;
+use super::calls::{INVOCATION, own_fault, too_deep};
+use crate::callees::{CalledRun, Fault};
+use crate::ports::{Objects, Ports};
+use bytes::Bytes;
+use sluice_engine::{Caller, InputKind, OutboxId};
+use sluice_expression::Value;
+use sluice_storage::log::Priority;
+use sluice_types::calendar::rfc3339;
+use sluice_types::invocation::Arguments;
+use sluice_types::{
+    AppKey, ContentType, EventPack, EventView, Failure, FailureKind, Invocation, InvocationId, Object,
+    Outcome, Payload, Problem, Puts, ReturnValue, RunKey, limits,
+};
+
+impl<P: Ports> Shard<P> {
+    /// Starts the run that an attempt is to become.
+    pub(super) fn call_workflow(&mut self, from: OutboxId, caller: Caller, invocation: &Invocation) {
+        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        let Some(run) = executed.filter(|run| run.owes(from)) else { return };
+        let function = &run.program().functions[invocation.function.index()];
+        let workflow = function.workflow().expect("only workflows are called so").to_owned();
+        let attempt = match invocation.attempt.0 {
+            1 => String::new(),
+            attempt => format!("-{attempt}"),
+        };
+        let id = format!("{}.{}-{}{attempt}", run.id(), function.name, invocation.id.seq);
+        let input = self.input_of(&invocation.arguments);
+        let called = input.and_then(|input| self.own_workflow(from.run, id, workflow, input));
+        let called = called.map(|called| CalledRun { form: INVOCATION, ..called });
+        if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
+            return self.come_back(from, caller, failed(too_deep()));
+        }
+        if let Err(fault) = called.and_then(|called| self.call(from, caller, true, called)) {
+            self.come_back(from, caller, failed(fault));
+        }
+    }
+
+    /// A run has ended that is an attempt.
+    pub(super) fn give_back_attempt(&mut self, from: OutboxId, to: Caller) {
+        let outcome = self.outcome_of(from.run, to).unwrap_or_else(failed);
+        self.come_back(from, to, outcome);
+    }
+
+    fn come_back(&mut self, from: OutboxId, to: Caller, outcome: Outcome) {
+        let invocation = InvocationId { run: to.run, seq: to.task.0 as u32 };
+        let kind = InputKind::Returned { invocation, outcome, incarnation: to.incarnation, from };
+        // Refused only when the log is; the outbox asks again after recovery.
+        if self.submit(kind.clone(), Priority::Progress).is_ok() {
+            self.forward_express(kind);
+        }
+    }
+
+    /// What an ended run returns to whoever called it: its output, or all of them as one JSON object.
+    fn outcome_of(&mut self, child: RunKey, to: Caller) -> Result<Outcome, Fault> {
+        let run = self.durable.run(child).ok_or_else(|| fault("the run is gone"))?;
+        if let Some(problem) = run.error() {
+            return Err(own_fault(problem));
+        }
+        let (app, outputs): (_, Vec<Object>) = (run.app(), run.outputs().cloned().collect());
+        let (content_type, mut payload) = match &outputs[..] {
+            [] => return Ok(succeeded(None)),
+            [one] => (one.content_type.clone(), self.handed_over(app, &one.payload, to)?),
+            several => {
+                let bytes = self.together(several)?.to_json();
+                let payload = self.objects.store(app, bytes.as_bytes()).map_err(unkept)?;
+                (ContentType::Json, payload)
+            }
+        };
+        self.objects.persist(&mut payload).map_err(unkept)?;
+        Ok(succeeded(Some(ReturnValue { content_type, payload })))
+    }
+
+    /// The bytes of an output for whoever called: his own, and with the record if a workflow of his looks into them.
+    fn handed_over(&mut self, app: AppKey, payload: &Payload, to: Caller) -> Result<Payload, Fault> {
+        let calling = self.express.run(to.run).or_else(|| self.durable.run(to.run));
+        let looks = calling.is_some_and(|run| run.answers_to_steps(to.task.0 as u32));
+        if looks && payload.len() <= limits::WORKFLOW_VALUE_BYTES_MAX {
+            return Ok(Payload::Inline(self.objects.read(payload).map_err(unkept)?));
+        }
+        self.objects.duplicate(app, payload).map_err(unkept)
+    }
+
+    /// Objects as one value, each under its key.
+    fn together(&mut self, objects: &[Object]) -> Result<Value, Fault> {
+        let fields = objects.iter().map(|object| Ok((object.key.clone(), self.value_of(object)?)));
+        Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
+    }
+
+    /// What a function is called with, as the input of a workflow.
+    fn input_of(&mut self, arguments: &Arguments) -> Result<Bytes, Fault> {
+        let value = match arguments {
+            Arguments::One(object) => self.value_of(object)?,
+            Arguments::List(objects) => {
+                let values: Result<_, _> = objects.iter().map(|object| self.value_of(object)).collect();
+                Value::array(values?)
+            }
+            Arguments::Event(event) => {
+                let pack = EventPack::from(vec![event.clone()]);
+                let event = pack.iter().next().expect("it was packed");
+                value_of_event(event)?
+            }
+            Arguments::Events { list, .. } => {
+                let values: Result<_, _> = list.iter().map(value_of_event).collect();
+                Value::array(values?)
+            }
+        };
+        Ok(Bytes::from(value.to_json()))
+    }
+
+    fn value_of(&mut self, object: &Object) -> Result<Value, Fault> {
+        let bytes = self.objects.read(&object.payload).map_err(unkept)?;
+        value_of_bytes(&object.content_type, &bytes)
+            .map_err(|why| fault(&format!("object {:?} is {why}", object.key)))
+    }
+}
+
+/// An event as JSON.
+fn value_of_event(event: EventView<'_>) -> Result<Value, Fault> {
+    let head = event.head;
+    let data = match event.data {
+        [] => Value::default(),
+        data => value_of_bytes(&head.content_type, data)
+            .map_err(|why| fault(&format!("the data of event {:?} is {why}", event.id)))?,
+    };
+    Ok(Value::fields([
+        ("data", data),
+        ("id", Value::from(event.id)),
+        ("source", Value::from(&*head.source)),
+        ("subject", head.subject.as_deref().map_or_else(Value::default, Value::from)),
+        ("time", Value::from(&*rfc3339(event.time_ms))),
+        ("type", Value::from(&*head.r#type)),
+    ]))
+}
+
+/// Bytes as a workflow sees them: JSON as it is, text as a string.
+pub(super) fn value_of_bytes(content_type: &ContentType, bytes: &[u8]) -> Result<Value, String> {
+    if content_type.is_json() {
+        return Value::parse(bytes).map_err(|error| format!("not JSON: {error}"));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Value::from(text)),
+        Err(_) => Err("neither JSON nor text, which a workflow takes".to_owned()),
+    }
+}
+
+fn succeeded(value: Option<ReturnValue>) -> Outcome {
+    Outcome::Succeeded { puts: Puts::new(), value, emits: Vec::new() }
+}
+
+/// A failure for whoever called. The cause of what a state machine ends with may be that of an exception, as JSON.
+fn failed(Fault { error, cause }: Fault) -> Outcome {
+    let told = Value::parse(cause.as_bytes()).ok();
+    let message = told.as_ref().and_then(|told| told.get("errorMessage")).and_then(Value::as_str);
+    let message = message.unwrap_or(&cause).to_owned();
+    Outcome::Failed(Failure { kind: FailureKind::Raised, r#type: error, message, stack: String::new() })
+}
+
+fn fault(cause: &str) -> Fault {
+    Fault::new("WorkflowFailed", cause)
+}
+
+fn unkept(problem: Problem) -> Fault {
+    fault(&problem.message)
+}
