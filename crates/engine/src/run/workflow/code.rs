@@ -132,7 +132,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
-        code.journal.turn_taken();
+        code.journal.turn_taken(entries.len());
         let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));

@@ -8,6 +8,7 @@ use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_flow::{Command, Line, Want};
 use sluice_types::{Payload, Program, ReturnValue};
+use std::collections::VecDeque;
 
 /// What a run knows of its journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,8 +17,9 @@ pub(super) struct Journal {
     pub from: u64,
     /// The line of the first entry of the turn that was taken last.
     turn: u64,
-    /// The line of the first entry that no turn tells yet.
-    untold: Option<u64>,
+    /// The lines of the entries that no turn tells yet. One may have come, by what the code itself has emitted, before the turn
+    /// was taken that was asked for before it.
+    untold: VecDeque<u64>,
     /// Objects that hold values of the journal, which go at the next checkpoint.
     held: Vec<u32>,
 }
@@ -25,12 +27,13 @@ pub(super) struct Journal {
 impl Journal {
     /// One without a line.
     pub fn new() -> Self {
-        Self { from: 1, turn: 1, untold: None, held: Vec::new() }
+        Self { from: 1, turn: 1, untold: VecDeque::new(), held: Vec::new() }
     }
 
-    /// A turn tells all that was not told.
-    pub fn turn_taken(&mut self) {
-        self.turn = self.untold.take().expect("a turn tells something");
+    /// A turn is taken that tells so many entries.
+    pub fn turn_taken(&mut self, entries: usize) {
+        self.turn = *self.untold.front().expect("a turn tells something");
+        self.untold.drain(..entries);
     }
 }
 
@@ -40,7 +43,7 @@ impl Run {
         self.record(cx, HistoryKind::Code(Box::new(line)));
         let at = self.history_len();
         if let Some(code) = self.code_mut().filter(|_| is_entry) {
-            code.journal.untold.get_or_insert(at);
+            code.journal.untold.push_back(at);
         }
     }
 
