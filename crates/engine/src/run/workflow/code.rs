@@ -489,6 +489,11 @@ impl Run {
             let waited: Vec<u64> = code.calls.keys().copied().collect();
             assert!(code.execution.calls().eq(waited), "{id}: calls that the workflow waits for");
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
+            assert_eq!(
+                code.journal.untold(),
+                code.execution.untold(),
+                "{id}: entries that no turn tells yet"
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The journal of a workflow that is code: which lines of the run's history are still needed, and what holds the values
 //! that they name.
 //!
-//! Invariant: from line `from` of the history on, the journal has all that was told and wanted since the last checkpoint.
+//! Invariants:
+//! * from line `from` of the history on, the journal has all that was told and wanted since the last checkpoint;
+//! * `untold` has the line of each entry that no turn tells yet.
 
 use super::super::{Cx, HistoryKind, Run};
 use crate::objects::{Owner, Slot};
@@ -28,6 +30,11 @@ impl Journal {
     /// One without a line.
     pub fn new() -> Self {
         Self { from: 1, turn: 1, untold: VecDeque::new(), held: Vec::new() }
+    }
+
+    /// Entries that no turn tells yet.
+    pub fn untold(&self) -> usize {
+        self.untold.len()
     }
 
     /// A turn is taken that tells so many entries.
