@@ -305,6 +305,11 @@ impl Execution {
         self.seen + u64::from(self.told)
     }
 
+    /// Entries that no turn tells yet.
+    pub fn untold(&self) -> usize {
+        self.news.len() - self.told as usize
+    }
+
     /// Where a worker begins that has lost the workflow; `None`: at its start.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()

@@ -341,7 +341,8 @@ class Instance:
     def complain(self, context: dict[str, Any]) -> None:
         """Says what went wrong in a task that nobody awaits."""
         error = context.get("exception")
-        if not self.is_gone and error is not None:
+        # That it diverged is told by the turn.
+        if not self.is_gone and error is not None and not isinstance(error, Diverged):
             print(f"{context.get('message')}: {type(error).__name__}: {error}")
 
     def drop(self) -> None:

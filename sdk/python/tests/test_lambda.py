@@ -54,7 +54,7 @@ class Handlers(unittest.TestCase):
         error = caught.exception
         self.assertEqual((error.type, error.message), ("KeyError", "'k'"))
         self.assertTrue(error.stack.startswith(f'  File "{__file__}", line '), error.stack)
-        self.assertTrue(log.getvalue().startswith("[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n  File"))
+        self.assertTrue(log.getvalue().startswith("[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n  File"), log.getvalue())
 
 
 class RuntimeApi(unittest.TestCase):

@@ -184,7 +184,7 @@ impl Run {
         let Some(code) = self.code_mut() else { return };
         let (function, after) = (code.function, code.last_turn);
         code.turn = Some(seq);
-        code.journal.turn_taken();
+        code.journal.turn_taken(entries.len());
         let head = sluice_flow::head(after, Some(seq), seed);
         let items = Items::Values([head].into_iter().chain(entries.iter().map(Entry::to_object)).collect());
         self.invoke(cx, function, items, None, None, Some(Part::Turn));
@@ -542,6 +542,11 @@ impl Run {
             let waited: Vec<u64> = code.calls.keys().copied().collect();
             assert!(code.execution.calls().eq(waited), "{id}: calls that the workflow waits for");
             assert_eq!(code.execution.is_in_turn(), turn.is_some(), "{id}: the turn of the workflow");
+            assert_eq!(
+                code.journal.untold(),
+                code.execution.untold(),
+                "{id}: entries that no turn tells yet"
+            );
         }
     }
 }

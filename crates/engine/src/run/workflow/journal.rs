@@ -1,13 +1,16 @@
 //! The journal of a workflow that is code: which lines of the run's history are still needed, and what holds the values
 //! that they name.
 //!
-//! Invariant: from line `from` of the history on, the journal has all that was told and wanted since the last checkpoint.
+//! Invariants:
+//! * from line `from` of the history on, the journal has all that was told and wanted since the last checkpoint;
+//! * `untold` has the line of each entry that no turn tells yet.
 
 use super::super::{Cx, HistoryKind, Run};
 use crate::objects::{Owner, Slot};
 use serde::{Deserialize, Serialize};
 use sluice_flow::{Command, Line, Want};
 use sluice_types::{Payload, Program, ReturnValue};
+use std::collections::VecDeque;
 
 /// What a run knows of its journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,8 +19,11 @@ pub(super) struct Journal {
     pub from: u64,
     /// The line of the first entry of the turn that was taken last.
     turn: u64,
-    /// The line of the first entry that no turn tells yet.
-    untold: Option<u64>,
+    /// The lines of the entries that no turn tells yet. One may have come, by what the code itself has emitted, before the turn
+    /// was taken that was asked for before it.
+    untold: VecDeque<u64>,
+    /// The lines of those that the turn tells that was taken last.
+    told: Vec<u64>,
     /// Objects that hold values of the journal, which go at the next checkpoint.
     held: Vec<u32>,
 }
@@ -25,17 +31,25 @@ pub(super) struct Journal {
 impl Journal {
     /// One without a line.
     pub fn new() -> Self {
-        Self { from: 1, turn: 1, untold: None, held: Vec::new() }
+        Self { from: 1, turn: 1, untold: VecDeque::new(), told: Vec::new(), held: Vec::new() }
     }
 
-    /// A turn tells all that was not told. The first of a workflow with the past of another one tells what is in no line.
-    pub fn turn_taken(&mut self) {
-        self.turn = self.untold.take().unwrap_or(self.turn);
+    /// Entries that no turn tells yet.
+    pub fn untold(&self) -> usize {
+        self.untold.len()
+    }
+
+    /// A turn is taken that tells so many entries. The first of a workflow with the past of another one tells one that is in no
+    /// line: it comes before all of them.
+    pub fn turn_taken(&mut self, entries: usize) {
+        let known = entries.min(self.untold.len());
+        self.told = self.untold.drain(..known).collect();
+        self.turn = if known < entries { 1 } else { self.told[0] };
     }
 
     /// Nobody has what the turn tells that is out.
     pub fn turn_taken_back(&mut self) {
-        self.untold = Some(self.turn);
+        std::mem::take(&mut self.told).into_iter().rev().for_each(|line| self.untold.push_front(line));
     }
 }
 
@@ -45,7 +59,7 @@ impl Run {
         self.record(cx, HistoryKind::Code(Box::new(line)));
         let at = self.history_len();
         if let Some(code) = self.code_mut().filter(|_| is_entry) {
-            code.journal.untold.get_or_insert(at);
+            code.journal.untold.push_back(at);
         }
     }
 
