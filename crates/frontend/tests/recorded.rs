@@ -107,3 +107,11 @@ fn what_does_not_go_together_is_refused() {
         );
     }
 }
+
+#[test]
+fn the_program_of_its_workers_is_not_for_apps() {
+    let text = "app: a\nfunctions: {f: {runtime: process, command: ['{sluice}', x]}}";
+    let definition = Definition::from_yaml(text, "sluice.yaml").expect("it is a definition");
+    let findings = lower(&definition).expect_err("it is refused");
+    assert_eq!(findings[0].message, "`{sluice}` is not for apps");
+}

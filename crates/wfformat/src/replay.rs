@@ -17,7 +17,7 @@ const WORKERS_MIN: u64 = 4;
 /// Most workers: each is a process.
 const WORKERS_MAX: u64 = 500;
 
-/// What starting a worker takes of a core, in nanoseconds, as measured. Waiting that is shorter is not worth one.
+/// About what starting a worker takes of a core, in nanoseconds. Waiting that is shorter is not worth one.
 const WORKER_NS: u64 = 10_000_000;
 
 /// Longest time of all tasks, one after the other, in seconds (100 years).
