@@ -16,9 +16,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The format that this program writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 /// The oldest format that this program reads. No release wrote an older one.
-const FORMAT_OLDEST: u32 = 3;
+const FORMAT_OLDEST: u32 = 4;
 /// Directories are for their owner only.
 const DIR_MODE: u32 = 0o700;
 /// Room for a format's number or a process number in decimal.

@@ -31,8 +31,8 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 #[test]
-fn v3() {
-    let copy = copy("v3");
+fn v4() {
+    let copy = copy("v4");
     let dir = DataDir::open(copy.path()).unwrap();
     let store = RunStore::open(&RealDisk, &dir.store_path(), &StoreOptions::default()).unwrap();
     assert_eq!(store.checkpoint_lsn().unwrap(), Lsn(8));

@@ -59,9 +59,9 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Version of the meaning of inputs, in every record.
-pub const ENGINE_VERSION: u16 = 3;
+pub const ENGINE_VERSION: u16 = 4;
 /// Version of the notation of inputs, in every record.
-pub const RECORD_FORMAT: u8 = 3;
+pub const RECORD_FORMAT: u8 = 4;
 
 /// Bytes of log files filled in one go while the shard is idle.
 const PREPARE_BYTES: u64 = 256 * 1024;
