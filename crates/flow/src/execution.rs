@@ -206,7 +206,7 @@ impl Execution {
     pub(crate) fn resumed(
         commands: u64,
         entries: u64,
-        last: Entry,
+        news: Vec<Entry>,
         waiting: BTreeMap<u64, Option<u64>>,
         again: BTreeMap<u64, Want>,
         is_cancelled: bool,
@@ -219,9 +219,9 @@ impl Execution {
         Self {
             status: Status::Running,
             commands,
-            seen: entries - 1,
-            news: vec![last],
-            told: 1,
+            seen: entries - news.len() as u64,
+            told: news.len() as u32,
+            news,
             waiting: waiting.collect(),
             timers,
             is_cancelled,

@@ -136,11 +136,13 @@ impl Past {
     pub fn resume(self) -> Option<Execution> {
         let again = self.again();
         let last = self.last.filter(|_| self.end.is_none())?;
+        // A turn tells something, if only what was told before.
+        let news = if self.news.is_empty() { vec![last] } else { self.news };
         let waiting = self.waiting.iter().map(|(number, undone)| (*number, undone.due_ms())).collect();
         Some(Execution::resumed(
             self.commands,
             self.entries,
-            last,
+            news,
             waiting,
             again,
             self.is_cancelled,

@@ -210,6 +210,9 @@ impl<P: Ports> Shard<P> {
     /// to wait.
     fn commit_checkpoint(&mut self, saving: Saving) {
         let written = Lsn(self.log.next_lsn().0 - 1);
+        // Before the sync: what it releases is logged, and may be lost, while the store has the runs that it is about.
+        let mut outstanding: Vec<RunKey> =
+            self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key()).collect();
         self.commit();
         if self.failed.is_some() {
             return;
@@ -218,13 +221,13 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.phase = Phase::Saving(saving);
             return;
         }
-        let busy = self.durable.runs().filter(|run| !run.is_idle()).map(|run| run.key());
+        // What cannot be read now may have something to do once it can.
+        outstanding.extend(self.damaged.keys());
         let root = Root {
             next_run: self.next_run,
             next_object: self.objects.next_id(),
             now_ms: self.now_ms,
-            // What cannot be read now may have something to do once it can.
-            outstanding: busy.chain(self.damaged.keys().copied()).collect(),
+            outstanding,
         };
         let root = postcard::to_stdvec(&root).expect("the root is plain data");
         let Saving { from, mut batch, histories, removed, .. } = saving;

@@ -12,12 +12,13 @@ use crate::handle::Answer;
 use crate::ports::{Objects, Ports};
 use serde::{Deserialize, Serialize};
 use sluice_engine::input::Fork;
-use sluice_engine::objects::Owner;
+use sluice_engine::objects::{Owner, Slot};
 use sluice_engine::{HistoryEntry, HistoryKind, InputKind, Origin, Run, Start, Status};
 use sluice_flow::{Line, News, Past, Want};
 use sluice_storage::log::Priority;
 use sluice_types::{
-    AppKey, Code, Durability, Lsn, Object, Payload, Problem, Program, RunKey, Steps, Version, limits,
+    AppKey, Code, Durability, Lsn, Object, ObjectId, Payload, Problem, Program, RunKey, Steps, Version,
+    limits,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -183,8 +184,9 @@ impl<P: Ports> Shard<P> {
         let (name, input) =
             (run.program().workflows[start.workflow.index()].name.clone(), start.input.clone());
         check_target(program, &name)?;
+        let released = released(run);
         let (objects, sealed) = (prefix.objects.iter().map(|(_, at)| *at).collect::<Vec<_>>(), prefix.sealed);
-        let (fork, past) = self.past_for(app, parent, id, prefix, owned)?;
+        let (fork, past) = self.past_for(app, parent, id, prefix, &released, owned)?;
         let objects = self.inputs_of(key, app, program, &objects, &past, owned)?;
         let own = self.next_key();
         let workflow = WorkflowRequest { name: name.to_string(), input: Some(input), execution: None };
@@ -214,10 +216,11 @@ impl<P: Ports> Shard<P> {
         parent: Arc<str>,
         id: &Arc<str>,
         prefix: Prefix,
+        released: &BTreeSet<ObjectId>,
         owned: &mut Vec<Payload>,
     ) -> Result<(Fork, Past), Problem> {
         let Prefix { mut journal, last, .. } = prefix;
-        self.own_values(app, &parent, &mut journal, owned)?;
+        self.own_values(app, &parent, &mut journal, released, owned)?;
         let values = owned.clone();
         let mut past = Past::default();
         journal.iter().for_each(|(lsn, at_ms, line)| past.add(*lsn, *at_ms, line));
@@ -237,6 +240,7 @@ impl<P: Ports> Shard<P> {
         app: AppKey,
         parent: &str,
         journal: &mut [Told],
+        released: &BTreeSet<ObjectId>,
         owned: &mut Vec<Payload>,
     ) -> Result<(), Problem> {
         for (lsn, _, line) in journal {
@@ -246,9 +250,16 @@ impl<P: Ports> Shard<P> {
                 Line::Command { value, .. } => value.as_mut(),
                 Line::Run(_) => None,
             };
-            let Some(value) = value.filter(|value| matches!(value.payload, Payload::Stored { .. })) else {
-                continue;
+            let Some(value) = value else { continue };
+            let Payload::Stored { id, .. } = value.payload else { continue };
+            let gone = |why: &str| {
+                let at = lsn_text(*lsn);
+                let message = format!("what {said} of record {at} of run {parent:?} brought is gone: {why}");
+                Problem::new(Code::OBJECT_RELEASED, message, "fork it at an earlier record")
             };
+            if released.contains(&id) {
+                return Err(gone("a checkpoint that the code took later has let go of it"));
+            }
             if owned.len() == limits::FORK_VALUES_MAX {
                 let most = limits::FORK_VALUES_MAX;
                 let message = format!(
@@ -256,14 +267,8 @@ impl<P: Ports> Shard<P> {
                 );
                 return Err(Problem::new(Code::LIMIT_EXCEEDED, message, "fork it at an earlier record"));
             }
-            value.payload = self.objects.duplicate(app, &value.payload).map_err(|problem| {
-                let at = lsn_text(*lsn);
-                let message = format!(
-                    "what {said} of record {at} of run {parent:?} brought is gone: {}",
-                    problem.message
-                );
-                Problem::new(Code::OBJECT_RELEASED, message, "fork it at an earlier record")
-            })?;
+            value.payload =
+                self.objects.duplicate(app, &value.payload).map_err(|problem| gone(&problem.message))?;
             owned.push(value.payload.clone());
         }
         Ok(())
@@ -324,6 +329,15 @@ impl<P: Ports> Shard<P> {
             Problem::new(Code::DATA_CORRUPT, damaged, "restore the data directory from a backup")
         })
     }
+}
+
+/// Values of a run that its journal names, and that it has let go of.
+fn released(run: &Run) -> BTreeSet<ObjectId> {
+    let stored = |slot: &Slot| match slot.object.payload {
+        Payload::Stored { id, .. } => Some(id),
+        Payload::Inline(_) | Payload::Open { .. } => None,
+    };
+    run.slots().iter().filter(|slot| slot.released).filter_map(stored).collect()
 }
 
 /// Whether no past goes beyond this line: the code ended, or it counts as such that it was told to.

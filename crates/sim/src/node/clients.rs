@@ -492,9 +492,9 @@ impl Client {
     }
 }
 
-/// Whether the run is gone, or that record was lost, or the workflow had ended by then.
+/// Whether the run is gone, or that record was lost, or the workflow had ended by then, or a checkpoint let go of values.
 fn is_no_past(code: Code) -> bool {
-    matches!(code, Code::UNKNOWN_RUN | Code::FORK_REFUSED | Code::BAD_REQUEST)
+    matches!(code, Code::UNKNOWN_RUN | Code::FORK_REFUSED | Code::BAD_REQUEST | Code::OBJECT_RELEASED)
 }
 
 fn update_id(run: &str, number: usize) -> String {
