@@ -121,6 +121,34 @@ fn one_history_tells_of_all_of_them_in_the_order_of_the_log() {
 }
 
 #[test]
+fn outputs_of_any_size_and_type_are_handed_over() {
+    let app = "
+import sluicegate as sg
+app = sg.App('large', durability='DURABILITY')
+made = app.bucket('made')
+
+with app.dag('make') as dag:
+    @dag.task
+    def bytes_of(size):
+        return b'x' * size.value
+
+app.workflow_function('maker', dag, on=app.input, into=made)
+
+@app.function(on=made)
+def measure(found):
+    return [len(found.data), found.content_type]
+";
+    for durability in ["durable", "express"] {
+        let folder = Folder::with(&[("app.py", &app.replace("DURABILITY", durability))]);
+        for size in [3, 100_000, 3_000_000] {
+            let ran = folder.call(&["run", "app.py", "--input", &size.to_string(), "--json"]);
+            let expected = json!({"input": [size, "application/octet-stream"]});
+            assert_eq!(ran.json()["outputs"], expected, "{durability}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn how_a_workflow_failed_is_told_to_whoever_called_it() {
     let folder = Folder::with(&[("app.py", &app("durable"))]);
     let ran = folder.call(&["run", "app.py", "--start", "catching", "--input", "1", "--json"]);

@@ -63,27 +63,39 @@ impl<P: Ports> Shard<P> {
             return Err(own_fault(problem));
         }
         let (app, outputs): (_, Vec<Object>) = (run.app(), run.outputs().cloned().collect());
-        let (content_type, mut payload) = match &outputs[..] {
+        let (content_type, payload) = match &outputs[..] {
             [] => return Ok(succeeded(None)),
-            [one] => (one.content_type.clone(), self.handed_over(app, &one.payload, to)?),
-            several => {
-                let bytes = self.together(several)?.to_json();
-                let payload = self.objects.store(app, bytes.as_bytes()).map_err(unkept)?;
-                (ContentType::Json, payload)
-            }
+            [one] => (one.content_type.clone(), one.payload.clone()),
+            several => (ContentType::Json, Payload::Inline(Bytes::from(self.together(several)?.to_json()))),
         };
-        self.objects.persist(&mut payload).map_err(unkept)?;
+        let payload = self.handed_over(app, &payload, to)?;
         Ok(succeeded(Some(ReturnValue { content_type, payload })))
     }
 
-    /// The bytes of an output for whoever called: his own, and with the record if a workflow of his looks into them.
+    /// What whoever called gets of an output: bytes of his own. They ride in the record if a workflow of his looks into them,
+    /// or if his run is express: of what lies beside the log, only one of the two engines may let go.
     fn handed_over(&mut self, app: AppKey, payload: &Payload, to: Caller) -> Result<Payload, Fault> {
-        let calling = self.express.run(to.run).or_else(|| self.durable.run(to.run));
+        let express = self.express.run(to.run);
+        let calling = express.or_else(|| self.durable.run(to.run));
         let looks = calling.is_some_and(|run| run.answers_to_steps(to.task.0 as u32));
-        if looks && payload.len() <= limits::WORKFLOW_VALUE_BYTES_MAX {
+        let (is_express, most) = (express.is_some(), limits::WORKFLOW_VALUE_BYTES_MAX);
+        if (looks || is_express) && payload.len() <= most {
             return Ok(Payload::Inline(self.objects.read(payload).map_err(unkept)?));
         }
-        self.objects.duplicate(app, payload).map_err(unkept)
+        if is_express {
+            let len = payload.len();
+            return Err(fault(&format!(
+                "its output has {len} bytes; an express run is handed {most} at most"
+            )));
+        }
+        match payload {
+            Payload::Inline(bytes) => {
+                let mut own = self.objects.store(app, bytes).map_err(unkept)?;
+                self.objects.persist(&mut own).map_err(unkept)?;
+                Ok(own)
+            }
+            stored => self.objects.duplicate(app, stored).map_err(unkept),
+        }
     }
 
     /// Objects as one value, each under its key.
