@@ -435,3 +435,47 @@ return await one
     assert_eq!((&run["outputs"]["flow"], calls_of(&run, "double")), (&json!(8), 1), "{run}");
     server.stop();
 }
+
+#[test]
+fn a_run_that_failed_over_a_function_calls_the_mended_one_again() {
+    let body = app("return await ctx.call(double, {'not': 'a number'})");
+    let folder = Folder::with(&[("app.py", &body)]);
+    let server = started(&folder, "r", &json!(5));
+    assert_eq!(ended(&server, "r")["error"]["code"], "SLU0116");
+    folder.write("app.py", &body.replace("x.value * 2", "len(x.value)"));
+    server.call(&folder, &["deploy", "app.py"]);
+    server.call(&folder, &["runs", "fork", "r", "--id", "f"]);
+    let run = ended(&server, "f");
+    assert_eq!(run["outputs"], json!({"flow": 1}), "{run}");
+}
+
+#[test]
+fn what_another_run_has_called_is_forked_and_retried_with_that_run_only() {
+    let body = app("return 1") + "\napp.workflow_function('called', flow, on=parts.each(), into=app.bucket('done'))\n";
+    let folder = Folder::with(&[("app.py", &body)]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    server.ask("POST", "/v1/apps/flow/runs", br#"{"id": "r", "objects": {"parts": {"a": 1}}}"#).json(202);
+    assert_eq!(ended(&server, "r")["status"], "succeeded");
+    for act in ["fork", "retry"] {
+        let refused = server.try_call(&folder, &["runs", act, "r.called-1"]);
+        assert_eq!(refused.error(refused.exit)["code"], "SLU0023", "{act}");
+    }
+}
+
+#[test]
+fn a_run_whose_code_diverges_is_cancelled_at_once() {
+    let body = app("await ctx.sleep(600)");
+    let folder = Folder::with(&[("app.py", &body)]);
+    let mut server = started(&folder, "r", &json!(5));
+    record(&server, "r", "TimerStarted", 0);
+    server.kill();
+    server = Server::start(&folder);
+    folder.write("app.py", &body.replace("600", "500"));
+    server.call(&folder, &["deploy", "app.py"]);
+    server
+        .call(&folder, &["runs", "fork", "r", "--at", &record(&server, "r", "TimerStarted", 0), "--id", "f"]);
+    record(&server, "f", "AttemptFailed", 0);
+    server.ask("POST", "/v1/runs/f/cancel", b"").json(200);
+    assert_eq!(ended(&server, "f")["status"], "cancelled");
+}

@@ -162,6 +162,25 @@ fn how_a_workflow_failed_is_told_to_whoever_called_it() {
 }
 
 #[test]
+fn the_exception_inside_a_called_workflow_is_the_cause_of_the_failure() {
+    let app = "
+import sluicegate as sg
+app = sg.App('cause')
+
+@app.workflow
+async def breaks(ctx, x):
+    return {}['dvd']
+
+app.workflow_function('broken', breaks, on=app.input)
+";
+    let folder = Folder::with(&[("app.py", app)]);
+    let ran = folder.call(&["run", "app.py", "--input", "1", "--json"]);
+    let cause = &ran.json()["error"]["cause"];
+    assert_eq!((&cause["type"], &cause["message"]), (&json!("KeyError"), &json!("'dvd'")));
+    assert!(cause["stack"].as_str().unwrap().contains("return {}['dvd']"), "{cause}");
+}
+
+#[test]
 fn nothing_is_lost_or_done_twice_when_the_server_is_killed() {
     let folder = Folder::with(&[("app.py", &app("durable"))]);
     let mut server = Server::start(&folder);

@@ -402,13 +402,17 @@ proptest! {
 }
 
 #[test]
-fn a_checkpoint_is_of_an_entry_that_the_turn_tells() {
+fn a_checkpoint_is_of_an_entry_that_was_told_and_counts_if_this_turn_tells_it() {
     let mut out = Output::default();
     let execution = Execution::start(None, 0, &mut out);
     let checkpoint = |entries| [Command { want: Want::Checkpoint(entries), value: None, digest: "0".into() }];
     assert_eq!(execution.admits(&checkpoint(1)), Ok(()));
-    for entries in [0, 2, u64::MAX] {
+    assert!(execution.takes(1) && !execution.takes(0));
+    for entries in [2, u64::MAX] {
         let refused = execution.admits(&checkpoint(entries)).expect_err("no such entry is told");
-        assert_eq!(refused.0, format!("\"checkpoint {entries}\", in a turn that tells entries 1 to 1"));
+        assert_eq!(refused.0, format!("\"checkpoint {entries}\", where 1 entries were told"));
     }
+    let mut execution = execution;
+    execution.apply(Event::Turned(checkpoint(0).to_vec()), 0, &mut out);
+    assert_eq!(execution.checkpoint(), None, "it comes late");
 }

@@ -1,6 +1,7 @@
 //! The JSON of a file, part by part, so that each is known by its place and a wrong one does not hide the others.
 
 use crate::fault::{Fault, Kind, position};
+use crate::recording::FAULTS_MAX;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -103,7 +104,10 @@ struct Lists<'a> {
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     pub text: &'a str,
+    /// The first of them.
     pub faults: Vec<Fault>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -127,9 +131,9 @@ impl<'a> Reader<'a> {
         let path = "workflow.specification";
         let specified: Lists<'a> = self.part(workflow.specification, path).unwrap_or_default();
         let executed: Lists<'a> = self.part(workflow.execution, "workflow.execution").unwrap_or_default();
-        let mut faults = self.faults.len();
-        let mut is_whole =
-            |reader: &Self| std::mem::replace(&mut faults, reader.faults.len()) == reader.faults.len();
+        let count = |reader: &Self| reader.faults.len() + reader.more;
+        let mut faults = count(self);
+        let mut is_whole = |reader: &Self| std::mem::replace(&mut faults, count(reader)) == count(reader);
         let tasks = self.parts(specified.tasks, "workflow.specification.tasks");
         let has_all_tasks = is_whole(self);
         let files = self.parts(specified.files, "workflow.specification.files");
@@ -158,8 +162,10 @@ impl<'a> Reader<'a> {
         match serde_json::from_str(raw.get()) {
             Ok(part) => Some(part),
             Err(error) => {
-                let at = position(self.text, self.offset(raw.get()));
-                self.misread(&error, at, path);
+                if !self.is_full() {
+                    let at = position(self.text, self.offset(raw.get()));
+                    self.misread(&error, at, path);
+                }
                 None
             }
         }
@@ -190,7 +196,17 @@ impl<'a> Reader<'a> {
         part.as_ptr() as usize - self.text.as_ptr() as usize
     }
 
+    /// Whether a fault is only counted: to look up where each is takes as long as the text is.
+    fn is_full(&mut self) -> bool {
+        let is_full = self.faults.len() >= FAULTS_MAX;
+        self.more += usize::from(is_full);
+        is_full
+    }
+
     pub fn fault(&mut self, kind: Kind, offset: usize, path: &str, message: String, fix: &'static str) {
+        if self.is_full() {
+            return;
+        }
         let (line, column) = position(self.text, offset);
         self.faults.push(Fault { kind, message, path: path.to_owned(), line, column, fix });
     }

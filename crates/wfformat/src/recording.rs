@@ -59,9 +59,9 @@ impl Recording {
     /// Reads one.
     ///
     /// # Errors
-    /// Everything that is wrong with it, by place, up to [`FAULTS_MAX`] faults.
+    /// What is wrong with it, by place: the first [`FAULTS_MAX`] faults that were found.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
-        let mut reader = Reader { text, faults: Vec::new() };
+        let mut reader = Reader { text, faults: Vec::new(), more: 0 };
         let written = reader.read();
         let mut builder = Builder {
             reader,
@@ -71,14 +71,12 @@ impl Recording {
             has_all_files: written.has_all_files,
         };
         let recording = builder.recording(&written);
-        let mut faults = builder.reader.faults;
+        let Reader { mut faults, more, .. } = builder.reader;
         if faults.is_empty() {
             return Ok(recording);
         }
         faults.sort_by_key(|fault| (fault.line, fault.column));
-        if let Some(more) = faults.len().checked_sub(FAULTS_MAX).filter(|more| *more > 0) {
-            faults.truncate(FAULTS_MAX);
-            let last = &mut faults[FAULTS_MAX - 1];
+        if let Some(last) = faults.last_mut().filter(|_| more > 0) {
             last.message = format!("{} (and {more} more faults)", last.message);
         }
         Err(faults)

@@ -259,7 +259,7 @@ class Instance:
         while self._performing:
             await asyncio.wait(self._performing)
         under_way = [f"`{future.command}`" for future in self._waiting.values()]
-        under_way += [f"task {task.get_name()}" for task in self.loop.tasks if task is not self._main]
+        under_way += [f"task {task.get_name()}" for task in self.loop.tasks if task is not self._main and not task.done()]
         if under_way:
             raise RuntimeError(f"await what is under way before a checkpoint: {', '.join(sorted(under_way))}")
         kept = {

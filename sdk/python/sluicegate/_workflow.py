@@ -30,7 +30,7 @@ class CallFailed(Exception):
     """
 
     def __init__(self, function: str, type: str, message: str, stack: str = "", attempts: int = 1) -> None:
-        super().__init__(f"{function} failed: {type}: {message}")
+        super().__init__(f"{function or 'the workflow that was called'} failed: {type}: {message}")
         self.function, self.type, self.message, self.stack, self.attempts = function, type, message, stack, attempts
 
     @classmethod

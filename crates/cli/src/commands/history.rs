@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::exit::Outcome;
 use crate::show;
 use sluice_api::{History, HistoryEvent};
+use sluice_types::Code;
 use std::collections::VecDeque;
 
 /// The type of the events that name a called run, and the detail that does.
@@ -41,9 +42,13 @@ fn family(client: &Client, run: &str) -> Outcome<Vec<(String, History)>> {
     let mut histories = vec![(run.to_owned(), client.history(run)?)];
     let mut called: VecDeque<String> = called_in(&histories[0].1).collect();
     while let Some(run) = called.pop_front() {
-        if let Ok(history) = client.history(&run) {
-            called.extend(called_in(&history));
-            histories.push((run, history));
+        match client.history(&run) {
+            Ok(history) => {
+                called.extend(called_in(&history));
+                histories.push((run, history));
+            }
+            Err(failure) if failure.body.error.code == Code::UNKNOWN_RUN.to_string() => {}
+            Err(failure) => return Err(failure),
         }
     }
     Ok(histories)

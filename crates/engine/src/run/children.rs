@@ -21,10 +21,9 @@ impl Run {
         self.pending.get_mut(seq).expect("it is still there").child = Some(sent);
     }
 
-    /// What was to be an attempt is a run now.
-    pub(super) fn became(&mut self, sent: u32, child: RunKey) {
-        let is_sent = |pending: &&mut Pending| pending.child == Some(Child::Sent(sent));
-        if let Some(pending) = self.pending.values_mut().find(is_sent) {
+    /// What was to be an attempt at an invocation is a run now.
+    pub(super) fn became(&mut self, seq: u32, child: RunKey) {
+        if let Some(pending) = self.pending.get_mut(seq) {
             pending.child = Some(Child::Run(child));
         }
     }

@@ -98,11 +98,6 @@ impl PendingTable {
         self.0.values()
     }
 
-    /// In no order.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Pending> {
-        self.0.values_mut()
-    }
-
     /// In the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Pending)> {
         let mut entries: Vec<_> = self.0.iter().map(|(seq, pending)| (*seq, pending)).collect();

@@ -136,7 +136,10 @@ impl Run {
 
     /// The objects that clients put, with which an express run starts again.
     pub fn inputs(&self) -> impl Iterator<Item = &Object> {
-        let by_client = |slot: &&Slot| slot.owner == Owner::Client && !slot.released;
+        // What a workflow has made lies in the bucket `output` as if a client had put it.
+        let by_client = |slot: &&Slot| {
+            slot.owner == Owner::Client && !slot.released && slot.object.bucket != Program::OUTPUT
+        };
         self.objects.slots().iter().filter(by_client).map(|slot| &slot.object)
     }
 

@@ -27,23 +27,24 @@ impl<P: Ports> Shard<P> {
         let workflow = function.workflow().expect("only workflows are called so").to_owned();
         let attempt = match invocation.attempt.0 {
             1 => String::new(),
-            attempt => format!("-{attempt}"),
+            attempt => format!(".{attempt}"),
         };
         let rest = format!("{}-{}{attempt}", function.name, invocation.id.seq);
+        if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
+            return self.come_back(from, caller, Outcome::Failed(failure(&too_deep())));
+        }
         let input = self.input_of(&invocation.arguments);
         let called = input.and_then(|input| self.own_workflow(from.run, &rest, workflow, input));
         let called = called.map(|called| CalledRun { form: INVOCATION, ..called });
-        if caller.depth > limits::WORKFLOW_CALLS_DEEP_MAX {
-            return self.come_back(from, caller, failed(too_deep()));
-        }
         if let Err(fault) = called.and_then(|called| self.call(from, caller, true, called)) {
-            self.come_back(from, caller, failed(fault));
+            self.come_back(from, caller, Outcome::Failed(failure(&fault)));
         }
     }
 
     /// A run has ended that is an attempt.
     pub(super) fn give_back_attempt(&mut self, from: OutboxId, to: Caller) {
-        let outcome = self.outcome_of(from.run, to).unwrap_or_else(failed);
+        let outcome = self.outcome_of(from.run, to);
+        let outcome = outcome.unwrap_or_else(|fault| Outcome::Failed(failure(&fault)));
         self.come_back(from, to, outcome);
     }
 
@@ -60,7 +61,10 @@ impl<P: Ports> Shard<P> {
     fn outcome_of(&mut self, child: RunKey, to: Caller) -> Result<Outcome, Fault> {
         let run = self.durable.run(child).ok_or_else(|| fault("the run is gone"))?;
         if let Some(problem) = run.error() {
-            return Err(own_fault(problem));
+            let stack =
+                problem.cause.as_ref().map(|cause| cause.stack.clone()).filter(|stack| !stack.is_empty());
+            let told = failure(&own_fault(problem));
+            return Ok(Outcome::Failed(Failure { stack: stack.unwrap_or(told.stack), ..told }));
         }
         let (app, outputs): (_, Vec<Object>) = (run.app(), run.outputs().cloned().collect());
         let (content_type, payload) = match &outputs[..] {
@@ -100,12 +104,14 @@ impl<P: Ports> Shard<P> {
 
     /// Objects as one value, each under its key.
     fn together(&mut self, objects: &[Object]) -> Result<Value, Fault> {
+        bounded(objects)?;
         let fields = objects.iter().map(|object| Ok((object.key.clone(), self.value_of(object)?)));
         Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
     }
 
     /// What a function is called with, as the input of a workflow.
     fn input_of(&mut self, arguments: &Arguments) -> Result<Bytes, Fault> {
+        bounded(arguments.objects())?;
         let value = match arguments {
             Arguments::One(object) => self.value_of(object)?,
             Arguments::List(objects) => {
@@ -130,6 +136,16 @@ impl<P: Ports> Shard<P> {
         value_of_bytes(&object.content_type, &bytes)
             .map_err(|why| fault(&format!("object {:?} is {why}", object.key)))
     }
+}
+
+/// Objects are decoded on the shard's thread, so not any amount of them.
+fn bounded(objects: &[Object]) -> Result<(), Fault> {
+    let (bytes, most) =
+        (objects.iter().map(|object| object.payload.len()).sum::<u64>(), limits::WORKFLOW_VALUE_BYTES_MAX);
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(fault(&format!("{bytes} bytes are too many for a value of a workflow, which has {most} at most")))
 }
 
 /// An event as JSON.
@@ -166,11 +182,13 @@ fn succeeded(value: Option<ReturnValue>) -> Outcome {
 }
 
 /// A failure for whoever called. The cause of what a state machine ends with may be that of an exception, as JSON.
-fn failed(Fault { error, cause }: Fault) -> Outcome {
+fn failure(Fault { error, cause }: &Fault) -> Failure {
     let told = Value::parse(cause.as_bytes()).ok();
-    let message = told.as_ref().and_then(|told| told.get("errorMessage")).and_then(Value::as_str);
-    let message = message.unwrap_or(&cause).to_owned();
-    Outcome::Failed(Failure { kind: FailureKind::Raised, r#type: error, message, stack: String::new() })
+    let field = |name| told.as_ref().and_then(|told| told.get(name));
+    let message = field("errorMessage").and_then(Value::as_str).unwrap_or(cause).to_owned();
+    let lines = field("stackTrace").and_then(Value::as_array).into_iter().flatten();
+    let stack = lines.filter_map(Value::as_str).collect::<Vec<_>>().join("\n");
+    Failure { kind: FailureKind::Raised, r#type: error.clone(), message, stack }
 }
 
 fn fault(cause: &str) -> Fault {

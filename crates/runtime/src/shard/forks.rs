@@ -7,6 +7,7 @@
 use super::Shard;
 use super::answers::Submitter;
 use super::past::no_such_record;
+use super::starts::is_its_own;
 use crate::api::{ForkRequest, StartRequest, Started, WorkflowRequest, lsn_text};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports};
@@ -66,8 +67,15 @@ impl Prefix {
     /// What this record and later ones brought is not of the past.
     fn cut(&mut self, end: Lsn) {
         self.journal.retain(|(lsn, ..)| *lsn < end);
+        // What ended it may be mended: a call whose failure the code was told last is made again.
+        let is_failure =
+            |line: &Line| matches!(line, Line::Entry(entry) if matches!(entry.news, News::Failed(_)));
+        if let Some((failed, ..)) = self.journal.last().filter(|(.., line)| is_failure(line)).cloned() {
+            self.journal.retain(|(lsn, ..)| *lsn < failed);
+        }
         self.objects.retain(|(lsn, _)| *lsn < end);
-        self.last = self.journal.last().map_or(Lsn(0), |(lsn, ..)| *lsn);
+        let told = self.journal.iter().rev().find(|(.., line)| !matches!(line, Line::Run(_)));
+        self.last = told.map_or(Lsn(0), |(lsn, ..)| *lsn);
     }
 }
 
@@ -97,6 +105,7 @@ impl<P: Ports> Shard<P> {
         digest: u128,
     ) -> Result<(Lsn, Started), Problem> {
         let run = self.durable.run(key).expect("a known run is loaded");
+        is_its_own(run)?;
         if !run.has_code() || run.is_delegated() {
             if let Some(at) = request.at {
                 self.is_start(key, at)?;

@@ -337,7 +337,7 @@ impl<P: Ports> Shard<P> {
             self.checkpoint.logged(self.log.buffered_bytes() as u64, due_ms);
             let began_us = self.world.now_us();
             let synced = self.log.sync();
-            self.sync_us = (3 * self.sync_us + (self.world.now_us() - began_us)) / 4;
+            self.sync_us = (3 * self.sync_us + self.world.now_us().saturating_sub(began_us)) / 4;
             if let Err(error) = synced {
                 let problem = self.refused(&error);
                 // A full disk loses nothing: what waits is synced when there is space.

@@ -5,7 +5,7 @@ use super::answers::Submitter;
 use crate::api::{NewObject, StartRequest, Started, WorkflowRequest};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports, World};
-use sluice_engine::{InputKind, Origin, Start};
+use sluice_engine::{InputKind, Origin, Run, Start};
 use sluice_storage::log::Priority;
 use sluice_types::{AppKey, Code, Lsn, Object, Payload, Problem, Program, RunKey, limits};
 use std::collections::BTreeSet;
@@ -130,6 +130,7 @@ impl<P: Ports> Shard<P> {
             let message = format!("run {:?} has not ended", &**run.id());
             return Err(Problem::new(Code::BAD_REQUEST, message, "wait for its end, or cancel it first"));
         }
+        is_its_own(run)?;
         let program = run.program().clone();
         let objects = run.inputs().map(|object| {
             Ok(NewObject {
@@ -173,6 +174,17 @@ impl<P: Ports> Shard<P> {
         let id = ulid::Ulid::from_parts(self.world.now_ms(), random);
         Arc::from(format!("run_{id}"))
     }
+}
+
+/// A run that another one called is part of that: without it, it has no end to go to, and the triggers of the app would be
+/// there.
+pub(super) fn is_its_own(run: &Run) -> Result<(), Problem> {
+    if run.call_depth() == 0 {
+        return Ok(());
+    }
+    let message = format!("run {:?} was called by another run, as part of that", &**run.id());
+    let fix = "retry or fork the run that called it: its id is what comes before the last part of this one's";
+    Err(Problem::new(Code::FORK_REFUSED, message, fix))
 }
 
 fn check_id(id: &str) -> Result<(), Problem> {

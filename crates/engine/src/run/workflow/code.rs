@@ -501,6 +501,13 @@ impl Run {
         Problem { cause: Some(cause), ..problem.at(format!("workflow {name}")) }
     }
 
+    /// Whether the code can be told nothing: what it wants differs from what it wanted before.
+    pub(super) fn cannot_go_on(&self, code: &Code) -> bool {
+        let turn = code.turn.and_then(|seq| self.pending.get(seq));
+        let failure = turn.and_then(|turn| turn.failure.as_deref());
+        failure.is_some_and(|failure| failure.kind == FailureKind::Diverged)
+    }
+
     /// The run ends while the code is under way.
     pub(super) fn abandon_code(&mut self, cx: &mut Cx<'_>) {
         let Some(code) = self.code_mut() else { return };

@@ -358,8 +358,8 @@ impl Run {
         }
     }
 
-    /// The run is to end while the DAG is under way.
-    pub(super) fn cancel_dag(&mut self, cx: &mut Cx<'_>, reason: &str) {
+    /// The run is to end without a word to its workflow.
+    pub(super) fn cancel_at_once(&mut self, cx: &mut Cx<'_>, reason: &str) {
         if self.is_running() {
             let message = format!("the run was cancelled: {reason}");
             let problem = Problem::new(Code::RUN_CANCELLED, message, "").at(format!("run {}", self.id));

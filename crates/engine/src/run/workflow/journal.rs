@@ -39,8 +39,8 @@ impl Journal {
         self.untold.len()
     }
 
-    /// A turn is taken that tells so many entries. The first of a workflow with the past of another one tells one that is in no
-    /// line: it comes before all of them.
+    /// A turn is taken that tells so many entries. The first of a workflow with the past of another one tells some that are in no
+    /// line: they come before all of them.
     pub fn turn_taken(&mut self, entries: usize) {
         let known = entries.min(self.untold.len());
         self.told = self.untold.drain(..known).collect();
@@ -68,7 +68,8 @@ impl Run {
     pub(super) fn keep_values(&mut self, cx: &mut Cx<'_>, commands: &[Command]) {
         let followed = commands.iter().position(Command::is_last).map_or(commands.len(), |last| last + 1);
         for Command { want, value, .. } in &commands[..followed] {
-            if let Want::Checkpoint(_) = want {
+            let takes = |at| self.code().is_some_and(|code| code.execution().takes(at));
+            if matches!(want, Want::Checkpoint(at) if takes(*at)) {
                 self.release_journal(cx);
             }
             let Some(value) = value else { continue };

@@ -164,11 +164,12 @@ impl Run {
             Some(Machinery::States(_)) => {
                 self.step_states(cx, Event::Stop { error: None, cause: Some(reason.into()) });
             }
+            Some(Machinery::Code(code)) if self.cannot_go_on(code) => self.cancel_at_once(cx, reason),
             Some(Machinery::Code(_)) => {
                 let reason = json(&Value::string(reason));
                 self.step_code(cx, sluice_flow::Event::Cancel { reason });
             }
-            Some(Machinery::Dag(_)) => self.cancel_dag(cx, reason),
+            Some(Machinery::Dag(_)) => self.cancel_at_once(cx, reason),
             None => {}
         }
         self.settle(cx);
@@ -195,8 +196,8 @@ impl Run {
         if let Some(id) = named {
             self.record(cx, HistoryKind::RunCalled { id: id.clone() });
         }
-        if let Some(Outgoing::Invocation(_)) = self.outbox.get(&seq) {
-            self.became(seq, child);
+        if let Some(Outgoing::Invocation(invocation)) = self.outbox.get(&seq) {
+            self.became(*invocation, child);
         }
         self.acknowledged(cx, seq);
         match self.code().is_some() {
