@@ -451,7 +451,8 @@ fn a_run_that_failed_over_a_function_calls_the_mended_one_again() {
 
 #[test]
 fn what_another_run_has_called_is_forked_and_retried_with_that_run_only() {
-    let body = app("return 1") + "\napp.workflow_function('called', flow, on=parts.each(), into=app.bucket('done'))\n";
+    let body = app("return 1")
+        + "\napp.workflow_function('called', flow, on=parts.each(), into=app.bucket('done'))\n";
     let folder = Folder::with(&[("app.py", &body)]);
     let server = Server::start(&folder);
     server.call(&folder, &["deploy", "app.py"]);
