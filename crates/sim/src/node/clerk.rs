@@ -9,7 +9,7 @@ use sluice_engine::run::{Pending, PendingState};
 use sluice_engine::{InputKind, Run, Status};
 use sluice_flow::{Line, News, Want};
 use sluice_types::invocation::Emission;
-use sluice_types::{Attempt, EventPack, InvocationId, Outcome, Put, RunKey};
+use sluice_types::{Attempt, EventPack, Failure, FailureKind, InvocationId, Outcome, Put, RunKey};
 
 /// What a record may change in a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,11 @@ impl Journal {
     }
 }
 
+fn cannot_go_on(run: &Run) -> bool {
+    let diverged = |failure: &Failure| failure.kind == FailureKind::Diverged;
+    run.pending().any(|(seq, of)| run.is_turn(seq) && of.failure.as_deref().is_some_and(diverged))
+}
+
 /// What journals must be after the record at hand.
 #[derive(Default)]
 pub(super) struct Clerk {
@@ -78,8 +83,13 @@ impl Clerk {
                 runs.iter().filter_map(|key| run(*key)).for_each(|run| self.events(run, events, scene));
             }
             InputKind::Cancel { run: key, .. } => {
-                if let Some(mut journal) = run(*key).and_then(Journal::of) {
-                    journal.is_cancelled |= !journal.is_over;
+                let Some(run) = run(*key) else { return };
+                if let Some(mut journal) = Journal::of(run) {
+                    // Code that diverges can be told nothing: its run ends.
+                    match cannot_go_on(run) {
+                        true => journal.is_over = true,
+                        false => journal.is_cancelled |= !journal.is_over,
+                    }
                     self.expected.push((*key, journal));
                 }
             }

@@ -11,7 +11,7 @@ use crate::code::model::{End, Facts, ends};
 use crate::code::plan::{NOWHERE, Plan, TOLD};
 use sluice_engine::{HistoryKind, Run, Status};
 use sluice_flow::{Entry, Line, News, Want};
-use sluice_types::{Code, InvocationId};
+use sluice_types::{Code, FailureKind, InvocationId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The lines of a run's journal.
@@ -44,6 +44,8 @@ struct Reader {
     digests: BTreeMap<u64, String>,
     is_started: bool,
     is_cancelled: bool,
+    /// The code wanted something else than it had wanted before.
+    has_diverged: bool,
     end: Option<Want>,
     last_ms: u64,
 }
@@ -77,6 +79,10 @@ pub(super) fn as_journalled(run: &Run, scene: &Scene) -> Result<(), Violation> {
             HistoryKind::InvocationCreated { invocation, .. } => reader.created(invocation),
             HistoryKind::InvocationSucceeded { invocation, .. } => reader.ended(invocation),
             HistoryKind::AttemptFailed { invocation, retry_ms: None, .. } => reader.ended(invocation),
+            HistoryKind::AttemptFailed { failure, .. } => {
+                reader.has_diverged |= failure.kind == FailureKind::Diverged;
+                Ok(())
+            }
             _ => Ok(()),
         };
         read.map_err(wrong)?;
@@ -224,6 +230,10 @@ impl Reader {
                 | (Status::Failed, Some(Want::Fail))
                 | (Status::Cancelled, Some(Want::Stopped))
         );
+        // Code that diverges can be told nothing any more: whoever cancels its run ends it.
+        if run.status() == Status::Cancelled && self.end.is_none() && self.has_diverged {
+            return Ok(());
+        }
         let is_quiet = run.status() == Status::Running || run.pending().next().is_none();
         match fits && is_quiet && self.unmade.is_empty() && self.untold.is_empty() {
             true => Ok(()),
