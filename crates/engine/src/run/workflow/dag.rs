@@ -253,6 +253,11 @@ impl Run {
         let mut values = Vec::new();
         items.each(&mut |at| values.push((values.len() as u32, at)));
         values.iter().for_each(|(_, at)| self.objects.hold(*at, 1));
+        if let Items::Value(object) = &items {
+            // It got what stands for the result of a task that has none.
+            let (content_type, payload) = (object.content_type.clone(), object.payload.clone());
+            values.push((0, self.hold_result(object.key.clone(), ReturnValue { content_type, payload })));
+        }
         let is_list = matches!(items, Items::List(_));
         let results = Results { values, elements: Vec::new(), is_list };
         self.dag_mut().expect("it has called").results.insert(branch, results);
