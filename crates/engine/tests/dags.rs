@@ -1,12 +1,10 @@
 //! DAGs that runs host, under faults: what comes out, and that nothing is kept that nobody needs.
 
-use sluice_asl::execution::Settings;
-use sluice_engine::{InputKind, Origin, Start, Status, WorkflowStart};
+use sluice_engine::Status;
 use sluice_sim::{Faults, Reaction, Recipe, World};
 use sluice_types::dag::{Dag, Pool, Rule, Task};
 use sluice_types::{
-    ContentType, FailureKind, Program, RetryPolicy, RunKey, Steps, TaskIx, TaskKind, Version, Workflow,
-    WorkflowIx,
+    ContentType, FailureKind, Program, RetryPolicy, RunKey, Steps, TaskIx, TaskKind, Workflow,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -32,36 +30,7 @@ fn with_dag(mut program: Arc<Program>, tasks: Vec<Task>) -> Arc<Program> {
 
 fn start(world: &mut World, program: &Arc<Program>, input: &str) {
     world.deploy(program);
-    let settings = Settings {
-        id: "x".into(),
-        name: "x".into(),
-        role: "".into(),
-        machine_id: "dag".into(),
-        machine_name: "dag".into(),
-        machine_qualifier: "".into(),
-        start_ms: 0,
-        seed: 1,
-        key: RUN.0,
-        aws_limits: false,
-        records_history: true,
-        token_prefix: "".into(),
-    };
-    let workflow = WorkflowStart { workflow: WorkflowIx(0), input: input.to_owned().into(), settings };
-    world.submit(InputKind::Start(Box::new(Start {
-        run: RUN,
-        namespace: "default".into(),
-        id: "dag".into(),
-        app: World::APP,
-        version: Version(1),
-        objects: Vec::new(),
-        events: Vec::new(),
-        seal: true,
-        request: 0,
-        seed: 1,
-        incarnation: 0,
-        origin: Origin::Client,
-        workflow: Some(Box::new(workflow)),
-    })));
+    world.start_workflow(RUN, "dag", input, Vec::new());
 }
 
 /// A list, a map over it of which one call fails, a map over that, a branch, a sensor, and what waits for all of them.

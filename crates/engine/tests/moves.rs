@@ -1,11 +1,10 @@
 //! Runs that go on on another version: what keeps its place there, what is begun again, and what keeps a run where it is.
 
-use sluice_asl::execution::Settings;
-use sluice_engine::{Effect, InputKind, Origin, Reply, Start, WorkflowStart};
+use sluice_engine::{Effect, InputKind, Reply};
 use sluice_sim::{Reaction, Recipe, World};
 use sluice_types::{
     Attempt, BucketIx, Code, ContentType, Function, FunctionIx, Invocation, InvocationId, Object, Outcome,
-    Payload, Program, Put, ReturnValue, RunKey, Runtime, Steps, Version, Workflow, WorkflowIx,
+    Payload, Program, Put, ReturnValue, RunKey, Runtime, Steps, Version, Workflow,
 };
 use std::sync::Arc;
 
@@ -23,23 +22,6 @@ fn program(change: impl FnOnce(Recipe) -> Recipe) -> Arc<Program> {
     program
 }
 
-fn settings() -> Settings {
-    Settings {
-        id: "x".into(),
-        name: "x".into(),
-        role: "".into(),
-        machine_id: "flow".into(),
-        machine_name: "flow".into(),
-        machine_qualifier: "".into(),
-        start_ms: 0,
-        seed: 1,
-        key: RUN.0,
-        aws_limits: false,
-        records_history: true,
-        token_prefix: "77.".into(),
-    }
-}
-
 /// A run whose code has called `work` and was told nothing more, beside objects in `orders`.
 fn calling(orders: u32) -> World {
     let mut world = World::durable(5);
@@ -55,22 +37,7 @@ fn calling(orders: u32) -> World {
         group: None,
         meta: None,
     };
-    let workflow = WorkflowStart { workflow: WorkflowIx(0), input: "{}".into(), settings: settings() };
-    world.submit(InputKind::Start(Box::new(Start {
-        run: RUN,
-        namespace: "default".into(),
-        id: "moving".into(),
-        app: World::APP,
-        version: Version(1),
-        objects: (0..orders).map(order).collect(),
-        events: Vec::new(),
-        seal: true,
-        request: 0,
-        seed: 1,
-        incarnation: 0,
-        origin: Origin::Client,
-        workflow: Some(Box::new(workflow)),
-    })));
+    world.start_workflow(RUN, "moving", "{}", (0..orders).map(order).collect());
     let turn = asked(&world, "flow").pop().expect("it has a turn");
     turned(&mut world, &turn, &["00000000 call work"]);
     world

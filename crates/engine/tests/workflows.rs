@@ -1,10 +1,10 @@
 //! Workflows that runs host: who may say what of a task.
 
-use sluice_asl::execution::{Event, Settings, TaskId};
-use sluice_engine::{Effect, InputKind, Origin, OutboxId, Reply, Start, Status, WorkflowStart};
+use sluice_asl::execution::{Event, TaskId};
+use sluice_engine::{Effect, InputKind, OutboxId, Reply, Status};
 use sluice_expression::Value;
 use sluice_sim::{Recipe, World};
-use sluice_types::{RunKey, Steps, Version, Workflow, WorkflowIx};
+use sluice_types::{RunKey, Steps, Workflow};
 use std::sync::Arc;
 
 const RUN: RunKey = RunKey(77);
@@ -19,36 +19,7 @@ fn asking() -> (World, TaskId, OutboxId) {
     let steps = Steps::States { definition: ASKS.into(), aws_limits: false };
     Arc::make_mut(&mut program).workflows.push(Workflow { name: "ask".into(), steps });
     world.deploy(&program);
-    let settings = Settings {
-        id: "x".into(),
-        name: "x".into(),
-        role: "".into(),
-        machine_id: "ask".into(),
-        machine_name: "ask".into(),
-        machine_qualifier: "".into(),
-        start_ms: 0,
-        seed: 1,
-        key: 77,
-        aws_limits: false,
-        records_history: true,
-        token_prefix: "77.".into(),
-    };
-    let workflow = WorkflowStart { workflow: WorkflowIx(0), input: "{}".into(), settings };
-    world.submit(InputKind::Start(Box::new(Start {
-        run: RUN,
-        namespace: "default".into(),
-        id: "asking".into(),
-        app: World::APP,
-        version: Version(1),
-        objects: Vec::new(),
-        events: Vec::new(),
-        seal: true,
-        request: 0,
-        seed: 1,
-        incarnation: 0,
-        origin: Origin::Client,
-        workflow: Some(Box::new(workflow)),
-    })));
+    world.start_workflow(RUN, "asking", "{}", Vec::new());
     let run = world.run(RUN);
     let task = run.execution().and_then(|execution| execution.awaited().next()).expect("it waits");
     let owed = (0..8).map(|seq| OutboxId { run: RUN, seq }).find(|from| run.owes(*from));

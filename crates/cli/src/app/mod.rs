@@ -1,5 +1,6 @@
 //! APP on the command line: a Python file, a manifest, a folder with one of them, a state machine, or a recorded workflow.
 
+mod alone;
 mod asl;
 mod bundle;
 mod change;

@@ -60,7 +60,7 @@ impl<P: Ports> Shard<P> {
 
     /// Whether whoever asked still waits for somebody to take it up.
     fn is_owed(&self, task: &TaskRef) -> bool {
-        let run = self.express.run(task.run).or_else(|| self.durable.run(task.run));
+        let run = self.executed(task.run);
         run.is_some_and(|run| task.from.is_some_and(|from| run.owes(from)))
     }
 

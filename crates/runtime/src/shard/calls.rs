@@ -43,7 +43,7 @@ impl Directory for Apps<'_> {
 impl<P: Ports> Shard<P> {
     /// Has a task done.
     pub(super) fn perform_task(&mut self, from: OutboxId, caller: Caller, request: Arc<TaskRequest>) {
-        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        let executed = self.executed(from.run);
         if !executed.is_some_and(|run| run.owes(from)) {
             return;
         }
@@ -85,7 +85,7 @@ impl<P: Ports> Shard<P> {
         name: String,
         input: Bytes,
     ) -> Result<CalledRun, Fault> {
-        let run = self.express.run(run).or_else(|| self.durable.run(run));
+        let run = self.executed(run);
         let run = run.ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
         // What an earlier life of an express run has called keeps its id.
         let id = match run.incarnation() {
@@ -193,7 +193,7 @@ impl<P: Ports> Shard<P> {
 
     /// A workflow needs no more what it has called.
     pub(super) fn cancel_child(&mut self, from: OutboxId, child: RunKey) {
-        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        let executed = self.executed(from.run);
         if !executed.is_some_and(|run| run.owes(from)) {
             return;
         }

@@ -157,7 +157,7 @@ impl<P: Ports> Shard<P> {
         if self.load(key).is_err() {
             return Ok(None);
         }
-        let Some(run) = self.express.run(key).or_else(|| self.durable.run(key)) else { return Ok(None) };
+        let Some(run) = self.executed(key) else { return Ok(None) };
         let running = run.status() == Status::Running;
         let (Some(ix), true) = (code_of(run), running) else { return Ok(None) };
         let workflow = run.program().functions[ix.index()].name.clone();

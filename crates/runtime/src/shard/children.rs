@@ -19,7 +19,7 @@ use sluice_types::{
 impl<P: Ports> Shard<P> {
     /// Starts the run that an attempt is to become.
     pub(super) fn call_workflow(&mut self, from: OutboxId, caller: Caller, invocation: &Invocation) {
-        let executed = self.express.run(from.run).or_else(|| self.durable.run(from.run));
+        let executed = self.executed(from.run);
         let Some(run) = executed.filter(|run| run.owes(from)) else { return };
         // Since it was asked for, the run may have gone on on a version that numbers its functions in another way.
         let function = run.function_of(invocation.id.seq).unwrap_or(invocation.function);

@@ -50,7 +50,7 @@ impl<P: Ports> Shard<P> {
     pub(super) fn invoke(&mut self, mut invocation: Box<Invocation>) {
         self.refresh(&mut invocation);
         let (id, attempt) = (invocation.id, invocation.attempt);
-        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else { return };
+        let Some(run) = self.executed(id.run) else { return };
         // Since it was asked for, the run may have gone on on a version that numbers its functions in another way.
         let Some(function) = run.function_of(id.seq) else { return };
         invocation.function = function;

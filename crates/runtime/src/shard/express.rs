@@ -1,6 +1,7 @@
 //! Express runs: executed by an engine of their own, whose inputs are not logged. What begins and what ends them is.
 
 use super::Shard;
+use super::saves::stored;
 use crate::ports::{Objects, Ports};
 use sluice_engine::{Effect, Input, InputKind, OutboxId};
 use sluice_storage::log::Priority;
@@ -168,10 +169,8 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    fn release(&mut self, payload: &Payload) {
-        if let Payload::Stored { id, .. } = payload {
-            self.objects.release(*id);
-        }
+    pub(super) fn release(&mut self, payload: &Payload) {
+        stored(payload).into_iter().for_each(|id| self.objects.release(id));
     }
 
     /// An accepted change of a delegated run reaches the engine that executes it.

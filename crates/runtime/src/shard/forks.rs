@@ -7,13 +7,14 @@
 use super::Shard;
 use super::answers::Submitter;
 use super::past::no_such_record;
+use super::saves::stored;
 use super::starts::is_its_own;
 use crate::api::{ForkRequest, StartRequest, Started, WorkflowRequest, lsn_text};
 use crate::handle::Answer;
 use crate::ports::{Objects, Ports};
 use serde::{Deserialize, Serialize};
 use sluice_engine::input::Fork;
-use sluice_engine::objects::{Owner, Slot};
+use sluice_engine::objects::Owner;
 use sluice_engine::{HistoryEntry, HistoryKind, InputKind, Origin, Run, Start, Status};
 use sluice_flow::{Line, News, Past, Want};
 use sluice_storage::log::Priority;
@@ -260,7 +261,7 @@ impl<P: Ports> Shard<P> {
                 Line::Run(_) => None,
             };
             let Some(value) = value else { continue };
-            let Payload::Stored { id, .. } = value.payload else { continue };
+            let Some(id) = stored(&value.payload) else { continue };
             let gone = |why: &str| {
                 let at = lsn_text(*lsn);
                 let message = format!("what {said} of record {at} of run {parent:?} brought is gone: {why}");
@@ -342,11 +343,8 @@ impl<P: Ports> Shard<P> {
 
 /// Values of a run that its journal names, and that it has let go of.
 fn released(run: &Run) -> BTreeSet<ObjectId> {
-    let stored = |slot: &Slot| match slot.object.payload {
-        Payload::Stored { id, .. } => Some(id),
-        Payload::Inline(_) | Payload::Open { .. } => None,
-    };
-    run.slots().iter().filter(|slot| slot.released).filter_map(stored).collect()
+    let released = run.slots().iter().filter(|slot| slot.released);
+    released.filter_map(|slot| stored(&slot.object.payload)).collect()
 }
 
 /// Whether no past goes beyond this line: the code ended, or it counts as such that it was told to.

@@ -255,6 +255,11 @@ impl<P: Ports> Shard<P> {
         self.failed.as_ref()
     }
 
+    /// A run as the engine that executes it knows it.
+    fn executed(&self, run: RunKey) -> Option<&sluice_engine::Run> {
+        self.express.run(run).or_else(|| self.durable.run(run))
+    }
+
     /// The time as the log knows it.
     fn now(&mut self) -> u64 {
         self.now_ms = self.now_ms.max(self.world.now_ms());

@@ -30,7 +30,7 @@ impl<P: Ports> Shard<P> {
             Ok((id, question)) => {
                 self.questions.0.insert(id, (answer, question));
                 // Before its first turn has ended no worker has the workflow.
-                let executed = self.express.run(id.run).or_else(|| self.durable.run(id.run));
+                let executed = self.executed(id.run);
                 let is_new = executed.is_none_or(|run| run.last_turn().is_none());
                 self.pose(id, is_new);
             }
@@ -87,7 +87,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn posed(&mut self, id: InvocationId, question: Object, with_journal: bool) -> Result<Call, Problem> {
-        let run = self.express.run(id.run).or_else(|| self.durable.run(id.run));
+        let run = self.executed(id.run);
         let run = run.ok_or_else(|| Problem::new(Code::UNKNOWN_RUN, "the run is gone", ""))?;
         let function = code_of(run).expect("it was looked up before");
         let (app, version, run_id, seed) = (run.app(), run.version(), run.id().clone(), run.seed());

@@ -47,7 +47,7 @@ impl<P: Ports> Shard<P> {
         let error = puts.iter_mut().rfind(|put| put.key.ends_with(" fail")).map(|put| &mut put.payload);
         for payload in value.iter_mut().map(|value| &mut value.payload).chain(error) {
             let Payload::Stored { id, len, .. } = *payload else { continue };
-            let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+            let run = self.executed(invocation.run);
             let looks =
                 run.is_some_and(|run| run.answers_to_steps(invocation.seq) || run.is_turn(invocation.seq));
             if len > limits::WORKFLOW_VALUE_BYTES_MAX || !looks {
@@ -138,7 +138,7 @@ impl<P: Ports> Shard<P> {
 
     fn log_line(&mut self, invocation: InvocationId, attempt: Attempt, stream: &'static str, bytes: &[u8]) {
         let at_ms = self.now();
-        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        let run = self.executed(invocation.run);
         let function =
             run.and_then(|run| Some(&run.program().functions[run.function_of(invocation.seq)?.index()]));
         let Some(function) = function.map(|function| function.name.clone()) else { return };

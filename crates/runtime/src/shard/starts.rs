@@ -116,11 +116,7 @@ impl<P: Ports> Shard<P> {
     }
 
     pub(super) fn free(&mut self, payloads: &[Payload]) {
-        for payload in payloads {
-            if let Payload::Stored { id, .. } = payload {
-                self.objects.release(*id);
-            }
-        }
+        payloads.iter().for_each(|payload| self.release(payload));
     }
 
     /// What starts a run with the inputs of an ended one.

@@ -107,9 +107,4 @@ impl<P: Ports> Shard<P> {
             false => drop(self.submit(kind, Priority::Progress)),
         }
     }
-
-    /// A run as the engine that executes it knows it.
-    fn executed(&self, run: RunKey) -> Option<&Run> {
-        self.express.run(run).or_else(|| self.durable.run(run))
-    }
 }

@@ -5,14 +5,12 @@
 //! told everything gets the journal, which is read from the run's history.
 
 use super::Shard;
-use crate::ports::{Call, Objects, Ports, Report, Sandboxes};
+use crate::ports::{Call, Ports, Report, Sandboxes};
 use rustc_hash::FxHashMap;
 use sluice_engine::HistoryKind;
 use sluice_flow::Line;
 use sluice_types::invocation::Arguments;
-use sluice_types::{
-    Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Payload, Problem, Puts, RunKey,
-};
+use sluice_types::{Attempt, Failure, FailureKind, Invocation, InvocationId, Outcome, Problem, Puts, RunKey};
 use std::ops::ControlFlow;
 
 /// What turns want that have not ended.
@@ -35,7 +33,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn takes_turn(&self, invocation: InvocationId, attempt: Attempt) -> bool {
-        let run = self.express.run(invocation.run).or_else(|| self.durable.run(invocation.run));
+        let run = self.executed(invocation.run);
         run.is_some_and(|run| run.takes_turn(invocation.seq, attempt))
     }
 
@@ -56,9 +54,7 @@ impl<P: Ports> Shard<P> {
     /// An attempt at a turn is over, and not because it has succeeded.
     pub(super) fn forget_wanted(&mut self, invocation: InvocationId, attempt: Attempt) {
         for put in self.wanted.remove(&(invocation, attempt)).into_iter().flatten() {
-            if let Payload::Stored { id, .. } = put.payload {
-                self.objects.release(id);
-            }
+            self.release(&put.payload);
         }
     }
 
@@ -87,7 +83,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn turn_from_journal(&mut self, id: InvocationId, attempt: Attempt) -> Result<Option<Call>, Problem> {
-        let Some(run) = self.express.run(id.run).or_else(|| self.durable.run(id.run)) else {
+        let Some(run) = self.executed(id.run) else {
             return Ok(None);
         };
         let (Some(function), Some(told)) = (run.function_of(id.seq), run.told()) else { return Ok(None) };

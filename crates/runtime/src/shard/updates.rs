@@ -65,7 +65,7 @@ impl<P: Ports> Shard<P> {
     }
 
     fn update_reply(&mut self, key: RunKey, id: &str) -> Result<Option<UpdateReply>, Problem> {
-        let run = self.express.run(key).or_else(|| self.durable.run(key));
+        let run = self.executed(key);
         let found = run.and_then(|run| run.code_execution()).and_then(|code| code.update(id));
         let is_over = run.is_none_or(|run| run.ended_ms().is_some());
         let (value, reply): (_, fn(Option<CodeValue>) -> UpdateReply) = match found {

@@ -105,7 +105,7 @@ impl<P: Ports> Shard<P> {
             || Problem::new(Code::UNKNOWN_TASK, "no task has this token", "it has ended, or timed out");
         let run = key.ok_or_else(unknown)?;
         self.load(run)?;
-        let found = self.express.run(run).or_else(|| self.durable.run(run)).ok_or_else(unknown)?;
+        let found = self.executed(run).ok_or_else(unknown)?;
         let task =
             found.execution().and_then(|execution| execution.task_of_token(token)).ok_or_else(unknown)?;
         Ok(TaskRef { run, incarnation: found.incarnation(), task, from: None })

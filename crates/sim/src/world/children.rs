@@ -19,7 +19,8 @@ impl World {
         let keys = invocation.arguments.objects().iter().map(|object| Value::from(&*object.key));
         let input = Value::array(keys.collect()).to_json().into();
         let mut start = self.new_start(app, version, Origin::Call { from, caller });
-        start.workflow = Some(Box::new(WorkflowStart { workflow, input, settings: settings(start.run.0) }));
+        start.workflow =
+            Some(Box::new(WorkflowStart { workflow, input, settings: settings(name, start.run.0) }));
         self.submit(InputKind::Start(Box::new(start)));
     }
 
@@ -45,13 +46,14 @@ impl World {
     }
 }
 
-fn settings(key: u64) -> Settings {
+/// What a workflow of that name knows of itself in a run of that key.
+pub(super) fn settings(name: &str, key: u64) -> Settings {
     Settings {
-        id: "called".into(),
-        name: "called".into(),
+        id: "x".into(),
+        name: "x".into(),
         role: "".into(),
-        machine_id: "called".into(),
-        machine_name: "called".into(),
+        machine_id: name.into(),
+        machine_name: name.into(),
         machine_qualifier: "".into(),
         start_ms: 0,
         seed: key,

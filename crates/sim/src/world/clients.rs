@@ -1,8 +1,8 @@
 //! What clients do to the world.
 
 use super::World;
-use sluice_engine::{Deploy, InputKind, Origin, Reply, Run, Status};
-use sluice_types::{AppKey, ContentType, Event, Object, Program, RunKey, TriggerIx, Version};
+use sluice_engine::{Deploy, InputKind, Origin, Reply, Run, Start, Status, WorkflowStart};
+use sluice_types::{AppKey, ContentType, Event, Object, Program, RunKey, TriggerIx, Version, WorkflowIx};
 use std::sync::Arc;
 
 impl World {
@@ -44,6 +44,18 @@ impl World {
         let run = start.run;
         self.submit(InputKind::Start(Box::new(start)));
         run
+    }
+
+    /// Starts the first workflow of the app in a sealed run of this key and id, with an input and these objects.
+    pub fn start_workflow(&mut self, run: RunKey, id: &str, input: &str, objects: Vec<Object>) {
+        let version = self.version().expect("an app is deployed before its runs start");
+        let name = self.app().current().1.program.workflows[0].name.clone();
+        let settings = super::children::settings(&name, run.0);
+        let input = input.to_owned().into();
+        let workflow = Some(Box::new(WorkflowStart { workflow: WorkflowIx(0), input, settings }));
+        let start = self.new_start(Self::APP, version, Origin::Client);
+        let start = Start { run, id: id.into(), objects, seed: 1, workflow, ..start };
+        self.submit(InputKind::Start(Box::new(start)));
     }
 
     fn object(&mut self, program: &Program, bucket: &str, key: &str, text: &str) -> Object {

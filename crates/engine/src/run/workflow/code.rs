@@ -308,9 +308,8 @@ impl Run {
     }
 
     /// A child has become a run of its own.
-    pub(super) fn child_called(&mut self, seq: u32, child: RunKey) {
-        let calls = self.code_mut().map(|code| &mut code.calls).into_iter().flatten();
-        if let Some((_, call)) = calls.into_iter().find(|(_, call)| **call == Call::Sent(seq)) {
+    pub(super) fn child_called(&mut self, task: TaskId, child: RunKey) {
+        if let Some(call) = self.code_mut().and_then(|code| code.calls.get_mut(&task.0)) {
             *call = Call::Child(child);
         }
     }

@@ -196,14 +196,18 @@ impl Run {
         if let Some(id) = named {
             self.record(cx, HistoryKind::RunCalled { id: id.clone() });
         }
-        if let Some(Outgoing::Invocation(invocation)) = self.outbox.get(&seq) {
-            self.became(*invocation, child);
+        match self.outbox.get(&seq) {
+            Some(Outgoing::Invocation(invocation)) => self.became(*invocation, child),
+            Some(Outgoing::Task(request)) => {
+                let task = request.task;
+                match self.code().is_some() {
+                    true => self.child_called(task, child),
+                    false => self.task_called(task, child),
+                }
+            }
+            _ => {}
         }
         self.acknowledged(cx, seq);
-        match self.code().is_some() {
-            true => self.child_called(seq, child),
-            false => self.task_called(seq, child),
-        }
     }
 
     /// An invocation that the workflow asked for is done.

@@ -205,13 +205,10 @@ impl Run {
             let invocation = InvocationId { run: self.key, seq };
             let pending = self.pending.get_mut(seq).expect("it is pending");
             cx.effects.push(Effect::Stop { invocation, attempt: pending.attempt });
-            pending.attempt.0 += 1;
             for put in std::mem::take(&mut pending.held) {
                 super::super::put::discard(&put.payload, cx.effects);
             }
-            self.tallies[pending.function.index()].retried += 1;
-            let pending = self.pending.get(seq).expect("it is still there");
-            cx.effects.push(Effect::Invoke(self.invocation(seq, pending)));
+            self.retry(cx, seq);
         }
     }
 

@@ -263,15 +263,12 @@ impl Run {
     }
 
     /// A call has become a run of its own.
-    pub(super) fn task_called(&mut self, seq: u32, child: RunKey) {
-        let Some(hosted) = self.states_mut() else { return };
-        for call in hosted.calls.values_mut() {
-            if let Call::Sent { seq: of, callback } = *call
-                && of == seq
-            {
-                *call = Call::Child { run: child, callback };
-                return;
-            }
+    pub(super) fn task_called(&mut self, task: TaskId, child: RunKey) {
+        let call = self.states_mut().and_then(|hosted| hosted.calls.get_mut(&task));
+        if let Some(call) = call
+            && let Call::Sent { callback, .. } = *call
+        {
+            *call = Call::Child { run: child, callback };
         }
     }
 
