@@ -15,7 +15,22 @@ use sluice_types::{
 
 /// Those that are not answered yet.
 #[derive(Default)]
-pub(super) struct Questions(FxHashMap<InvocationId, (Answer<Option<CodeValue>>, Object)>);
+pub(super) struct Questions {
+    open: FxHashMap<InvocationId, (Answer<Option<CodeValue>>, Object)>,
+    /// How many were asked since the node was started.
+    asked: u32,
+}
+
+impl Questions {
+    /// A number for a question to a run, which no invocation has: they are below. It is not that of a question that was
+    /// answered, so that the answer of a worker that says it twice is not taken for the next one's.
+    fn number(&mut self) -> u32 {
+        let first = limits::RUN_INVOCATIONS_MAX + 1;
+        let number = first + self.asked % (u32::MAX - first);
+        self.asked = self.asked.wrapping_add(1);
+        number
+    }
+}
 
 impl<P: Ports> Shard<P> {
     /// Asks the code of a workflow something that changes nothing.
@@ -28,7 +43,7 @@ impl<P: Ports> Shard<P> {
     ) {
         match self.known(run).and_then(|run| self.question(run, name, value)) {
             Ok((id, question)) => {
-                self.questions.0.insert(id, (answer, question));
+                self.questions.open.insert(id, (answer, question));
                 // Before its first turn has ended no worker has the workflow.
                 let executed = self.executed(id.run);
                 let is_new = executed.is_none_or(|run| run.last_turn().is_none());
@@ -62,15 +77,12 @@ impl<P: Ports> Shard<P> {
             group: None,
             meta: None,
         };
-        let taken = |seq: &u32| self.questions.0.contains_key(&InvocationId { run: key, seq: *seq });
-        // No invocation of the run has a number as high.
-        let seq = (limits::RUN_INVOCATIONS_MAX + 1..=u32::MAX).find(|seq| !taken(seq));
-        Ok((InvocationId { run: key, seq: seq.expect("there are fewer questions than numbers") }, question))
+        Ok((InvocationId { run: key, seq: self.questions.number() }, question))
     }
 
     /// Hands a question to the worker, with all that the code was told if it does not know the workflow.
     fn pose(&mut self, id: InvocationId, with_journal: bool) {
-        let Some((_, question)) = self.questions.0.get(&id) else { return };
+        let Some((_, question)) = self.questions.open.get(&id) else { return };
         let question = question.clone();
         // The run may have left memory since the question came.
         match self.load(id.run).and_then(|_| self.posed(id, question, with_journal)) {
@@ -79,7 +91,7 @@ impl<P: Ports> Shard<P> {
                 self.flights.launched(id, Attempt(1));
             }
             Err(problem) => {
-                if let Some((answer, _)) = self.questions.0.remove(&id) {
+                if let Some((answer, _)) = self.questions.open.remove(&id) {
                     self.refuse(answer, problem);
                 }
             }
@@ -104,14 +116,14 @@ impl<P: Ports> Shard<P> {
 
     /// Whether this is the end of a question; then it is answered, or posed again.
     pub(super) fn is_question(&mut self, id: InvocationId, outcome: &Outcome) -> bool {
-        if !self.questions.0.contains_key(&id) {
+        if !self.questions.open.contains_key(&id) {
             return false;
         }
         if Self::is_cold(outcome) {
             self.pose(id, true);
             return true;
         }
-        let Some((answer, _)) = self.questions.0.remove(&id) else { return false };
+        let Some((answer, _)) = self.questions.open.remove(&id) else { return false };
         let answered = match outcome {
             Outcome::Succeeded { value, .. } => value.as_ref().map(|value| self.shown(value)).transpose(),
             Outcome::Failed(failure) => Err(unanswered(failure)),
