@@ -18,6 +18,8 @@ pub(crate) struct Class {
     pub idle: Vec<u32>,
     /// Workers being started.
     pub starting: usize,
+    /// The worker that was given a call last.
+    pub busy: Option<u32>,
 }
 
 /// How a class executes its functions.
@@ -90,7 +92,8 @@ impl App {
                 |class: &Class| class.kind == kind && class.base == base && class.resources == resources;
             let class = classes.iter().position(same).unwrap_or_else(|| {
                 let (functions, idle) = (Vec::new(), Vec::new());
-                classes.push(Class { kind: kind.clone(), base, resources, functions, idle, starting: 0 });
+                let (kind, starting, busy) = (kind.clone(), 0, None);
+                classes.push(Class { kind, base, resources, functions, idle, starting, busy });
                 classes.len() - 1
             });
             classes[class].functions.push(FunctionIx(index as u16));

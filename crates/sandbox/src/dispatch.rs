@@ -6,7 +6,9 @@ use crate::boxes;
 use crate::capture::Capture;
 use crate::channel::Channel;
 use crate::event::{RunInfo, SandboxEvent};
+use crate::exec::Job;
 use crate::failure::{self, failure};
+use crate::limits::KEPT_IDLE;
 use crate::pool::{AppId, Done, Pool};
 use crate::ready::Kind;
 use crate::seat::{Parts, Seat, State};
@@ -56,12 +58,15 @@ impl Pool {
         let Some(app) = self.apps.get(&id) else { return Turn::Blocked };
         for function in app.queue.functions() {
             let app = self.apps.get_mut(&id).expect("it was there a moment ago");
-            if app.room(function) == 0 {
-                continue;
-            }
             let Some(class) = app.class_of[function] else {
                 return self.refuse(id, function, no_process());
             };
+            if app.room(function) == 0 {
+                if self.give_ahead(id, class, function) {
+                    return Turn::Started;
+                }
+                continue;
+            }
             if let ClassKind::Exec(_) = app.classes[class].kind {
                 if self.worker_count() >= self.options.workers_max && !self.retire_idle(id, class, now) {
                     continue;
@@ -114,6 +119,7 @@ impl Pool {
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
             Ok(true) => {
                 app.running[function] += 1;
+                app.classes[seat.class].busy = Some(key);
                 let (id, attempt, pid) = (invocation.id, invocation.attempt, seat.pid());
                 self.late.push(SandboxEvent::Started { id, attempt, pid });
             }
@@ -192,12 +198,17 @@ impl Pool {
         }
     }
 
-    /// Ends the worker that has been idle for longest, unless it is of the class that wants one more.
+    /// Ends the worker that has been idle for longest, unless it is of the class that wants one more, or has only just
+    /// become idle and that class has others.
     fn retire_idle(&mut self, id: AppId, class: usize, now: Instant) -> bool {
-        let idle = self
-            .seats
-            .iter()
-            .filter(|(_, seat)| seat.state == State::Idle && (seat.app, seat.class) != (id, class));
+        let of_class = |app, of| (app, of) == (id, class);
+        let class_of = |job: &Job| self.apps.get(&job.app)?.class_of[job.current.function.index()];
+        let has_some = self.seats.values().any(|seat| of_class(seat.app, seat.class))
+            || self.jobs.values().any(|job| job.app == id && class_of(job) == Some(class));
+        let idle = self.seats.iter().filter(|(_, seat)| {
+            let may_go = !has_some || now >= seat.idle_since + KEPT_IDLE;
+            seat.state == State::Idle && !of_class(seat.app, seat.class) && may_go
+        });
         let Some(key) = idle.min_by_key(|(_, seat)| seat.idle_since).map(|(key, _)| *key) else {
             return false;
         };

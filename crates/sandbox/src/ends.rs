@@ -177,6 +177,7 @@ impl Pool {
             }
             conclude(current, outcome, tick.events);
         }
+        self.give_to_others(key);
         self.bury_seat(key, tick.memory);
     }
 

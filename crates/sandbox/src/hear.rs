@@ -27,9 +27,19 @@ const TOO_FAR: &str = "it signalled more than its message area holds";
 impl Pool {
     /// Reads all that a worker has signalled.
     pub(crate) fn hear_seat(&mut self, key: u32, tick: &mut Tick<'_>) {
+        self.hear_call(key, tick);
+        // What follows is of the calls that it was given ahead.
+        while self.seats.get(&key).is_some_and(|seat| !seat.unread.is_empty()) {
+            self.hear_call(key, tick);
+        }
+    }
+
+    /// Reads what a worker has signalled of the call that runs.
+    fn hear_call(&mut self, key: u32, tick: &mut Tick<'_>) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         if seat.is_dying() && seat.current.is_none() {
             // Nobody is interested any more.
+            seat.unread.clear();
             let _ = seat.reply_bell.take();
             return;
         }
@@ -52,6 +62,7 @@ impl Pool {
             }
             Err(what) => {
                 if let Some(seat) = self.seats.get_mut(&key) {
+                    seat.unread.clear();
                     seat.condemn(protocol(what), tick.now);
                 }
             }
@@ -90,19 +101,23 @@ impl Pool {
             (Some(failure), _) => Outcome::Failed(failure),
             (None, false) => outcome,
         };
-        let dying = seat.is_dying();
-        if !dying {
+        let (dying, goes_on) = (seat.is_dying(), !seat.ahead.is_empty());
+        let idle = !dying && !goes_on;
+        if idle {
             seat.state = State::Idle;
             seat.idle_since = tick.now;
         }
         let (app, class) = (seat.app, seat.class);
         if let Some(app) = self.apps.get_mut(&app) {
             app.running[current.function.index()] -= 1;
-            if !dying {
+            if idle {
                 app.classes[class].idle.push(key);
             }
         }
         conclude(current, outcome, tick.events);
+        if goes_on && !dying {
+            self.go_on(key, tick.now);
+        }
     }
 
     /// Takes what a process printed.
@@ -131,18 +146,32 @@ impl Seat {
         self.kill(now);
     }
 
-    /// Reads the messages that were rung for; the outcome if the call has ended.
+    /// Reads the messages of the call that were rung for; the outcome if it has ended.
     pub(crate) fn hear(
         &mut self,
         program: &Program,
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        match self.rung()? {
-            0 => Ok(None),
-            _ if self.current.is_none() => Err("it spoke without having a call"),
-            new => self.read(usize::try_from(new).map_err(|_| TOO_FAR)?, program, memory, events),
+        if self.unread.is_empty() {
+            let new = self.rung()?;
+            self.take_messages(usize::try_from(new).map_err(|_| TOO_FAR)?)?;
         }
+        match self.current {
+            _ if self.unread.is_empty() => Ok(None),
+            None => Err("it spoke without having a call"),
+            Some(_) => self.read(program, memory, events),
+        }
+    }
+
+    /// Copies the next `len` bytes of messages out of the slot.
+    fn take_messages(&mut self, len: usize) -> Result<(), &'static str> {
+        if len > MESSAGES_BYTES - self.read_at {
+            return Err(TOO_FAR);
+        }
+        self.unread = self.slot.read(MESSAGES_AT + self.read_at, len);
+        self.read_at += len;
+        Ok(())
     }
 
     /// How many bytes were rung for that are not read yet: as the worker notes in the slot, or as its bell counts. A bell
@@ -168,38 +197,37 @@ impl Seat {
         let announced = self.slot.number(ANNOUNCED_AT).load(Ordering::Acquire) as usize;
         let new = announced.saturating_sub(self.read_at);
         self.early += new as u64;
-        match self.read(new, program, tick.memory, tick.events)? {
+        self.take_messages(new)?;
+        match self.read(program, tick.memory, tick.events)? {
             None => Ok(()),
             Some(_) => Err("it did not ring at the end of its call"),
         }
     }
 
-    /// Reads the next `len` bytes of messages; the outcome if the call has ended.
+    /// Reads the messages of the call among those that were copied; the outcome if it has ended.
     fn read(
         &mut self,
-        len: usize,
         program: &Program,
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        if len > MESSAGES_BYTES - self.read_at {
-            return Err(TOO_FAR);
-        }
-        let mut bytes = self.slot.read(MESSAGES_AT + self.read_at, len);
-        self.read_at += len;
         let (mut ended, mut rings) = (None, false);
-        while !bytes.is_empty() {
-            let (serial, message) = inbox::next(&mut bytes)?;
+        while !self.unread.is_empty() {
+            let serial = inbox::serial(&self.unread)?;
             if serial != self.serial {
-                return Err("a message belongs to another call");
+                match ended.is_some() && self.ahead.goes_on_with(serial) {
+                    true => break,
+                    false => return Err("a message belongs to another call"),
+                }
             }
+            let message = inbox::next(&mut self.unread)?;
             // What is still looked at is known only when the function's own names for it are gone.
             if ended.is_some() && !matches!(message, Message::Hold | Message::LetGo(_)) {
                 return Err("a message follows the last");
             }
             rings |= message.is_urgent();
             if message == Message::Flush {
-                if !bytes.is_empty() {
+                if !self.unread.is_empty() {
                     return Err("a message follows a flush");
                 }
                 self.flushed()?;

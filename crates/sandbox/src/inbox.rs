@@ -34,12 +34,17 @@ impl Message {
     }
 }
 
-/// Splits the first message off `bytes`: the call it belongs to and what it says.
-pub(crate) fn next(bytes: &mut Bytes) -> Result<(u32, Message), &'static str> {
+/// The call that the first message of `bytes` belongs to.
+pub(crate) fn serial(bytes: &Bytes) -> Result<u32, &'static str> {
     let mut header = Reader(bytes);
-    let (total, serial, kind, flags) =
-        (|| Some((header.u32()?, header.u32()?, header.u8()?, header.u8()?)))()
-            .ok_or("a message ends within its header")?;
+    header.u32().and_then(|_| header.u32()).ok_or(NO_HEADER)
+}
+
+/// Splits the first message off `bytes`, and says what it says.
+pub(crate) fn next(bytes: &mut Bytes) -> Result<Message, &'static str> {
+    let mut header = Reader(bytes);
+    let (total, _, kind, flags) =
+        (|| Some((header.u32()?, header.u32()?, header.u8()?, header.u8()?)))().ok_or(NO_HEADER)?;
     let total = total as usize;
     if total < MESSAGE_BYTES || total > bytes.len() {
         return Err("the length of a message is wrong");
@@ -47,8 +52,10 @@ pub(crate) fn next(bytes: &mut Bytes) -> Result<(u32, Message), &'static str> {
     let mut body = bytes.split_to(total);
     let body = body.split_off(MESSAGE_BYTES);
     let kind = MessageKind::of(kind).ok_or("a message is of no known kind")?;
-    Ok((serial, message(kind, flags, body)?))
+    message(kind, flags, body)
 }
+
+const NO_HEADER: &str = "a message ends within its header";
 
 fn message(kind: MessageKind, flags: u8, body: Bytes) -> Result<Message, &'static str> {
     Ok(match kind {
@@ -163,8 +170,8 @@ mod tests {
             let mut body = Vec::new();
             parts.pack(&mut body).expect("short texts fit");
             let mut bytes = message_bytes(1, 0, &body);
-            let (serial, message) = next(&mut bytes).expect("it is well formed");
-            prop_assert_eq!(serial, 7);
+            prop_assert_eq!(serial(&bytes), Ok(7));
+            let message = next(&mut bytes).expect("it is well formed");
             prop_assert!(bytes.is_empty());
             let expected = Record { bucket, key, content_type, group, meta, place };
             prop_assert_eq!(message, Message::Put(expected));
@@ -197,7 +204,7 @@ mod tests {
                 bytes[at] = byte;
             }
             let mut bytes = Bytes::from(bytes);
-            if let Ok((_, Message::Returned(Some(record)))) = next(&mut bytes) {
+            if let Ok(Message::Returned(Some(record))) = next(&mut bytes) {
                 prop_assert!(record.bucket == NO_BUCKET || record.key.is_empty());
             }
         }

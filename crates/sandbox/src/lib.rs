@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod affinity;
+mod ahead;
 mod app;
 mod bell;
 mod boxes;

@@ -18,6 +18,10 @@ pub const ZYGOTES_MAX: usize = 32;
 pub const ZYGOTE_MESSAGES_MAX: usize = 64;
 /// Output of a starting app kept to explain why it did not start, in bytes.
 pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
+/// How long a worker without a call is kept although a class that has some would like one more: it may be about to get one.
+pub const KEPT_IDLE: Duration = Duration::from_millis(100);
+/// Calls that the worker of a workflow is given beyond the one that runs.
+pub const CALLS_AHEAD_MAX: usize = 16;
 /// Extents that one call may introduce to a worker.
 pub const NEW_EXTENTS_MAX: u8 = 200;
 /// Objects that one call may have open at a time, to be read while it writes them. Each is a descriptor of the server's.

@@ -10,10 +10,10 @@ use crate::errand::Errands;
 use crate::error::Error;
 use crate::event::{RunInfo, SandboxEvent};
 use crate::exec::{Collected, Job, Scratch};
-use crate::limits::{LOOKS_MAX, ZYGOTE_MESSAGES_MAX};
+use crate::limits::{KEPT_IDLE, LOOKS_MAX, ZYGOTE_MESSAGES_MAX};
 use crate::options::Options;
 use crate::ready::{Kind, Ready};
-use crate::seat::Seat;
+use crate::seat::{Seat, State};
 use crate::streams::open_input;
 use crate::zygote::Zygote;
 use rustc_hash::FxHashMap;
@@ -75,6 +75,8 @@ pub struct Pool {
     found: Vec<(Kind, u32)>,
     /// Whether `found` is not attended to yet.
     has_waited: bool,
+    /// When it was polled last.
+    polled_at: Instant,
     next_key: u32,
 }
 
@@ -98,6 +100,7 @@ impl Pool {
             buffer: Vec::new(),
             found: Vec::new(),
             has_waited: false,
+            polled_at: Instant::now(),
             next_key: 0,
         })
     }
@@ -174,6 +177,9 @@ impl Pool {
                 return self.complete_late(id, attempt, Outcome::Cancelled);
             }
         }
+        if self.cancel_ahead(id, attempt) {
+            return;
+        }
         let grace = Duration::from_millis(CANCEL_GRACE_MS);
         if self.cancel_job(id, attempt, now, grace) {
             return;
@@ -228,6 +234,7 @@ impl Pool {
             self.ready.take(&mut ready, Some(Duration::ZERO))?;
         }
         self.found = ready;
+        self.polled_at = now;
         self.look_after_long_calls(&mut Tick { memory, now, events });
         self.enforce_deadlines(now);
         self.forget_dropped(memory);
@@ -297,12 +304,18 @@ impl Pool {
         let seats = self.seats.values().filter_map(Seat::deadline);
         let jobs = self.jobs.values().filter_map(Job::deadline);
         let zygotes = self.zygotes.values().filter(|zygote| !zygote.loaded).map(|zygote| zygote.deadline);
-        seats.chain(jobs).chain(zygotes).min()
+        seats.chain(jobs).chain(zygotes).chain(self.idle_deadline()).min()
+    }
+
+    /// When an idle worker may have to go for somebody who waits. Those that need not go stay.
+    fn idle_deadline(&self) -> Option<Instant> {
+        let idle = self.seats.values().filter(|seat| seat.state == State::Idle && !self.turn.is_empty());
+        idle.map(|seat| seat.idle_since + KEPT_IDLE).filter(|at| *at > self.polled_at).min()
     }
 
     /// Whether invocations wait for workers that are busy with others.
     pub fn has_backlog(&self) -> bool {
-        !self.turn.is_empty()
+        !self.turn.is_empty() || self.seats.values().any(|seat| !seat.ahead.is_empty())
     }
 
     /// Processes alive or being started, zygotes not counted.

@@ -61,6 +61,12 @@ impl Queue {
         self.lines.iter().flatten().filter(reads).count()
     }
 
+    /// Takes back the one that was popped last, to its place in the line.
+    pub fn put_back(&mut self, waiting: Waiting) {
+        self.len += 1;
+        self.lines[waiting.invocation.function.index()].push_front(waiting);
+    }
+
     pub fn pop(&mut self, function: usize) -> Option<Waiting> {
         let waiting = self.lines[function].pop_front()?;
         self.len -= 1;

@@ -1,9 +1,11 @@
 //! A worker as the pool holds it: the slot, the doorbells and the call that runs in it.
 //!
-//! Invariants: at most one call at a time; every stored input of a call is pinned until the call has ended and the
-//! worker no longer looks at it; `known` holds exactly the extents that the worker has been sent and not told to forget.
+//! Invariants: at most one call runs at a time, and those that follow it were given [ahead](crate::ahead); every stored
+//! input of a call is pinned until the call has ended and the worker no longer looks at it; `known` holds exactly the
+//! extents that the worker has been sent and not told to forget.
 
 use crate::affinity::Cores;
+use crate::ahead::CallsAhead;
 use crate::bell::{Doorbell, WakeBell};
 use crate::capture::Capture;
 use crate::channel::Channel;
@@ -16,9 +18,10 @@ use crate::record::Place;
 use crate::slot::Slot;
 use crate::streams::{Reading, Word};
 use crate::wire::{
-    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, HURRY_AT,
-    REFUSED_BY_LIMIT, RUNG_AT,
+    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, FRAME_AT_SHIFT,
+    HURRY_AT, REFUSED_BY_LIMIT, RUNG_AT,
 };
+use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
@@ -77,6 +80,10 @@ pub(crate) struct Seat {
     /// Bytes of messages that were read without reading the bell.
     pub early: u64,
     pub current: Option<Current>,
+    /// Calls that follow it.
+    pub ahead: CallsAhead,
+    /// Messages of those that were read already.
+    pub unread: Bytes,
     /// Open objects that the call reads, by extent.
     pub reading: FxHashMap<ExtentId, Reading>,
     /// Open objects that the call writes, by extent.
@@ -144,6 +151,8 @@ impl Seat {
             read_at: 0,
             early: 0,
             current: None,
+            ahead: CallsAhead::default(),
+            unread: Bytes::new(),
             reading: FxHashMap::default(),
             writing: FxHashMap::default(),
             words: Vec::new(),
@@ -176,6 +185,7 @@ impl Seat {
             return packed.map(|()| false);
         }
         (self.serial, self.read_at, self.waiting) = (serial, 0, 0);
+        self.ahead = CallsAhead::after(buffer.len());
         self.state = State::Busy;
         self.current = Some(Current::new(invocation, now, timeout, pins));
         Ok(true)
@@ -280,12 +290,17 @@ impl Seat {
     }
 
     fn ring(&self, frame: &[u8]) -> io::Result<()> {
-        self.slot.write(CALL_AT, frame);
         self.slot.set_number(HURRY_AT, 0);
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(AWAITED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);
-        self.call_bell.ring(frame.len() as u64)
+        self.ring_at(0, frame, 0)
+    }
+
+    /// Writes a frame to a place in the call area, and rings for it.
+    pub fn ring_at(&self, at: usize, frame: &[u8], flags: u64) -> io::Result<()> {
+        self.slot.write(CALL_AT + at, frame);
+        self.call_bell.ring(flags | (at as u64) << FRAME_AT_SHIFT | frame.len() as u64)
     }
 
     /// Answers a worker's need of an extent.

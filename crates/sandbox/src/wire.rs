@@ -17,6 +17,10 @@ pub const AWAITED_AT: usize = 16;
 pub const CALL_AT: usize = 4096;
 /// Size of the call area, in bytes; larger calls lie in an extent.
 pub const CALL_BYTES: usize = 128 * 1024;
+/// Flag of a ring of the call bell: the messages of the call follow those of the call before.
+pub const GOES_ON: u64 = 1 << 63;
+/// By so many bits the place of a frame in the call area is shifted in a ring of the call bell.
+pub const FRAME_AT_SHIFT: u32 = 32;
 /// Start of the message area.
 pub const MESSAGES_AT: usize = CALL_AT + CALL_BYTES;
 /// Size of the message area, in bytes.

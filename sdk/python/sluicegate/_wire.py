@@ -15,6 +15,10 @@ SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
 #: What wakes a worker: a number, as so many bytes of a pipe.
 BELL_BYTES = 8
+#: A ring of the call bell: length of the frame, its place in the call area, and whether messages go on where they ended.
+LENGTH_MASK, FRAME_AT_SHIFT, GOES_ON = (1 << 32) - 1, 32, 1 << 63
+#: The ring of the call bell that answers a flush.
+FLUSHED = 1
 
 #: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
 #: ring for every message at once; end of the messages that the worker may not have rung for; end of those that it has;
@@ -55,6 +59,8 @@ MESSAGE_BYTES = MESSAGE.size
 #: bucket, content type, length of the key, offset, length of data.
 MESSAGE_RECORD = Struct("<IIBB2xIHBxH14xQQ")
 MESSAGE_RECORD_BYTES = MESSAGE_RECORD.size
+#: Flags of LOG, beside the levels.
+STDOUT, STDERR = 0, 1
 PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO, OPEN, GROWN, CLOSE, AWAIT = range(1, 15)
 HAS_VALUE = 1
 

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
 from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
@@ -21,6 +22,7 @@ from ._failure import pack_failure
 from ._load import CONTEXT, NOTHING, OBJECT, TURN, Function
 from ._memory import Memory
 from ._object import Object
+from ._output import said
 from ._record import pack
 from ._values import encode
 from ._wire import (
@@ -36,6 +38,9 @@ from ._wire import (
     FAILED,
     FAR,
     FLUSH,
+    FLUSHED,
+    FRAME_AT_SHIFT,
+    GOES_ON,
     HAS_VALUE,
     HOLD,
     HURRY,
@@ -45,6 +50,7 @@ from ._wire import (
     KIND_FAR,
     KIND_LIST,
     KIND_ONE,
+    LENGTH_MASK,
     LET_GO,
     MESSAGE,
     MESSAGE_BYTES,
@@ -62,6 +68,8 @@ from ._wire import (
     RETURNED,
     RUNG,
     SLOT_BYTES,
+    STDERR,
+    STDOUT,
     WORDS_BYTES,
 )
 
@@ -91,24 +99,33 @@ class Worker:
         self._rung_at = 0  # end of those that were rung for
         self._put_ns = 0  # when this call put something first
         self._held: "list[tuple[int, list[Any]]]" = []
+        #: Rings for calls that came while a flush was awaited.
+        self._ahead: "deque[int]" = deque()
+        #: Standard output and error of turns.
+        self._said = said(self, STDOUT), said(self, STDERR)
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
-        wait, call_fd, slot, number = os.read, self.call_fd, self.slot, int.from_bytes
+        wait, call_fd, slot, number, ahead = os.read, self.call_fd, self.slot, int.from_bytes, self._ahead
         unpack, stdout, stderr = CALL_HEAD.unpack_from, sys.stdout, sys.stderr
         memory = self.memory
         while True:
-            length = number(wait(call_fd, BELL_BYTES), "little")
-            if not length:
+            ring = ahead.popleft() if ahead else number(wait(call_fd, BELL_BYTES), "little")
+            if not ring:
                 os._exit(0)  # the server is gone
-            frame: Any = slot[CALL_AT : CALL_AT + length]
+            start = CALL_AT
+            if ring & GOES_ON:
+                start += (ring ^ GOES_ON) >> FRAME_AT_SHIFT
+            else:
+                self._at = self._rung_at = 0
+            frame: Any = slot[start : start + (ring & LENGTH_MASK)]
             serial, function, kind, waiting = unpack(frame)
             if waiting:
                 memory.receive(waiting)
             if kind == KIND_FAR:
                 frame = memory.view(*FAR.unpack_from(frame, CALL.size))
                 serial, function, kind, _ = unpack(frame)
-            self._at = self._rung_at = self._put_ns = 0
+            self._put_ns = 0
             self._run(frame, serial, function, kind)
             frame = None
             if sys.stdout is not stdout:
@@ -166,7 +183,15 @@ class Worker:
             return function.query(context.run, records)
         if what == "check":
             return function.check(context.run, records)
-        for key, code, other, data in function.turn(context.run, records):
+        stdout, stderr = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = self._said
+        try:
+            commands = function.turn(context.run, records)
+        finally:
+            for stream in self._said:
+                stream.flush()
+            sys.stdout, sys.stderr = stdout, stderr
+        for key, code, other, data in commands:
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
             else:
@@ -204,12 +229,12 @@ class Worker:
             stream.wait()
         return result
 
-    def tell(self, kind: int, body: bytes) -> None:
+    def tell(self, kind: int, body: bytes, flags: int = 0) -> None:
         """Sends a message of the running call and rings for it."""
         with self.lock:
             if not self.serial:
                 raise CallEnded
-            self.send(kind, 0, body)
+            self.send(kind, flags, body)
             self.signal()
 
     def is_cancelled(self) -> bool:
@@ -281,7 +306,10 @@ class Worker:
         MESSAGE.pack_into(self.slot, MESSAGES_AT + self._at, MESSAGE_BYTES, self._speaks_of, FLUSH, 0, 0)
         self._at += MESSAGE_BYTES
         self.signal()
-        os.read(self.call_fd, BELL_BYTES)
+        while (ring := int.from_bytes(os.read(self.call_fd, BELL_BYTES), "little")) != FLUSHED:
+            if not ring:
+                os._exit(0)  # the server is gone
+            self._ahead.append(ring)
         self._at = self._rung_at = 0
 
     def _need(self, length: int) -> None:

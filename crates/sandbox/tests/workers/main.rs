@@ -1,6 +1,7 @@
 //! Functions in processes, called end to end.
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod calls;
 mod failures;
 mod native;

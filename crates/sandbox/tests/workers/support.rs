@@ -165,11 +165,23 @@ impl Stage {
     }
 
     pub fn start_of(&mut self, app: AppKey, function: u16, arguments: Arguments) -> InvocationId {
-        let id = InvocationId { run: RunKey(1), seq: self.next };
+        self.start_in(RunKey(1), app, function, arguments)
+    }
+
+    /// Starts an attempt of a run of that name.
+    pub fn start_in(
+        &mut self,
+        run: RunKey,
+        app: AppKey,
+        function: u16,
+        arguments: Arguments,
+    ) -> InvocationId {
+        let id = InvocationId { run, seq: self.next };
         self.next += 1;
         let invocation =
             Invocation { id, attempt: Attempt(1), function: FunctionIx(function), arguments, group: None };
-        let run = RunInfo { app, version: VERSION, run_id: "run_1".into(), traceparent: None };
+        let run_id = format!("run_{}", run.0).into();
+        let run = RunInfo { app, version: VERSION, run_id, traceparent: None };
         self.pool.start(invocation, run, &mut self.memory).unwrap();
         id
     }

@@ -1,0 +1,153 @@
+//! The one worker of a workflow is given turns while it takes one. Whatever happens to it, each ends once, as its own.
+
+use crate::support::{APP, Ran, Stage};
+use sluice_sandbox::SandboxEvent;
+use sluice_types::invocation::Arguments;
+use sluice_types::{
+    Attempt, BucketIx, ContentType, FailureKind, Function, InvocationId, Object, Outcome, Payload, RunKey,
+    Runtime,
+};
+use std::collections::BTreeMap;
+
+const SOURCE: &str = r#"
+import os, sys
+
+async def flow(ctx, what):
+    print("first line of", what)
+    print("second line of", what, file=sys.stderr)
+    if what == "dies":
+        os._exit(3)
+    if what == "fails":
+        raise ValueError(what)
+    if what == "hangs":
+        while True:
+            pass
+    for i in range(400 if what == "much" else 1):
+        ctx.put("parts", f"{what} {i}", "x" * (2_000 if what == "much" else 1))
+    return what
+"#;
+
+fn stage() -> Stage {
+    let flow = Runtime::Workflow { module: "app.py".to_owned(), name: "flow".to_owned() };
+    let function = Function { concurrency: 1, timeout_ms: 1_000, ..Function::new("flow", flow) };
+    Stage::new(vec![function], &[("app.py", SOURCE)])
+}
+
+/// Starts the first turns of so many runs at once, each told what it is to do.
+fn begin<'a>(stage: &mut Stage, what: impl IntoIterator<Item = &'a str>) -> Vec<InvocationId> {
+    let told = |key: &str, bytes: String| Object {
+        bucket: BucketIx(0),
+        key: key.into(),
+        content_type: ContentType::Json,
+        payload: Payload::Inline(bytes.into()),
+        group: None,
+        meta: None,
+    };
+    let turns = what.into_iter().zip(1..).map(|(what, run)| {
+        let lines = vec![told("turn - 1 5", String::new()), told("1000 start", format!("{what:?}"))];
+        stage.start_in(RunKey(run), APP, 0, Arguments::List(lines))
+    });
+    turns.collect()
+}
+
+/// The commands of a turn, without their digests.
+fn wanted(ran: &Ran) -> Vec<String> {
+    ran.puts.iter().map(|put| put.key.split_once(' ').unwrap().1.to_owned()).collect()
+}
+
+/// Each attempt began once and ended once.
+fn check_ends(stage: &Stage, ids: &[InvocationId]) {
+    let mut ends: BTreeMap<InvocationId, usize> = BTreeMap::new();
+    for event in &stage.events {
+        if let SandboxEvent::Completed { id, .. } = event {
+            *ends.entry(*id).or_default() += 1;
+        }
+    }
+    assert_eq!(ends, ids.iter().map(|id| (*id, 1)).collect());
+}
+
+#[test]
+fn each_turn_is_answered_and_prints_for_itself() {
+    let names: Vec<String> = (0..50).map(|run| format!("run {run}")).collect();
+    let mut stage = stage();
+    let ids = begin(&mut stage, names.iter().map(String::as_str));
+    let mut pids = Vec::new();
+    for (name, id) in names.iter().zip(&ids) {
+        let ran = stage.finish(*id);
+        assert_eq!(ran.outcome, succeeded(), "{name}");
+        assert_eq!(wanted(&ran), [format!("put parts {name} 0"), "return".to_owned()]);
+        assert_eq!(ran.output, format!("first line of {name}\nsecond line of {name}\n"));
+        pids.push(ran.pid);
+    }
+    pids.dedup();
+    assert_eq!(pids.len(), 1, "one worker has all turns: {pids:?}");
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn code_that_fails_fails_alone() {
+    let mut stage = stage();
+    let ids = begin(&mut stage, ["a", "fails", "b", "fails", "c"]);
+    let last = ids.iter().map(|id| wanted(&stage.finish(*id)).pop().unwrap());
+    assert_eq!(last.collect::<Vec<_>>(), ["return", "fail", "return", "fail", "return"]);
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn turns_that_a_dead_worker_had_not_begun_go_to_the_next() {
+    let mut stage = stage();
+    let ids = begin(&mut stage, ["a", "b", "dies", "c", "d", "dies", "e"]);
+    let ran: Vec<Ran> = ids.iter().map(|id| stage.finish(*id)).collect();
+    let kinds: Vec<Option<FailureKind>> = ran.iter().map(failure).collect();
+    let dead = Some(FailureKind::Crashed);
+    assert_eq!(kinds, [None, None, dead, None, None, dead, None]);
+    assert!(ran[2].failure().stack.contains("second line of dies"), "{:?}", ran[2]);
+    assert_eq!([ran[2].pid, ran[5].pid], [ran[0].pid, ran[3].pid]);
+    let first = ran[0].pid;
+    assert_eq!(ran.iter().filter(|ran| ran.pid == first).count(), 3);
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn the_time_of_a_turn_begins_with_it() {
+    let mut stage = stage();
+    let ids = begin(&mut stage, ["a", "hangs", "b", "c"]);
+    let ran: Vec<Ran> = ids.iter().map(|id| stage.finish(*id)).collect();
+    let kinds: Vec<Option<FailureKind>> = ran.iter().map(failure).collect();
+    assert_eq!(kinds, [None, Some(FailureKind::TimedOut), None, None]);
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn a_turn_that_was_cancelled_before_it_began_is_not_taken() {
+    let mut stage = stage();
+    let ids = begin(&mut stage, ["hangs", "a", "b"]);
+    // The others wait behind the one that hangs.
+    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Log { .. })));
+    stage.pool.cancel(ids[1], Attempt(1), std::time::Instant::now());
+    let ran: Vec<Ran> = ids.iter().map(|id| stage.finish(*id)).collect();
+    assert_eq!(failure(&ran[0]), Some(FailureKind::TimedOut));
+    assert_eq!((&ran[1].outcome, &ran[1].output[..]), (&Outcome::Cancelled, ""));
+    assert_eq!(ran[2].outcome, succeeded());
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn turns_may_want_more_than_the_message_area_holds() {
+    let mut stage = stage();
+    let ids = begin(&mut stage, ["a", "much", "b", "much", "c"]);
+    let counts: Vec<usize> = ids.iter().map(|id| wanted(&stage.finish(*id)).len()).collect();
+    assert_eq!(counts, [2, 401, 2, 401, 2]);
+    check_ends(&stage, &ids);
+}
+
+fn succeeded() -> Outcome {
+    Outcome::Succeeded { puts: Default::default(), value: None, emits: Vec::new() }
+}
+
+fn failure(ran: &Ran) -> Option<FailureKind> {
+    match &ran.outcome {
+        Outcome::Failed(failure) => Some(failure.kind),
+        _ => None,
+    }
+}
