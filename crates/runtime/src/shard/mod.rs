@@ -39,6 +39,7 @@ mod starts;
 mod streams;
 mod tasks;
 mod turns;
+mod under_way;
 mod updates;
 mod views;
 mod workflows;
@@ -165,6 +166,7 @@ impl<P: Ports> Shard<P> {
         }
         self.take_reports();
         self.fire_timers();
+        self.check_slice();
         if !self.may_linger() {
             self.commit();
         }
@@ -205,7 +207,8 @@ impl<P: Ports> Shard<P> {
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         let waits = !self.held.is_empty() && self.lingers_since_us.is_none();
-        waits || !self.reports.is_empty() || self.checkpoint.is_under_way()
+        let checks = self.check.as_ref().is_some_and(check::Check::goes_on);
+        waits || checks || !self.reports.is_empty() || self.checkpoint.is_under_way()
     }
 
     /// Whether records wait for space on the disk: another turn tries again.

@@ -1,0 +1,4 @@
+//! What a shard does in which turn, and what it lets alone, seen turn by turn.
+
+mod checks;
+mod stage;
