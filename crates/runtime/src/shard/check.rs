@@ -5,7 +5,7 @@ use super::Shard;
 use super::loading::Found;
 use super::questions::code_of;
 use super::under_way::UnderWay;
-use crate::api::{CheckReport, DeployRequest, Movable, MoveRequest, Unreplayable};
+use crate::api::{CheckReport, DeployRequest, Movable, MoveRequest, Reason, Unreplayable};
 use crate::bundles::Bundles;
 use crate::handle::Answer;
 use crate::ports::{Call, Ports, Sandboxes, World};
@@ -13,8 +13,8 @@ use sluice_engine::{InputKind, Status};
 use sluice_storage::log::Priority;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Code, Failure, FunctionIx, Invocation, InvocationId, Outcome, Problem, Program, RunKey,
-    Steps, Version, limits,
+    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, Invocation, InvocationId, Outcome, Problem,
+    Program, RunKey, Steps, Version, limits,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -98,9 +98,13 @@ impl<P: Ports> Shard<P> {
             }
             Movable::One(run) => {
                 let key = self.known(run)?;
-                let app = self.durable.run(key).expect("a known run is loaded").program().app.clone();
+                let run = self.durable.run(key).expect("a known run is loaded");
+                let (app, before) = (run.program().app.clone(), run.version());
                 let (app, version, program) = self.version_named(&app, request.version)?;
-                self.durable.can_move(key, version)?;
+                self.durable.can_move(key, version).map_err(|problem| Problem {
+                    message: format!("run {run:?} stays on version {}: {}", before.0, problem.message),
+                    ..problem
+                })?;
                 Ok((app, (version, program), UnderWay::one(app, key)))
             }
         }
@@ -168,11 +172,12 @@ impl<P: Ports> Shard<P> {
     /// error is the store's.
     fn check_run(&mut self, key: RunKey, times: u32) -> Result<(), Problem> {
         let was_here = self.durable.run(key).is_some();
-        let called = match self.look_up(key)? {
-            Found::Here => self.checked_call(key, times),
+        let Found::Here = self.look_up(key)? else {
             // What is gone or set aside goes on on no version.
-            Found::Nowhere | Found::Damaged(_) => return Ok(()),
+            return Ok(());
         };
+        let run = self.durable.run(key).expect("it is here").id().clone();
+        let called = self.checked_call(key, times);
         let check = self.check.as_mut().expect("it is under way");
         check.report.checked += usize::from(times == 0 && !matches!(called, Ok(None)));
         match called {
@@ -181,7 +186,7 @@ impl<P: Ports> Shard<P> {
                 self.sandboxes.start(call, &mut self.objects, &mut self.reports);
             }
             Ok(None) => {}
-            Err(found) => check.report.found.push(*found),
+            Err(why) => check.report.add(&run, *why),
         }
         if !was_here {
             self.durable.evict(key);
@@ -200,24 +205,20 @@ impl<P: Ports> Shard<P> {
         let (Some(ix), true) = (code_of(run), running) else { return Ok(None) };
         let workflow = run.program().functions[ix.index()].name.clone();
         let id = run.id().clone();
-        let found = |message: String| {
-            let (run, workflow) = (id.to_string(), workflow.to_string());
-            Box::new(Unreplayable { run, workflow, message, stack: String::new() })
-        };
         let check = self.check.as_ref().expect("it is under way");
         let version = check.version;
         if run.version() == version {
             return Ok(None);
         }
         let Some(function) = function_of(&check.program, &workflow) else {
-            return Err(found(format!("the app no longer has the workflow {workflow:?}")));
+            return Err(stays(&workflow, Reason::WorkflowGone)(is_gone(&workflow)));
         };
         if check.moves {
-            self.durable.can_move(key, version).map_err(|problem| found(problem.message))?;
+            self.durable.can_move(key, version).map_err(stays(&workflow, Reason::CannotMove))?;
         }
         let (told, seed, app) = (run.told().unwrap_or(u64::MAX), run.seed(), run.app());
         let (lines, origin) = (run.history_len(), run.origin());
-        let journal = self.journal(key).map_err(|problem| found(problem.message))?;
+        let journal = self.journal(key).map_err(stays(&workflow, Reason::JournalLost))?;
         let arguments = Arguments::List(sluice_flow::checked(journal, origin.as_ref(), told, seed));
         let call = self.check_id(key);
         let invocation = Box::new(Invocation { id: call, attempt: CHECK, function, arguments, group: None });
@@ -232,7 +233,7 @@ impl<P: Ports> Shard<P> {
         InvocationId { run, seq }
     }
 
-    /// Whether this is the end of a checked call; then the next one is made.
+    /// Whether this is the end of a checked call. The next slice makes another.
     pub(super) fn is_check(&mut self, id: InvocationId, attempt: Attempt, outcome: &Outcome) -> bool {
         let is_now =
             |check: &&mut Check| check.now.as_ref().is_some_and(|now| attempt == CHECK && now.call == id);
@@ -240,29 +241,28 @@ impl<P: Ports> Shard<P> {
         let Some(checked) = check.now.take() else { return false };
         let moves = check.moves;
         match outcome {
-            Outcome::Failed(Failure { message, stack, .. }) => self.not_replayed(&checked, message, stack),
-            Outcome::Cancelled => self.not_replayed(&checked, "the code was interrupted", ""),
+            Outcome::Failed(failure) => self.keep_back(&checked, not_replayed(&checked.workflow, failure)),
+            Outcome::Cancelled => {
+                self.keep_back(&checked, *stays(&checked.workflow, Reason::Failed)(is_interrupted()))
+            }
             Outcome::Succeeded { .. } if moves => self.move_checked(id.run, &checked),
             Outcome::Succeeded { .. } => {}
         }
         true
     }
 
-    fn not_replayed(&mut self, checked: &Checked, message: &str, stack: &str) {
-        let (run, workflow) = (checked.run.to_string(), checked.workflow.to_string());
-        let (message, stack) = (message.to_owned(), stack.to_owned());
-        let check = self.check.as_mut().expect("it is under way");
-        check.report.found.push(Unreplayable { run, workflow, message, stack });
+    fn keep_back(&mut self, checked: &Checked, why: Unreplayable) {
+        self.check.as_mut().expect("it is under way").report.add(&checked.run, why);
     }
 
     /// A run with which the code can go on does so, unless it has gone on meanwhile: then it is checked again.
     fn move_checked(&mut self, key: RunKey, checked: &Checked) {
         let was_here = self.durable.run(key).is_some();
-        let moved = self.moved(key, checked);
-        let check = self.check.as_mut().expect("it is under way");
-        match moved {
-            Ok(moved) => check.report.moved += usize::from(moved),
-            Err(problem) => self.not_replayed(checked, &problem.message, ""),
+        match self.moved(key, checked) {
+            Ok(moved) => {
+                self.check.as_mut().expect("it is under way").report.moved += usize::from(moved);
+            }
+            Err(why) => self.keep_back(checked, *why),
         }
         if !was_here {
             // One that has moved stays until it is saved.
@@ -271,8 +271,9 @@ impl<P: Ports> Shard<P> {
     }
 
     /// Whether a run that was checked goes on on the version from now on.
-    fn moved(&mut self, key: RunKey, checked: &Checked) -> Result<bool, Problem> {
-        self.look_up(key)?;
+    fn moved(&mut self, key: RunKey, checked: &Checked) -> Result<bool, Box<Unreplayable>> {
+        let stays = |reason| stays(&checked.workflow, reason);
+        self.look_up(key).map_err(stays(Reason::NotRecorded))?;
         let run = self.durable.run(key).filter(|run| run.status() == Status::Running);
         let Some(run) = run else { return Ok(false) };
         let is_as_checked = run.history_len() == checked.lines;
@@ -283,21 +284,48 @@ impl<P: Ports> Shard<P> {
             return Ok(false);
         }
         if !is_as_checked {
-            return Err(is_restless());
+            return Err(stays(Reason::WentOn)(is_restless()));
         }
-        self.durable.can_move(key, version)?;
-        // Its record is refused only when the log is.
-        self.submit(InputKind::Move { run: key, version }, Priority::NewWork).map(|_| true)
+        self.durable.can_move(key, version).map_err(stays(Reason::CannotMove))?;
+        let moved = self.submit(InputKind::Move { run: key, version }, Priority::NewWork);
+        moved.map(|_| true).map_err(stays(Reason::NotRecorded))
     }
+}
+
+/// A run stays on its version, for a reason that is not about what its code wants.
+fn stays(workflow: &str, reason: Reason) -> impl FnOnce(Problem) -> Box<Unreplayable> {
+    let workflow = workflow.to_owned();
+    move |Problem { message, fix, .. }| {
+        Box::new(Unreplayable { workflow, reason, message, error: String::new(), stack: String::new(), fix })
+    }
+}
+
+/// A run stays on its version, for code that was told its journal has failed.
+fn not_replayed(workflow: &str, failure: &Failure) -> Unreplayable {
+    let (reason, fix) = match failure.kind {
+        FailureKind::Diverged => (Reason::Diverged, "keep what was done before behind ctx.patched(...)"),
+        _ => (Reason::Failed, "see to it that the new code can be told what runs were told"),
+    };
+    let Failure { r#type: error, message, stack, .. } = failure.clone();
+    Unreplayable { workflow: workflow.to_owned(), reason, message, error, stack, fix: fix.to_owned() }
+}
+
+fn is_gone(workflow: &str) -> Problem {
+    let message = format!("the app no longer has the workflow {workflow:?}");
+    Problem::new(Code::UNKNOWN_NAME, message, "keep the workflow until its runs have ended")
 }
 
 fn is_checking() -> Problem {
     Problem::new(Code::OVERLOADED, "another deploy is being checked", "try again in a moment")
 }
 
+fn is_interrupted() -> Problem {
+    Problem::new(Code::INTERNAL, "it was interrupted", "try again")
+}
+
 fn is_restless() -> Problem {
-    let message = format!("it went on each of the {CHECKS_MAX} times that it was checked");
-    Problem::new(Code::OVERLOADED, message, "try again when less happens in it")
+    let message = format!("something happened during each of {CHECKS_MAX} checks");
+    Problem::new(Code::OVERLOADED, message, "try again when less happens")
 }
 
 /// The attempt that a checked call is, which no other call is.

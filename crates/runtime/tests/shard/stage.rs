@@ -13,7 +13,7 @@ use sluice_storage::disk::MemDisk;
 use sluice_storage::log::Options;
 use sluice_storage::store::StoreOptions;
 use sluice_types::{
-    AppKey, Attempt, Bucket, BucketIx, Code, ContentType, Durability, Failure, FailureKind, Function,
+    AppKey, Attempt, Bucket, BucketIx, Code, ContentType, Durability, Event, Failure, FailureKind, Function,
     FunctionIx, InvocationId, Object, ObjectId, Outcome, Payload, Problem, Program, Put, Puts, ReturnValue,
     RunKey, Runtime, Steps, Version, Workflow, limits,
 };
@@ -193,6 +193,7 @@ impl Background for AtOnce {
 pub struct Stage {
     pub shard: Shard<StagePorts>,
     calls: Calls,
+    signals: u32,
     copies: Rc<Cell<usize>>,
     reads: Rc<Cell<usize>>,
     _folder: TempDir,
@@ -226,7 +227,7 @@ impl Stage {
             give_back: || {},
         };
         let shard = Shard::open(options, opened, Path::new("/log")).expect("the shard opens");
-        Self { shard, calls, copies, reads, _folder: folder }
+        Self { shard, calls, signals: 0, copies, reads, _folder: folder }
     }
 
     /// Sends a command; turns follow.
@@ -261,6 +262,22 @@ impl Stage {
         let request =
             StartRequest { app: "app".to_owned(), id: Some(id.to_owned()), ..StartRequest::default() };
         self.ask(|answer| Command::Start(Box::new(request), answer)).expect("it starts");
+    }
+
+    /// Tells a run something.
+    pub fn signal(&mut self, run: &str) {
+        self.signals += 1;
+        let event = Event {
+            id: self.signals.to_string().into(),
+            source: "test".into(),
+            r#type: "go".into(),
+            subject: None,
+            time_ms: 1_000,
+            content_type: ContentType::Bytes,
+            data: Bytes::new(),
+            run: Some(run.into()),
+        };
+        self.ask(|answer| Command::Events(vec![event].into(), answer)).expect("it is taken");
     }
 
     /// The calls that were made since the last time.
