@@ -491,8 +491,10 @@ pub struct NodeStats {
     pub attempts_running: u64,
     /// Objects in shared memory now, in bytes.
     pub object_bytes: u64,
-    /// Lines of histories read since start for workers that had lost a workflow that is code.
-    pub journal_lines_read: u64,
+    /// Lines of histories that the node itself has read since start: to tell code its journal again (a worker that had lost the
+    /// workflow, a question, a check), for forks, and to see how a run was. Pages of histories that clients ask for do not
+    /// count.
+    pub history_lines_read: u64,
     /// Time since the shard last went round its loop, in milliseconds: large when it is stuck.
     pub stalled_ms: u64,
     /// Whether the log refuses new work (full disk, failed sync).

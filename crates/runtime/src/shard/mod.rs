@@ -148,8 +148,8 @@ pub struct Shard<P: Ports> {
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
-    /// Lines of histories read as journals.
-    journal_lines_read: Cell<u64>,
+    /// Lines of histories that [`Shard::read_history`] has visited.
+    history_lines_read: Cell<u64>,
 }
 
 impl<P: Ports> Shard<P> {

@@ -1,4 +1,5 @@
 //! What a shard does in which turn, and what it lets alone, seen turn by turn.
 
 mod checks;
+mod past;
 mod stage;
