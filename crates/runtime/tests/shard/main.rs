@@ -1,5 +1,6 @@
 //! What a shard does in which turn, and what it lets alone, seen turn by turn.
 
 mod checks;
+mod children;
 mod past;
 mod stage;

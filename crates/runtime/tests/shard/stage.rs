@@ -295,24 +295,32 @@ impl Stage {
             .expect("there is one")
     }
 
-    /// Has a turn of a workflow end that wants these. What is returned is a number.
+    /// Has a turn of a workflow end that wants these. What is returned is the number one.
     pub fn wants(&mut self, turn: &Call, wants: &[&str]) {
-        let put = |want: &&str| Put {
+        let value = |want: &&str| match *want {
+            "return" => (ContentType::Json, Payload::Inline("1".into())),
+            _ => (ContentType::Bytes, Payload::Inline(Bytes::new())),
+        };
+        self.wants_values(turn, wants.iter().map(|want| (*want, value(want))).collect());
+    }
+
+    /// The same, with values.
+    pub fn wants_values(&mut self, turn: &Call, wants: Vec<(&str, (ContentType, Payload))>) {
+        let put = |(want, (content_type, payload))| Put {
             bucket: Program::OUTPUT,
             key: format!("0 {want}").into(),
-            content_type: if *want == "return" { ContentType::Json } else { ContentType::Bytes },
-            payload: Payload::Inline(if *want == "return" { "1".into() } else { Bytes::new() }),
+            content_type,
+            payload,
             group: None,
             meta: None,
         };
-        let puts: Puts = wants.iter().map(|want| Box::new(put(want))).collect();
+        let puts: Puts = wants.into_iter().map(|want| Box::new(put(want))).collect();
         self.end(turn, Outcome::Succeeded { puts, value: None, emits: Vec::new() });
     }
 
     /// Has a call return so many bytes beside the log.
     pub fn returns(&mut self, call: &Call, id: u64, len: u64) {
-        let payload = Payload::Stored { id: ObjectId(id), len, digest: Some(0) };
-        let value = Some(ReturnValue { content_type: ContentType::Bytes, payload });
+        let value = Some(ReturnValue { content_type: ContentType::Bytes, payload: apart(id, len) });
         self.end(call, Outcome::Succeeded { puts: Puts::new(), value, emits: Vec::new() });
     }
 
@@ -331,6 +339,11 @@ impl Stage {
     pub fn copies(&self) -> (usize, usize) {
         (self.copies.get(), self.reads.get())
     }
+}
+
+/// So many bytes beside the log.
+pub fn apart(id: u64, len: u64) -> Payload {
+    Payload::Stored { id: ObjectId(id), len, digest: Some(0) }
 }
 
 pub fn bundle(program: Program) -> DeployRequest {
