@@ -2,5 +2,6 @@
 
 mod checks;
 mod children;
+mod forks;
 mod past;
 mod stage;
