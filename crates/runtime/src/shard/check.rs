@@ -98,11 +98,11 @@ impl<P: Ports> Shard<P> {
             }
             Movable::One(run) => {
                 let key = self.known(run)?;
-                let run = self.durable.run(key).expect("a known run is loaded");
-                let (app, before) = (run.program().app.clone(), run.version());
+                let known = self.durable.run(key).expect("a known run is loaded");
+                let (app, before) = (known.program().app.clone(), known.version());
                 let (app, version, program) = self.version_named(&app, request.version)?;
                 self.durable.can_move(key, version).map_err(|problem| Problem {
-                    message: format!("run {run:?} stays on version {}: {}", before.0, problem.message),
+                    message: format!("run {run} stays on version {}: {}", before.0, problem.message),
                     ..problem
                 })?;
                 Ok((app, (version, program), UnderWay::one(app, key)))

@@ -3,7 +3,7 @@
 use crate::stage::{LOADED_MAX, Stage, app};
 use sluice_runtime::Command;
 use sluice_runtime::api::{Movable, MoveRequest, Reason};
-use sluice_types::{Durability, FailureKind, Outcome, Program};
+use sluice_types::{Code, Durability, FailureKind, Outcome, Program};
 
 fn all() -> MoveRequest {
     MoveRequest { runs: Movable::All("app".to_owned()), version: None }
@@ -106,6 +106,15 @@ fn what_is_not_about_the_code_is_not_called_so() {
     let express = ask(Program { durability: Durability::Express, ..app() });
     assert_eq!((express.why.reason, express.count), (Reason::CannotMove, 3));
     assert_eq!(express.why.message, "version 2 has another durability");
+}
+
+#[test]
+fn one_run_that_cannot_be_moved_is_refused_at_once() {
+    let mut stage = waiting(1, Program { durability: Durability::Express, ..app() });
+    let one = MoveRequest { runs: Movable::One("r0".to_owned()), version: None };
+    let problem = stage.ask(|answer| Command::Move(one, answer)).expect_err("it stays");
+    assert_eq!(problem.message, "run r0 stays on version 1: version 2 has another durability");
+    assert_eq!((problem.code, &*problem.place), (Code::BAD_REQUEST, "run r0"));
 }
 
 #[test]
