@@ -1,5 +1,6 @@
 //! Errors as every route answers them, beside the HTTP status.
 
+use crate::Finding;
 use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not a success.
@@ -28,6 +29,9 @@ pub struct Error {
     /// The exception of user code behind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// The runs that it is about, if it is why runs do not go on on another version.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
 }
 
 /// An exception of user code.

@@ -43,6 +43,30 @@ pub struct Moved {
     pub moved: usize,
     /// How many stay on their version.
     pub stayed: usize,
-    /// Why, of the first of them.
+    /// Why: those that came to the same are told once, by an error with a finding.
     pub why: Vec<Error>,
+    /// How many of those that stay came to something that `why` does not tell.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub others: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Runs that do not go on on another version, all for the same reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Id of the first of them.
+    pub run: String,
+    /// Ids of the first few, with that one.
+    pub runs: Vec<String>,
+    /// How many they are.
+    pub count: usize,
+    /// Their workflow.
+    pub workflow: String,
+    /// `diverged`, `failed`, `workflow_gone`, `cannot_move`, `journal_lost`, `went_on` or `not_recorded`. A client may meet
+    /// reasons newer than itself.
+    pub reason: String,
 }

@@ -14,7 +14,7 @@ pub mod value;
 pub use app::{App, AppList, Deploy, Deployed};
 pub use at::{CallAt, CodeAt, CommandAt, NewsAt, RunAt, StateAt};
 pub use error::{Cause, Error, ErrorBody};
-pub use fork::{Fork, ForkedFrom, Move, Moved};
+pub use fork::{Finding, Fork, ForkedFrom, Move, Moved};
 pub use history::{History, HistoryEvent, LogLine, Logs};
 pub use run::{
     EventsAccepted, FunctionCounts, Question, Reply, ReplyStatus, Retrying, Run, RunList, RunState, Start,

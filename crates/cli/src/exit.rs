@@ -138,6 +138,7 @@ fn error(problem: Problem) -> Error {
         place: problem.place,
         fix: problem.fix,
         cause,
+        finding: None,
     }
 }
 

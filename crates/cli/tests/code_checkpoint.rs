@@ -118,7 +118,7 @@ return [state, ctx.state == state]
     signal(&server, &folder, "go", &json!(null));
     let total: u64 = (0..200).map(|n| n * 2).sum();
     assert_eq!(output(&server), json!([{"round": 20, "total": total}, true]));
-    let (read, lines) = (metric(&server, "journal_lines_read_total"), history_lines(&server));
+    let (read, lines) = (metric(&server, "history_lines_read_total"), history_lines(&server));
     assert!(lines > 20_000, "{lines}");
     // The query and the turn were told what came since the checkpoint, each by a worker that knew nothing.
     assert!(0 < read && read < 2 * 1_500, "{read} of {lines} lines were read");

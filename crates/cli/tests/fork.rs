@@ -409,6 +409,45 @@ while True:
 }
 
 #[test]
+fn runs_that_cannot_go_on_for_one_reason_are_told_once() {
+    let folder = Folder::with(&[("app.py", &app("await ctx.sleep(600)"))]);
+    let server = started(&folder, "r0", &json!(null));
+    for run in 1..7 {
+        let body = json!({"id": format!("r{run}"), "workflow": "flow", "input": null}).to_string();
+        server.ask("POST", "/v1/apps/flow/runs", body.as_bytes()).json(202);
+    }
+    (0..7).for_each(|run| drop(record(&server, &format!("r{run}"), "TimerStarted", 0)));
+    folder.write("app.py", &app("await ctx.sleep(500)"));
+    let refused = server.try_call(&folder, &["deploy", "app.py", "--check"]);
+    let error = refused.error(2);
+    assert_eq!((&error["code"], &error["where"]), (&json!("SLU0118"), &json!("7 of 7 runs under way")));
+    let told = "7 runs of workflow \"flow\", among them r6, r5, r4, r3, r2, could not go on: command 1: expected `sleep";
+    assert!(error["message"].as_str().unwrap().starts_with(told), "{error}");
+    assert_eq!(
+        (&error["run"], &error["count"], &error["reason"]),
+        (&json!("r6"), &json!(7), &json!("diverged"))
+    );
+    assert_eq!(error["runs"].as_array().unwrap().len(), 5);
+    assert!(refused.json().get("diagnostics").is_none(), "{}", refused.stdout);
+    let text = folder.call(&["deploy", "app.py", "--move", "--server", &server.url]);
+    assert_eq!((text.exit, text.stdout.matches("among them").count()), (0, 1), "{}", text.stdout);
+    assert!(text.stdout.contains("moved 0 runs, 7 stay on their version\n  7 runs of"), "{}", text.stdout);
+    // Where the code is not even asked, nothing is said of it.
+    folder.write("app.py", &app("await ctx.sleep(600)").replace("def flow(", "def other("));
+    let gone = server.try_call(&folder, &["deploy", "app.py", "--check"]).error(2);
+    assert_eq!(
+        (&gone["code"], &gone["reason"], &gone["count"]),
+        (&json!("SLU0118"), &json!("workflow_gone"), &json!(7))
+    );
+    assert!(
+        gone["message"].as_str().unwrap().ends_with("the app no longer has the workflow \"flow\""),
+        "{gone}"
+    );
+    assert!(gone.get("cause").is_none() && !gone["fix"].as_str().unwrap().contains("patched"), "{gone}");
+    server.stop();
+}
+
+#[test]
 fn a_call_under_way_is_not_lost_by_a_move() {
     let body = "
 one = ctx.call(double, 4)

@@ -1,5 +1,9 @@
 //! What can be asked of a node, and what it answers. Plain data; the HTTP front and the command line print it.
 
+mod check;
+
+pub use check::{CheckReport, FINDING_RUNS_MAX, FINDINGS_MAX, Finding, Reason, Unreplayable};
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sluice_asl::execution::{ChildId, HistoryEvent, HistoryKind, MapRun, Settings};
@@ -362,17 +366,6 @@ pub enum UpdateReply {
     Ended,
 }
 
-/// What came out when the code of a new version was told what runs were told that are under way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckReport {
-    /// Runs that were checked.
-    pub checked: usize,
-    /// Those that go on on the version, if that was asked for.
-    pub moved: usize,
-    /// Those with which it could not go on.
-    pub found: Vec<Unreplayable>,
-}
-
 /// Has runs go on on another version of their app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoveRequest {
@@ -389,19 +382,6 @@ pub enum Movable {
     One(String),
     /// All of this app that are under way.
     All(String),
-}
-
-/// A run with which new code could not go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreplayable {
-    /// Its id.
-    pub run: String,
-    /// Its workflow.
-    pub workflow: String,
-    /// The first difference.
-    pub message: String,
-    /// Where in the code.
-    pub stack: String,
 }
 
 /// Which runs to list, newest first.
@@ -511,8 +491,10 @@ pub struct NodeStats {
     pub attempts_running: u64,
     /// Objects in shared memory now, in bytes.
     pub object_bytes: u64,
-    /// Lines of histories read since start for workers that had lost a workflow that is code.
-    pub journal_lines_read: u64,
+    /// Lines of histories that the node itself has read since start: to tell code its journal again (a worker that had lost the
+    /// workflow, a question, a check), for forks, and to see how a run was. Pages of histories that clients ask for do not
+    /// count.
+    pub history_lines_read: u64,
     /// Time since the shard last went round its loop, in milliseconds: large when it is stuck.
     pub stalled_ms: u64,
     /// Whether the log refuses new work (full disk, failed sync).

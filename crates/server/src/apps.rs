@@ -2,6 +2,7 @@
 
 use crate::extract::{Body, Path, json};
 use crate::failure::{Answer, Failure};
+use crate::findings::{self, Asked};
 use crate::front::Front;
 use crate::{lowering, views};
 use axum::Json;
@@ -12,7 +13,7 @@ use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
 use sluice_runtime::api::{DeployRequest, Movable, MoveRequest};
 use sluice_types::calendar::rfc3339;
-use sluice_types::{Code, Problem, Version};
+use sluice_types::{Code, Version};
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(
@@ -40,7 +41,7 @@ pub async fn deploy(
     let runs = match moves {
         true => {
             let request = MoveRequest { runs: Movable::All(app), version: Some(Version(deployed.version)) };
-            Some(views::moved(front.node.move_runs(request).await?))
+            Some(findings::moved(&front.node.move_runs(request).await?))
         }
         false => None,
     };
@@ -53,14 +54,12 @@ async fn replays(front: &Front, request: DeployRequest) -> Answer<()> {
     if report.found.is_empty() {
         return Ok(());
     }
-    let (count, checked) = (report.found.len(), report.checked);
-    let problems = report.found.into_iter().take(views::NAMED_MAX).map(|found| {
-        let fix = "keep what was done before behind ctx.patched(...); or deploy without --check, and these runs end on \
-                   the version that they were started with";
-        let place = format!("{count} of {checked} runs under way");
-        Problem { fix: fix.to_owned(), ..views::cannot_go_on(found).at(place) }
-    });
-    Err(Failure::all(problems.collect()))
+    let place = format!("{} of {} runs under way", report.stayed(), report.checked);
+    let errors = report
+        .found
+        .iter()
+        .map(|found| api::Error { place: place.clone(), ..findings::error(found, Asked::Check) });
+    Err(Failure::findings(errors.collect()))
 }
 
 /// A path of a bundle stays inside the bundle, wherever it is unpacked.

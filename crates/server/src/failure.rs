@@ -5,15 +5,15 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use sluice_api::ErrorBody;
+use sluice_api::{Error, ErrorBody};
 use sluice_types::{Code, Problem};
 
 /// A problem, with the status of its code unless another is given.
 #[derive(Debug)]
 pub struct Failure {
-    problem: Box<Problem>,
+    code: Code,
     status: Option<StatusCode>,
-    diagnostics: Vec<Problem>,
+    body: Box<ErrorBody>,
 }
 
 /// What handlers return.
@@ -38,27 +38,33 @@ impl Failure {
 
     /// The first of several problems leads; all are listed.
     pub fn all(problems: Vec<Problem>) -> Self {
-        let fallback = || Problem::new(Code::INTERNAL, "a definition was refused without a reason", "");
-        let first = problems.first().cloned().unwrap_or_else(fallback);
-        let diagnostics = if problems.len() > 1 { problems } else { Vec::new() };
-        Self { diagnostics, ..first.into() }
+        let code = problems.first().map_or(Code::INTERNAL, |problem| problem.code);
+        Self::listed(code, problems.iter().map(views::error).collect())
+    }
+
+    /// Runs do not go on on another version.
+    pub fn findings(errors: Vec<Error>) -> Self {
+        Self::listed(Code::WORKFLOW_DIVERGED, errors)
+    }
+
+    fn listed(code: Code, errors: Vec<Error>) -> Self {
+        let fallback = || Problem::new(code, "a definition was refused without a reason", "");
+        let error = errors.first().cloned().unwrap_or_else(|| views::error(&fallback()));
+        let diagnostics = if errors.len() > 1 { errors } else { Vec::new() };
+        Self { code, status: None, body: Box::new(ErrorBody { error, diagnostics }) }
     }
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), status: None, diagnostics: Vec::new() }
+        Self::listed(problem.code, vec![views::error(&problem)])
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = self.status.unwrap_or_else(|| status::of(self.problem.code));
-        let body = ErrorBody {
-            error: views::error(&self.problem),
-            diagnostics: self.diagnostics.iter().map(views::error).collect(),
-        };
-        let mut response = (status, Json(body)).into_response();
+        let status = self.status.unwrap_or_else(|| status::of(self.code));
+        let mut response = (status, Json(self.body)).into_response();
         let headers = response.headers_mut();
         match status {
             StatusCode::UNAUTHORIZED => {

@@ -18,6 +18,7 @@ mod apps;
 mod events;
 mod extract;
 mod failure;
+mod findings;
 mod front;
 mod guard;
 mod health;

@@ -33,8 +33,8 @@ fn render(stats: &NodeStats) -> String {
     metric("counter", "attempts_failed_total", "Attempts that failed.", &[("", stats.attempts_failed)]);
     metric("gauge", "attempts_running", "Attempts in sandboxes.", &[("", stats.attempts_running)]);
     metric("gauge", "object_bytes", "Bytes of objects in shared memory.", &[("", stats.object_bytes)]);
-    let help = "Lines of histories read for workers that had lost a workflow.";
-    metric("counter", "journal_lines_read_total", help, &[("", stats.journal_lines_read)]);
+    let help = "Lines of histories read to tell code its journal again, for forks and for views of the past.";
+    metric("counter", "history_lines_read_total", help, &[("", stats.history_lines_read)]);
     metric(
         "gauge",
         "shard_stalled_milliseconds",

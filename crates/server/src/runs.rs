@@ -2,6 +2,7 @@
 
 use crate::extract::{Body, Path, Query, duration, json, page};
 use crate::failure::{Answer, Failure};
+use crate::findings::{self, Asked};
 use crate::front::Front;
 use crate::{events, limits, views};
 use axum::Json;
@@ -218,8 +219,8 @@ pub async fn go_on(
     let api::Move { version } = if body.is_empty() { api::Move::default() } else { json(&body)? };
     let request = MoveRequest { runs: Movable::One(run.clone()), version: version.map(Version) };
     let report = front.node.move_runs(request).await?;
-    match report.found.into_iter().next() {
-        Some(found) => Err(Failure::all(vec![views::cannot_go_on(found)])),
+    match report.found.first() {
+        Some(found) => Err(Failure::findings(vec![findings::error(found, Asked::Move)])),
         None => state(&front, &run).await,
     }
 }

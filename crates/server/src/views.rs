@@ -4,12 +4,11 @@ use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_engine::Status;
 use sluice_runtime::api::{
-    AppView, AtView, CallAt, CheckReport, CodeAt, FunctionView, HistoryView, LogLine, ObjectView, RetryView,
-    RunView, Unreplayable, lsn_text,
+    AppView, AtView, CallAt, CodeAt, FunctionView, HistoryView, LogLine, ObjectView, RetryView, RunView,
+    lsn_text,
 };
+use sluice_types::Problem;
 use sluice_types::calendar::rfc3339 as time;
-use sluice_types::problem::Cause;
-use sluice_types::{Code, Problem};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,6 +32,7 @@ pub fn error(problem: &Problem) -> api::Error {
         place: problem.place.clone(),
         fix: problem.fix.clone(),
         cause,
+        finding: None,
     }
 }
 
@@ -136,26 +136,6 @@ fn code(view: &CodeAt) -> api::CodeAt {
         updates: view.updates.iter().map(ToString::to_string).collect(),
         end: view.end.clone(),
     }
-}
-
-/// Most runs that an answer says the reason of.
-pub const NAMED_MAX: usize = 20;
-
-/// What became of runs that were to go on on another version.
-pub fn moved(report: CheckReport) -> api::Moved {
-    let (moved, stayed) = (report.moved, report.found.len());
-    let why = report.found.into_iter().take(NAMED_MAX).map(|found| error(&cannot_go_on(found)));
-    api::Moved { moved, stayed, why: why.collect() }
-}
-
-/// Why a run keeps its version.
-pub fn cannot_go_on(found: Unreplayable) -> Problem {
-    let Unreplayable { run, workflow, message, stack } = found;
-    let place = format!("run {run}");
-    let message = format!("run {run} of workflow {workflow:?} could not go on: {message}");
-    let fix = "keep what was done before behind ctx.patched(...), or let it end on the version that it has";
-    let cause = Cause { r#type: "Diverged".to_owned(), message: message.clone(), stack };
-    Problem { cause: Some(cause), ..Problem::new(Code::WORKFLOW_DIVERGED, message, fix).at(place) }
 }
 
 fn retry(view: &RetryView) -> api::Retrying {

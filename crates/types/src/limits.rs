@@ -30,6 +30,8 @@ pub const RUN_MOVES_MAX: usize = 1_000;
 pub const FORK_AGAIN_MAX: usize = 10_000;
 /// Most values beside the log that the past of a forked run may name.
 pub const FORK_VALUES_MAX: usize = 10_000;
+/// Most bytes that are copied for a forked run: the journal of its past, the values beside the log that this names, and inputs.
+pub const FORK_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most tasks of one DAG.
 pub const DAG_TASKS_MAX: usize = 1_000_000;
 /// Most pools of one DAG.

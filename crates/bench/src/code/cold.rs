@@ -47,14 +47,14 @@ pub(super) fn measure(place: &Place, thousands: u32) -> Result<Vec<Figure>, Erro
 fn questions(stage: &Stage, run: &str) -> Result<(Vec<f64>, f64), Error> {
     // The first one waits for the worker to start.
     ask(stage, run)?;
-    let before = stage.stats()?.journal_lines_read;
+    let before = stage.stats()?.history_lines_read;
     let mut took = Vec::new();
     for _ in 0..QUESTIONS {
         let begun = Instant::now();
         ask(stage, run)?;
         took.push(begun.elapsed().as_secs_f64() * 1e3);
     }
-    Ok((took, (stage.stats()?.journal_lines_read - before) as f64 / QUESTIONS as f64))
+    Ok((took, (stage.stats()?.history_lines_read - before) as f64 / QUESTIONS as f64))
 }
 
 fn ask(stage: &Stage, run: &str) -> Result<u32, Error> {

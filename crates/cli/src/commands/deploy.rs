@@ -26,7 +26,11 @@ pub struct Deploy {
 /// What became of the runs that were under way.
 fn told(runs: &Moved) -> Outcome<()> {
     show::line(&format!("moved {} runs, {} stay on their version", runs.moved, runs.stayed))?;
-    runs.why.iter().try_for_each(|why| show::line(&format!("  {}", why.message)))
+    runs.why.iter().try_for_each(|why| show::line(&format!("  {}", why.message)))?;
+    match runs.others {
+        0 => Ok(()),
+        others => show::line(&format!("  {others} more runs stay for other reasons")),
+    }
 }
 
 impl Deploy {

@@ -1,15 +1,13 @@
 //! Tasks of workflows that are done outside of their run.
 
 use super::Shard;
-use super::children::value_of_bytes;
-use crate::api::{ObjectView, RunView, WorkflowRequest};
+use crate::api::WorkflowRequest;
 use crate::callees::{CalledRun, Callee, Directory, Fault, TaskRef, ended};
 use crate::ports::{Ports, World};
 use bytes::Bytes;
 use sluice_asl::execution::{Event, TaskRequest, Work};
 use sluice_engine::app::App;
 use sluice_engine::{Caller, Engine, InputKind, Origin, OutboxId, Start};
-use sluice_expression::Value;
 use sluice_storage::log::Priority;
 use sluice_types::{Code, Lsn, Problem, RunKey, Version, limits};
 use std::sync::Arc;
@@ -181,10 +179,12 @@ impl<P: Ports> Shard<P> {
         if to.form == INVOCATION {
             return self.give_back_attempt(from, to);
         }
-        let answer = match self.view(from.run, true) {
-            Ok(view) if to.form == OWN => own_answer(&view),
-            Ok(view) => self.options.callees.answer(&view, to.form, &Apps(&self.durable)),
-            Err(problem) => Err(failed(&problem)),
+        let answer = match to.form {
+            OWN => self.output_of(from.run),
+            form => self
+                .view(from.run, true)
+                .map_err(|problem| failed(&problem))
+                .and_then(|view| self.options.callees.answer(&view, form, &Apps(&self.durable))),
         };
         let task = TaskRef { run: to.run, incarnation: to.incarnation, task: to.task, from: Some(from) };
         // Refused only when the log is; the outbox asks again after recovery.
@@ -202,27 +202,6 @@ impl<P: Ports> Shard<P> {
         // Refused only when the log is; the outbox asks again after recovery.
         if self.submit(kind.clone(), Priority::Progress).is_ok() {
             self.forward_express(kind);
-        }
-    }
-}
-
-/// The output of a workflow, all of them by key if there are several, or why there is none.
-fn own_answer(run: &RunView) -> Result<Value, Fault> {
-    if let Some(problem) = &run.error {
-        return Err(own_fault(problem));
-    }
-    let value = |output: &ObjectView| {
-        let value = value_of_bytes(&output.content_type, &output.bytes);
-        value.map_err(|why| {
-            Fault::new("States.Runtime", format!("output {:?} of the workflow is {why}", output.key))
-        })
-    };
-    match &run.outputs[..] {
-        [] => Ok(Value::default()),
-        [one] => value(one),
-        several => {
-            let fields = several.iter().map(|output| Ok((output.key.clone(), value(output)?)));
-            Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
         }
     }
 }
@@ -273,6 +252,7 @@ pub(super) fn too_deep() -> Fault {
 mod tests {
     use super::*;
     use sluice_asl::execution::TaskId;
+    use sluice_expression::Value;
 
     #[test]
     fn a_result_that_no_record_should_take_is_a_failure_of_its_task() {

@@ -2,20 +2,21 @@
 //! the other. Runs with which it can may be moved to that version.
 
 use super::Shard;
+use super::loading::Found;
 use super::questions::code_of;
-use crate::api::{CheckReport, DeployRequest, Movable, MoveRequest, Unreplayable};
+use super::under_way::UnderWay;
+use crate::api::{CheckReport, DeployRequest, Movable, MoveRequest, Reason, Unreplayable};
 use crate::bundles::Bundles;
 use crate::handle::Answer;
 use crate::ports::{Call, Ports, Sandboxes, World};
 use sluice_engine::{InputKind, Status};
 use sluice_storage::log::Priority;
-use sluice_storage::store::ListQuery;
 use sluice_types::invocation::Arguments;
 use sluice_types::{
-    AppKey, Attempt, Code, Failure, FunctionIx, Invocation, InvocationId, Outcome, Problem, Program, RunKey,
-    Steps, Version, limits,
+    AppKey, Attempt, Code, Failure, FailureKind, FunctionIx, Invocation, InvocationId, Outcome, Problem,
+    Program, RunKey, Steps, Version, limits,
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A check under way.
@@ -26,16 +27,20 @@ pub(super) struct Check {
     version: Version,
     /// Whether runs that it can go on with do so from now on.
     moves: bool,
-    /// Runs that are not checked yet, and how often they were.
-    left: VecDeque<(RunKey, u32)>,
+    /// Runs that are not checked yet.
+    left: UnderWay,
+    /// Runs that are to be checked again, and how often they were.
+    again: VecDeque<(RunKey, u32)>,
     /// The one whose journal the code is told now.
     now: Option<Checked>,
     report: CheckReport,
 }
 
-/// A run that is being checked.
+/// A run that is being checked. It may leave memory meanwhile.
 struct Checked {
     call: InvocationId,
+    run: Arc<str>,
+    workflow: Arc<str>,
     times: u32,
     /// How long its history was.
     lines: u64,
@@ -45,6 +50,15 @@ struct Checked {
 const CHECKED: Version = Version(u32::MAX);
 /// A run that goes on while it is checked is checked again, so often at most.
 const CHECKS_MAX: u32 = 10;
+/// Most runs that are looked at in one turn of the shard. At most one of them has its journal read for a worker.
+const CHECKED_PER_TURN_MAX: usize = 64;
+
+impl Check {
+    /// Whether another run can be looked at now.
+    pub fn goes_on(&self) -> bool {
+        self.now.is_none()
+    }
+}
 
 impl<P: Ports> Shard<P> {
     /// Checks a version that is not deployed. One check at a time.
@@ -76,18 +90,22 @@ impl<P: Ports> Shard<P> {
     fn prepare_move(
         &mut self,
         request: &MoveRequest,
-    ) -> Result<(AppKey, (Version, Arc<Program>), Vec<RunKey>), Problem> {
+    ) -> Result<(AppKey, (Version, Arc<Program>), UnderWay), Problem> {
         match &request.runs {
             Movable::All(app) => {
                 let (app, version, program) = self.version_named(app, request.version)?;
-                Ok((app, (version, program), self.under_way(app)?))
+                Ok((app, (version, program), self.under_way(app)))
             }
             Movable::One(run) => {
                 let key = self.known(run)?;
-                let app = self.durable.run(key).expect("a known run is loaded").program().app.clone();
+                let known = self.durable.run(key).expect("a known run is loaded");
+                let (app, before) = (known.program().app.clone(), known.version());
                 let (app, version, program) = self.version_named(&app, request.version)?;
-                self.durable.can_move(key, version)?;
-                Ok((app, (version, program), vec![key]))
+                self.durable.can_move(key, version).map_err(|problem| Problem {
+                    message: format!("run {run} stays on version {}: {}", before.0, problem.message),
+                    ..problem
+                })?;
+                Ok((app, (version, program), UnderWay::one(app, key)))
             }
         }
     }
@@ -97,17 +115,15 @@ impl<P: Ports> Shard<P> {
         answer: Answer<CheckReport>,
         app: AppKey,
         (version, program): (Version, Arc<Program>),
-        left: Vec<RunKey>,
+        left: UnderWay,
         moves: bool,
     ) {
-        let left = left.into_iter().map(|run| (run, 0)).collect();
-        let report = CheckReport::default();
-        self.check = Some(Check { answer, app, program, version, moves, left, now: None, report });
-        self.check_next();
+        let (again, report) = (VecDeque::new(), CheckReport::default());
+        self.check = Some(Check { answer, app, program, version, moves, left, again, now: None, report });
     }
 
     /// The runs to be checked; `None` for an app that is not deployed yet.
-    fn prepare_check(&mut self, request: &DeployRequest) -> Result<Option<(AppKey, Vec<RunKey>)>, Problem> {
+    fn prepare_check(&mut self, request: &DeployRequest) -> Result<Option<(AppKey, UnderWay)>, Problem> {
         let Some(app) = self.durable.apps().find(|app| app.name() == &request.program.app) else {
             return Ok(None);
         };
@@ -116,80 +132,108 @@ impl<P: Ports> Shard<P> {
         self.options.bundles.write(bundle, &request.files, &request.definition)?;
         let files = self.options.bundles.files(bundle);
         self.sandboxes.add_app(app, CHECKED, &request.program, &files)?;
-        Ok(Some((app, self.under_way(app)?)))
+        Ok(Some((app, self.under_way(app))))
     }
 
-    fn under_way(&self, app: AppKey) -> Result<Vec<RunKey>, Problem> {
+    fn under_way(&self, app: AppKey) -> UnderWay {
         let loaded = self.durable.runs().filter(|run| run.app() == app && run.status() == Status::Running);
-        let mut runs: BTreeSet<RunKey> = loaded.map(|run| run.key()).collect();
-        let running = Some(Status::Running as u8);
-        let query = ListQuery { app: Some(app), status: running, before: None, limit: usize::MAX };
-        runs.extend(self.store.list(query).map_err(|error| error.problem())?);
-        Ok(runs.into_iter().collect())
+        UnderWay::all(app, loaded.map(|run| run.key()).collect())
     }
 
-    /// Tells the code the journal of the next run, or says what came out.
-    fn check_next(&mut self) {
-        while let Some(check) = &mut self.check {
-            let Some((key, times)) = check.left.pop_front() else { break };
-            let call = self.checked_call(key);
-            let check = self.check.as_mut().expect("it is under way");
-            check.report.checked += usize::from(times == 0 && !matches!(call, Ok(None)));
-            match call {
-                Ok(Some((call, lines))) => {
-                    check.now = Some(Checked { call: call.invocation.id, times, lines });
-                    return self.sandboxes.start(call, &mut self.objects, &mut self.reports);
+    /// Looks at a few more runs, until one is found whose journal the code has to be told; after the last, says what came out.
+    pub(super) fn check_slice(&mut self) {
+        for _ in 0..CHECKED_PER_TURN_MAX {
+            let Some(check) = self.check.as_mut().filter(|check| check.goes_on()) else { return };
+            let next = check.left.next(&self.store).map(|key| key.map(|key| (key, 0)));
+            match next.map(|next| next.or_else(|| check.again.pop_front())) {
+                Ok(Some((key, times))) => {
+                    if let Err(problem) = self.check_run(key, times) {
+                        return self.end_check(Err(problem));
+                    }
                 }
-                Ok(None) => {}
-                Err(found) => check.report.found.push(*found),
+                Ok(None) => return self.end_check(Ok(())),
+                Err(problem) => return self.end_check(Err(problem)),
             }
-        }
-        if let Some(check) = self.check.take() {
-            if check.version == CHECKED {
-                self.sandboxes.forget_app(check.app, CHECKED);
-            }
-            self.say(move || drop(check.answer.send(Ok(check.report))));
         }
     }
 
-    /// The call that tells the code everything of a run, and how long its history is; `None` if it is none of its concern.
-    fn checked_call(&mut self, key: RunKey) -> Result<Option<(Call, u64)>, Box<Unreplayable>> {
-        if self.load(key).is_err() {
-            return Ok(None);
+    fn end_check(&mut self, end: Result<(), Problem>) {
+        let Some(check) = self.check.take() else { return };
+        if check.version == CHECKED {
+            self.sandboxes.forget_app(check.app, CHECKED);
         }
+        match end {
+            Ok(()) => self.say(move || drop(check.answer.send(Ok(check.report)))),
+            Err(problem) => self.refuse(check.answer, problem),
+        }
+    }
+
+    /// Tells the code the journal of a run, unless it is none of its concern. A run that had left memory leaves it again. The
+    /// error is the store's.
+    fn check_run(&mut self, key: RunKey, times: u32) -> Result<(), Problem> {
+        let was_here = self.durable.run(key).is_some();
+        let Found::Here = self.look_up(key)? else {
+            // What is gone or set aside goes on on no version.
+            return Ok(());
+        };
+        let run = self.durable.run(key).expect("it is here").id().clone();
+        let called = self.checked_call(key, times);
+        let check = self.check.as_mut().expect("it is under way");
+        check.report.checked += usize::from(times == 0 && !matches!(called, Ok(None)));
+        match called {
+            Ok(Some((call, checked))) => {
+                check.now = Some(checked);
+                self.sandboxes.start(call, &mut self.objects, &mut self.reports);
+            }
+            Ok(None) => {}
+            Err(why) => check.report.add(&run, *why),
+        }
+        if !was_here {
+            self.durable.evict(key);
+        }
+        Ok(())
+    }
+
+    /// The call that tells the code everything of a run; `None` if it is none of its concern.
+    fn checked_call(
+        &mut self,
+        key: RunKey,
+        times: u32,
+    ) -> Result<Option<(Call, Checked)>, Box<Unreplayable>> {
         let Some(run) = self.executed(key) else { return Ok(None) };
         let running = run.status() == Status::Running;
         let (Some(ix), true) = (code_of(run), running) else { return Ok(None) };
         let workflow = run.program().functions[ix.index()].name.clone();
-        let id = run.id().to_string();
-        let found = |message: String, stack: String| {
-            Box::new(Unreplayable { run: id.clone(), workflow: workflow.to_string(), message, stack })
-        };
+        let id = run.id().clone();
         let check = self.check.as_ref().expect("it is under way");
         let version = check.version;
         if run.version() == version {
             return Ok(None);
         }
         let Some(function) = function_of(&check.program, &workflow) else {
-            return Err(found(format!("the app no longer has the workflow {workflow:?}"), String::new()));
+            return Err(stays(&workflow, Reason::WorkflowGone)(is_gone(&workflow)));
         };
         if check.moves {
-            self.durable.can_move(key, version).map_err(|problem| found(problem.message, String::new()))?;
+            self.durable.can_move(key, version).map_err(stays(&workflow, Reason::CannotMove))?;
         }
-        let (told, seed, app, run_id) =
-            (run.told().unwrap_or(u64::MAX), run.seed(), run.app(), run.id().clone());
+        let (told, seed, app) = (run.told().unwrap_or(u64::MAX), run.seed(), run.app());
         let (lines, origin) = (run.history_len(), run.origin());
-        let journal = self.journal(key).map_err(|problem| found(problem.message, String::new()))?;
+        let journal = self.journal(key).map_err(stays(&workflow, Reason::JournalLost))?;
         let arguments = Arguments::List(sluice_flow::checked(journal, origin.as_ref(), told, seed));
-        // Who is late with what was asked in another check is not taken for who answers this one.
-        let others = u64::from(u32::MAX - limits::RUN_INVOCATIONS_MAX);
-        let seq = limits::RUN_INVOCATIONS_MAX + 1 + (self.world.random() % (others - 1)) as u32;
-        let id = InvocationId { run: key, seq };
-        let invocation = Box::new(Invocation { id, attempt: CHECK, function, arguments, group: None });
-        Ok(Some((Call { invocation, app, version, run_id }, lines)))
+        let call = self.check_id(key);
+        let invocation = Box::new(Invocation { id: call, attempt: CHECK, function, arguments, group: None });
+        let checked = Checked { call, run: id.clone(), workflow, times, lines };
+        Ok(Some((Call { invocation, app, version, run_id: id }, checked)))
     }
 
-    /// Whether this is the end of a checked call; then the next one is made.
+    /// Who is late with what was asked in another check is not taken for who answers this one.
+    fn check_id(&mut self, run: RunKey) -> InvocationId {
+        let others = u64::from(u32::MAX - limits::RUN_INVOCATIONS_MAX);
+        let seq = limits::RUN_INVOCATIONS_MAX + 1 + (self.world.random() % (others - 1)) as u32;
+        InvocationId { run, seq }
+    }
+
+    /// Whether this is the end of a checked call. The next slice makes another.
     pub(super) fn is_check(&mut self, id: InvocationId, attempt: Attempt, outcome: &Outcome) -> bool {
         let is_now =
             |check: &&mut Check| check.now.as_ref().is_some_and(|now| attempt == CHECK && now.call == id);
@@ -197,56 +241,91 @@ impl<P: Ports> Shard<P> {
         let Some(checked) = check.now.take() else { return false };
         let moves = check.moves;
         match outcome {
-            Outcome::Failed(Failure { message, stack, .. }) => self.not_replayed(id.run, message, stack),
-            _ if moves => self.move_checked(id.run, &checked),
-            _ => {}
+            Outcome::Failed(failure) => self.keep_back(&checked, not_replayed(&checked.workflow, failure)),
+            Outcome::Cancelled => {
+                self.keep_back(&checked, *stays(&checked.workflow, Reason::Failed)(is_interrupted()))
+            }
+            Outcome::Succeeded { .. } if moves => self.move_checked(id.run, &checked),
+            Outcome::Succeeded { .. } => {}
         }
-        self.check_next();
         true
     }
 
-    fn not_replayed(&mut self, key: RunKey, message: &str, stack: &str) {
-        let Some(run) = self.durable.run(key) else { return };
-        let workflow = code_of(run).map(|ix| run.program().functions[ix.index()].name.to_string());
-        let (run, workflow) = (run.id().to_string(), workflow.unwrap_or_default());
-        let (message, stack) = (message.to_owned(), stack.to_owned());
-        let check = self.check.as_mut().expect("it is under way");
-        check.report.found.push(Unreplayable { run, workflow, message, stack });
+    fn keep_back(&mut self, checked: &Checked, why: Unreplayable) {
+        self.check.as_mut().expect("it is under way").report.add(&checked.run, why);
     }
 
     /// A run with which the code can go on does so, unless it has gone on meanwhile: then it is checked again.
     fn move_checked(&mut self, key: RunKey, checked: &Checked) {
-        if self.load(key).is_err() {
-            return;
+        let was_here = self.durable.run(key).is_some();
+        match self.moved(key, checked) {
+            Ok(moved) => {
+                self.check.as_mut().expect("it is under way").report.moved += usize::from(moved);
+            }
+            Err(why) => self.keep_back(checked, *why),
         }
-        let Some(run) = self.durable.run(key).filter(|run| run.status() == Status::Running) else { return };
+        if !was_here {
+            // One that has moved stays until it is saved.
+            self.durable.evict(key);
+        }
+    }
+
+    /// Whether a run that was checked goes on on the version from now on.
+    fn moved(&mut self, key: RunKey, checked: &Checked) -> Result<bool, Box<Unreplayable>> {
+        let stays = |reason| stays(&checked.workflow, reason);
+        self.look_up(key).map_err(stays(Reason::NotRecorded))?;
+        let run = self.durable.run(key).filter(|run| run.status() == Status::Running);
+        let Some(run) = run else { return Ok(false) };
         let is_as_checked = run.history_len() == checked.lines;
         let check = self.check.as_mut().expect("it is under way");
         let version = check.version;
         if !is_as_checked && checked.times + 1 < CHECKS_MAX {
-            return check.left.push_back((key, checked.times + 1));
+            check.again.push_back((key, checked.times + 1));
+            return Ok(false);
         }
-        let moved = match is_as_checked {
-            true => self.durable.can_move(key, version),
-            false => Err(is_restless()),
-        };
-        // Its record is refused only when the log is.
-        let moved =
-            moved.and_then(|()| self.submit(InputKind::Move { run: key, version }, Priority::NewWork));
-        match moved {
-            Ok(_) => self.check.as_mut().expect("it is under way").report.moved += 1,
-            Err(problem) => self.not_replayed(key, &problem.message, ""),
+        if !is_as_checked {
+            return Err(stays(Reason::WentOn)(is_restless()));
         }
+        self.durable.can_move(key, version).map_err(stays(Reason::CannotMove))?;
+        let moved = self.submit(InputKind::Move { run: key, version }, Priority::NewWork);
+        moved.map(|_| true).map_err(stays(Reason::NotRecorded))
     }
+}
+
+/// A run stays on its version, for a reason that is not about what its code wants.
+fn stays(workflow: &str, reason: Reason) -> impl FnOnce(Problem) -> Box<Unreplayable> {
+    let workflow = workflow.to_owned();
+    move |Problem { message, fix, .. }| {
+        Box::new(Unreplayable { workflow, reason, message, error: String::new(), stack: String::new(), fix })
+    }
+}
+
+/// A run stays on its version, for code that was told its journal has failed.
+fn not_replayed(workflow: &str, failure: &Failure) -> Unreplayable {
+    let (reason, fix) = match failure.kind {
+        FailureKind::Diverged => (Reason::Diverged, "keep what was done before behind ctx.patched(...)"),
+        _ => (Reason::Failed, "see to it that the new code can be told what runs were told"),
+    };
+    let Failure { r#type: error, message, stack, .. } = failure.clone();
+    Unreplayable { workflow: workflow.to_owned(), reason, message, error, stack, fix: fix.to_owned() }
+}
+
+fn is_gone(workflow: &str) -> Problem {
+    let message = format!("the app no longer has the workflow {workflow:?}");
+    Problem::new(Code::UNKNOWN_NAME, message, "keep the workflow until its runs have ended")
 }
 
 fn is_checking() -> Problem {
     Problem::new(Code::OVERLOADED, "another deploy is being checked", "try again in a moment")
 }
 
+fn is_interrupted() -> Problem {
+    Problem::new(Code::INTERNAL, "it was interrupted", "try again")
+}
+
 fn is_restless() -> Problem {
-    let message = format!("it went on each of the {CHECKS_MAX} times that it was checked");
-    Problem::new(Code::OVERLOADED, message, "try again when less happens in it")
+    let message = format!("something happened during each of {CHECKS_MAX} checks");
+    Problem::new(Code::OVERLOADED, message, "try again when less happens")
 }
 
 /// The attempt that a checked call is, which no other call is.

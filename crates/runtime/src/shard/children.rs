@@ -70,7 +70,10 @@ impl<P: Ports> Shard<P> {
         let (content_type, payload) = match &outputs[..] {
             [] => return Ok(succeeded(None)),
             [one] => (one.content_type.clone(), one.payload.clone()),
-            several => (ContentType::Json, Payload::Inline(Bytes::from(self.together(several)?.to_json()))),
+            several => {
+                bounded(several)?;
+                (ContentType::Json, Payload::Inline(Bytes::from(self.together(several)?.to_json())))
+            }
         };
         let payload = self.handed_over(app, &payload, to)?;
         Ok(succeeded(Some(ReturnValue { content_type, payload })))
@@ -102,11 +105,28 @@ impl<P: Ports> Shard<P> {
         }
     }
 
-    /// Objects as one value, each under its key.
-    fn together(&mut self, objects: &[Object]) -> Result<Value, Fault> {
-        bounded(objects)?;
-        let fields = objects.iter().map(|object| Ok((object.key.clone(), self.value_of(object)?)));
-        Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
+    /// What an ended run gives to a workflow that has started it as a task, or the error under its name there.
+    pub(super) fn output_of(&mut self, child: RunKey) -> Result<Value, Fault> {
+        let named = |error: &'static str| move |fault: Fault| Fault::new(error, fault.cause);
+        let run = self.durable.run(child).ok_or_else(|| Fault::new("States.Runtime", "the run is gone"))?;
+        if let Some(problem) = run.error() {
+            return Err(own_fault(problem));
+        }
+        let outputs: Vec<Object> = run.outputs().cloned().collect();
+        bounded(&outputs).map_err(named("States.DataLimitExceeded"))?;
+        self.together(&outputs).map_err(named("States.Runtime"))
+    }
+
+    /// The outputs of a run as one value: none is null, one is itself, of several each is under its key.
+    fn together(&mut self, outputs: &[Object]) -> Result<Value, Fault> {
+        match outputs {
+            [] => Ok(Value::default()),
+            [one] => self.value_of(one),
+            several => {
+                let fields = several.iter().map(|object| Ok((object.key.clone(), self.value_of(object)?)));
+                Ok(Value::fields(fields.collect::<Result<Vec<_>, Fault>>()?))
+            }
+        }
     }
 
     /// What a function is called with, as the input of a workflow.

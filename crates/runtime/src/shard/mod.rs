@@ -24,10 +24,12 @@ mod effects;
 mod events;
 mod express;
 mod flights;
+mod forkable;
 mod forks;
 mod loading;
 mod named;
 mod past;
+mod prefix;
 mod queries;
 mod questions;
 mod recovery;
@@ -39,6 +41,7 @@ mod starts;
 mod streams;
 mod tasks;
 mod turns;
+mod under_way;
 mod updates;
 mod views;
 mod workflows;
@@ -147,8 +150,8 @@ pub struct Shard<P: Ports> {
     failed: Option<Problem>,
     panicked: Option<(Lsn, RunKey)>,
     stats: crate::api::NodeStats,
-    /// Lines of histories read as journals.
-    journal_lines_read: Cell<u64>,
+    /// Lines of histories that [`Shard::read_history`] has visited.
+    history_lines_read: Cell<u64>,
 }
 
 impl<P: Ports> Shard<P> {
@@ -165,6 +168,7 @@ impl<P: Ports> Shard<P> {
         }
         self.take_reports();
         self.fire_timers();
+        self.check_slice();
         if !self.may_linger() {
             self.commit();
         }
@@ -205,7 +209,8 @@ impl<P: Ports> Shard<P> {
     /// Whether another turn has something to do at once.
     pub fn is_busy(&self) -> bool {
         let waits = !self.held.is_empty() && self.lingers_since_us.is_none();
-        waits || !self.reports.is_empty() || self.checkpoint.is_under_way()
+        let checks = self.check.as_ref().is_some_and(check::Check::goes_on);
+        waits || checks || !self.reports.is_empty() || self.checkpoint.is_under_way()
     }
 
     /// Whether records wait for space on the disk: another turn tries again.

@@ -53,7 +53,6 @@ type EventId = (Option<ChildId>, u64);
 impl<P: Ports> Shard<P> {
     /// A run as it was right after a record.
     pub(super) fn view_at(&mut self, key: RunKey, at: Lsn) -> Result<RunView, Problem> {
-        let now = self.view(key, true)?;
         let run = self.durable.run(key).expect("a viewed run is loaded");
         let (app, first) = (run.app(), run.moves().first().map_or(run.version(), |(_, before)| *before));
         let mut fold = Fold::new(first, self.program_of(app, first));
@@ -75,6 +74,9 @@ impl<P: Ports> Shard<P> {
         if first.is_none_or(|first| at < first) || at > last {
             return Err(no_such_record(run, at));
         }
+        // Only after its last line it has the outputs that it has now.
+        let now = self.view(key, fold.lines == run.history_len())?;
+        let run = self.durable.run(key).expect("a viewed run is loaded");
         Ok(fold.view(now, run, at))
     }
 
@@ -96,7 +98,7 @@ impl<P: Ports> Shard<P> {
             let (first, bytes) = self.chunk_at(key, next)?;
             let before = next;
             for (entry, seq) in lines_of(&bytes).zip(first..) {
-                self.journal_lines_read.update(|read| read + 1);
+                self.history_lines_read.update(|read| read + 1);
                 if seq < before {
                     continue;
                 }

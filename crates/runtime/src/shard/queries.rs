@@ -154,7 +154,7 @@ impl<P: Ports> Shard<P> {
             runs_loaded: self.durable.runs().count() as u64,
             attempts_running: self.flights.len().max(self.sandboxes.load()) as u64,
             object_bytes: self.objects.resident_bytes(),
-            journal_lines_read: self.journal_lines_read.get(),
+            history_lines_read: self.history_lines_read.get(),
             ..self.stats.clone()
         }
     }

@@ -99,7 +99,7 @@ impl<P: Ports> Shard<P> {
             failed: None,
             panicked: None,
             stats: Default::default(),
-            journal_lines_read: Default::default(),
+            history_lines_read: Default::default(),
         };
         shard.now();
         shard.resume(poisoned)?;

@@ -40,10 +40,11 @@ impl Client {
 /// What runs came to that were to move. None has code that could not go on.
 pub(super) fn as_moved(report: &CheckReport, scene: &Scene) -> Result<(), Violation> {
     scene.cover(|coverage| coverage.check("runs moved", report.moved));
-    match report.found.iter().find(|found| found.message == ON_PURPOSE) {
+    match report.found.iter().find(|found| found.why.message == ON_PURPOSE) {
         None => Ok(()),
         Some(found) => {
-            Err(Violation::new(Checker::SameState, format!("{} could not go on on its own code", found.run)))
+            let message = format!("{} could not go on on their own code", found.runs.join(", "));
+            Err(Violation::new(Checker::SameState, message))
         }
     }
 }

@@ -97,12 +97,10 @@ impl Run {
         Reply::Accepted
     }
 
-    /// The names of this run's program in the new one; the error says why the run keeps its version.
+    /// The names of this run's program in the new one; the error says why the run keeps its version, and its place names the run.
     pub(crate) fn can_move(&self, version: Version, new: &Compiled) -> Result<Names, Problem> {
-        let refused = |code: Code, why: String, fix: &str| {
-            let message = format!("run {} stays on version {}: {why}", self.id, self.version.0);
-            Problem::new(code, message, fix).at(format!("run {}", self.id))
-        };
+        let refused =
+            |code: Code, why: String, fix: &str| Problem::new(code, why, fix).at(format!("run {}", self.id));
         if !self.hears_signals() {
             let why = "it has no workflow under way that is code".to_owned();
             return Err(refused(Code::RUN_ENDED, why, "only such runs can go on on another version"));
