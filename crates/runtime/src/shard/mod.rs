@@ -35,6 +35,7 @@ mod reports;
 mod retention;
 mod saves;
 mod schedules;
+mod stand_ins;
 mod starts;
 mod streams;
 mod tasks;
@@ -119,6 +120,7 @@ pub struct Shard<P: Ports> {
     check: Option<check::Check>,
     streams: streams::Streams,
     wanted: turns::Wanted,
+    stand_ins: stand_ins::StandIns,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,
@@ -168,6 +170,7 @@ impl<P: Ports> Shard<P> {
         if !self.may_linger() {
             self.commit();
         }
+        self.stop_stand_ins();
     }
 
     /// Makes durable what was logged, at once.
