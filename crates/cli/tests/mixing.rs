@@ -121,6 +121,38 @@ fn one_history_tells_of_all_of_them_in_the_order_of_the_log() {
 }
 
 #[test]
+fn a_run_names_its_version_the_runs_that_it_has_called_and_its_commands() {
+    let folder = Folder::with(&[("app.py", &app("durable"))]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    server.ask("POST", "/v1/apps/mixing/runs", &start(1..6)).json(202);
+    ended(&server, "mixed");
+    let shown = server.read(&folder, &["runs", "show", "mixed"]);
+    let called = shown.lines().find(|line| line.starts_with("  called ")).unwrap();
+    assert!(shown.contains("\n  app mixing, version 1\n"), "{shown}");
+    assert_eq!(called.matches("(succeeded)").count(), 5, "{called}");
+    assert!(called.contains("mixed.step-3-") && called.ends_with(") and 10 more"), "{called}");
+    // As it was when the first was called.
+    let history = server.call(&folder, &["runs", "history", "mixed"]).json();
+    let events = history["events"].as_array().unwrap();
+    let first = events.iter().find(|event| event["type"] == "RunCalled").unwrap();
+    let at = server.read(&folder, &["runs", "show", "mixed", "--at", first["lsn"].as_str().unwrap()]);
+    let alone = format!("\n  called {}\n", first["called"].as_str().unwrap());
+    assert!(at.contains(&alone), "{at}");
+    // The code of one of them sleeps, then calls; JSON counts its commands from 0.
+    let made = events.iter().find(|event| event["type"] == "CallMade").unwrap();
+    assert_eq!(made["command"], 1);
+    let (run, lsn) = (made["run"].as_str().unwrap(), made["lsn"].as_str().unwrap());
+    let at = server.read(&folder, &["runs", "show", run, "--at", lsn]);
+    assert!(at.contains("\n  waits for command 2, call step-1, since "), "{at}");
+    let read = server.read(&folder, &["runs", "history", run]);
+    for (what, details) in [("CommandDone", "command=1 (sleep)"), ("CommandDone", "command=2 (call step-1)")]
+    {
+        assert!(read.lines().any(|line| line.contains(what) && line.ends_with(details)), "{read}");
+    }
+}
+
+#[test]
 fn outputs_of_any_size_and_type_are_handed_over() {
     let app = "
 import sluicegate as sg
