@@ -5,6 +5,7 @@ mod tool;
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tool::runs::ended;
 use tool::server::Server;
 use tool::{Folder, repository};
 
@@ -76,15 +77,6 @@ fn expected(numbers: std::ops::Range<u64>) -> Value {
 fn start(numbers: std::ops::Range<u64>) -> Vec<u8> {
     let objects: serde_json::Map<_, _> = numbers.map(|x| (x.to_string(), json!(x))).collect();
     json!({"id": "mixed", "objects": {"numbers": objects}}).to_string().into_bytes()
-}
-
-fn ended(server: &Server, run: &str) -> Value {
-    loop {
-        let run = server.ask("GET", &format!("/v1/runs/{run}?wait=20s"), b"").json(200);
-        if run["status"] != "running" {
-            return run;
-        }
-    }
 }
 
 #[test]
