@@ -332,6 +332,9 @@ return items
         server.kill();
         server = Server::start(&folder);
     }
+    // Without a handler it says which events it waits for.
+    let waiting = server.call(&folder, &["runs", "query", "r", "sluice.waiting"]).json();
+    assert_eq!(waiting["result"], json!({"events": ["done"]}));
     let unknown = ask(&server, "queries/nothing", json!({})).json(404)["error"]["message"].to_string();
     assert!(unknown.contains("it has status"), "{unknown}");
     let told = server.call(&folder, &["runs", "update", "r", "add", "--data", "\"b\"", "--id", "u2"]);
@@ -339,6 +342,8 @@ return items
     server.call(&folder, &["runs", "signal", "r", "done"]);
     assert_eq!(ended(&server, "r")["outputs"]["flow"], json!(["aa", "bb"]));
     assert_eq!(server.call(&folder, &["runs", "query", "r", "status"]).json()["result"], json!({"count": 2}));
+    let waiting = server.call(&folder, &["runs", "query", "r", "sluice.waiting"]).json();
+    assert_eq!(waiting["result"], json!({"events": []}));
     let late = ask(&server, "updates/add", json!({})).json(409)["error"]["message"].to_string();
     assert!(late.contains("no workflow under way"), "{late}");
     server.stop();

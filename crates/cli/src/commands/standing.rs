@@ -53,6 +53,9 @@ fn code(code: &CodeAt) -> Vec<String> {
     lines.extend(code.news.iter().map(|news| format!("{} {}", news.time, happened(&news.what))));
     lines.extend(code.updates.iter().map(|update| format!("update {update} waits for its answer")));
     lines.extend(code.end.iter().map(|end| format!("ended: {end}")));
+    if code.waiting.is_empty() && code.end.is_none() {
+        lines.push("waits for no command: the code runs, or waits for an event".to_owned());
+    }
     lines
 }
 
@@ -143,6 +146,9 @@ mod tests {
             "T start",
             "update u waits for its answer",
         ];
+        assert_eq!(code(&at), told);
+        let at = CodeAt { waiting: Vec::new(), news: Vec::new(), updates: Vec::new(), ..at };
+        let told = ["3 commands so far", "waits for no command: the code runs, or waits for an event"];
         assert_eq!(code(&at), told);
     }
 }
