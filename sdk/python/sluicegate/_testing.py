@@ -180,6 +180,10 @@ class TestApp:
         return name
 
     def _name(self, function: FunctionLike) -> str:
+        for workflow in (*self.app.workflows.values(), *self.app.dags.values(), *self.app.state_machines.values()):
+            if function is workflow or (callable(function) and getattr(workflow, "call", None) is function):
+                fix = f"declare app.workflow_function(..., {workflow.name!r}), and call that"
+                raise ValueError(f"{workflow.name!r} is a workflow and no function; {fix}")
         name = self.app._name_of(function)
         if name not in self.app.functions:
             raise ValueError(f"{self.app!r} has no function {name!r}; it has {', '.join(self.app.functions)}")

@@ -135,6 +135,12 @@ class Mixing(unittest.TestCase):
                 self.assertEqual(t.start(input="abc").result(), wanted)
                 self.assertEqual(t.calls(called), [("input", 1)])
 
+    def test_a_workflow_that_is_no_function_is_told(self) -> None:
+        with app.test() as t:
+            for workflow in (machine, graph, code):
+                with self.assertRaisesRegex(ValueError, "is a workflow and no function; declare app.workflow_function"):
+                    t.stub(workflow, lambda x: x)
+
     def test_mistakes_are_refused_where_they_are_made(self) -> None:
         other = sg.App("other")
         with self.assertRaisesRegex(ValueError, "no workflow of"):

@@ -20,9 +20,10 @@ pub fn show(client: &Client, run: &Run) -> Outcome<()> {
     if let Some(ForkedFrom { run, lsn }) = &run.forked_from {
         show::line(&format!("  forked from {run} at {lsn}"))?;
     }
-    let called = Called::by(client, run)?;
-    if !called.ids.is_empty() {
-        show::line(&called.line(client, run.at.is_some())?)?;
+    match Called::by(client, run).and_then(|called| called.line(client, run.at.is_some())) {
+        Ok(line) => line.iter().try_for_each(|line| show::line(line))?,
+        // The run itself is known all the same.
+        Err(failure) => show::line(&format!("  what it has called: {}", failure.body.error.message))?,
     }
     run.at.iter().try_for_each(at)?;
     outputs::print(run)
@@ -93,8 +94,11 @@ impl Called {
         Ok(Self { ids, are_all: false })
     }
 
-    /// The latest of them; how they stand, unless the run is shown as it `was`.
-    fn line(&self, client: &Client, was: bool) -> Outcome<String> {
+    /// The latest of them, if there are any; how they stand, unless the run is shown as it `was`.
+    fn line(&self, client: &Client, was: bool) -> Outcome<Option<String>> {
+        if self.ids.is_empty() {
+            return Ok((!self.are_all).then(|| "  called no run early in its long history".to_owned()));
+        }
         let (rest, named) = self.ids.split_at(self.ids.len().saturating_sub(NAMED_MAX));
         let mut told = Vec::new();
         for id in named {
@@ -102,11 +106,11 @@ impl Called {
         }
         let rest = match (rest.len(), self.are_all) {
             (0, true) => String::new(),
-            (0, false) => " and more".to_owned(),
+            (0, false) => " and maybe more".to_owned(),
             (count, true) => format!(" and {count} more"),
             (count, false) => format!(" and {count} more, at least"),
         };
-        Ok(format!("  called {}{rest}", told.join(", ")))
+        Ok(Some(format!("  called {}{rest}", told.join(", "))))
     }
 }
 
