@@ -59,7 +59,7 @@ pub struct CodeAt {
 /// A command that was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandAt {
-    /// Its number.
+    /// Its number, from 0; messages, and what is printed for people, count from 1.
     pub command: u64,
     /// What it wanted.
     pub what: String,

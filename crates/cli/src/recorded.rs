@@ -56,7 +56,8 @@ fn sleep_until(call: &Call<'_>, end: Instant) -> io::Result<()> {
     }
 }
 
-/// Nanoseconds since the Unix epoch. A run may live longer than a process, or than the machine is up.
+/// Nanoseconds since the Unix epoch. The first task of a run and the last may be done by two workers, and by two lives of the
+/// server or of the machine, to which no clock is common but this one. How long a task takes is measured by one that nobody sets.
 fn epoch_ns() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_nanos() as u64)

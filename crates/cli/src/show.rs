@@ -100,6 +100,11 @@ pub fn indented(document: &RawValue) -> String {
     text
 }
 
+/// The number of a workflow's command as people count, from 1. JSON has it as the workflow protocol does, from 0.
+pub fn ordinal(command: u64) -> u64 {
+    command + 1
+}
+
 /// A table with aligned columns and a head.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|title| (*title).to_owned()).collect();

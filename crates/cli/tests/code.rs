@@ -5,6 +5,7 @@ mod tool;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tool::runs::{ended, lines, start, until};
 use tool::server::Server;
 use tool::{Called, Folder};
 
@@ -243,33 +244,6 @@ fn what_is_wrong_with_a_definition_is_told() {
     assert!(refused(twice).contains("declared twice"));
 }
 
-/// The history's lines of this type.
-fn lines(server: &Server, run: &str, of: &str) -> usize {
-    let history = server.ask("GET", &format!("/v1/runs/{run}/history?limit=10000"), b"").json(200);
-    history["events"].as_array().unwrap().iter().filter(|event| event["type"] == of).count()
-}
-
-fn until(server: &Server, run: &str, of: &str, count: usize) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while lines(server, run, of) < count {
-        assert!(Instant::now() < patience, "{of} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn ended(server: &Server, run: &str) -> Value {
-    let answer = server.ask("GET", &format!("/v1/runs/{run}?wait=60s"), b"");
-    let run = answer.json(200);
-    assert_ne!(run["status"], "running", "{run}");
-    run
-}
-
-fn start(server: &Server, folder: &Folder, run: &str, input: &Value) {
-    server.call(folder, &["deploy", "app.py"]);
-    let body = json!({"id": run, "workflow": "flow", "input": input}).to_string();
-    server.ask("POST", "/v1/apps/flow/runs", body.as_bytes()).json(202);
-}
-
 #[test]
 fn a_crash_changes_nothing() {
     let body = "
@@ -283,7 +257,7 @@ return [total, len(set(seen))]
 ";
     let folder = folder(&workflow(body));
     let mut server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     for crash in 1..=3 {
         until(&server, "r", "TimerStarted", crash * 7);
         server.kill();
@@ -292,7 +266,7 @@ return [total, len(set(seen))]
     let run = ended(&server, "r");
     assert_eq!(run["outputs"]["flow"], json!([886, 32]), "{run}");
     // Every command is in the journal once, whoever ran the code.
-    assert_eq!((lines(&server, "r", "CallMade"), lines(&server, "r", "TimerStarted")), (31, 30));
+    assert_eq!((lines(&server, "r", "CallMade").len(), lines(&server, "r", "TimerStarted").len()), (31, 30));
     server.stop();
 }
 
@@ -308,7 +282,7 @@ except TimeoutError as error:
 ";
     let folder = folder(&workflow(body));
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     for n in 1..=2 {
         server.call(&folder, &["event", "go", "--data", &n.to_string(), "--run", "r"]);
     }
@@ -337,7 +311,7 @@ return items
 ";
     let folder = folder(&workflow(body));
     let mut server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     let ask = |server: &Server, what: &str, body: Value| {
         let path = format!("/v1/runs/r/{what}");
         server.ask("POST", &path, body.to_string().as_bytes())
@@ -358,6 +332,9 @@ return items
         server.kill();
         server = Server::start(&folder);
     }
+    // Without a handler it says which events it waits for.
+    let waiting = server.call(&folder, &["runs", "query", "r", "sluice.waiting"]).json();
+    assert_eq!(waiting["result"], json!({"events": ["done"]}));
     let unknown = ask(&server, "queries/nothing", json!({})).json(404)["error"]["message"].to_string();
     assert!(unknown.contains("it has status"), "{unknown}");
     let told = server.call(&folder, &["runs", "update", "r", "add", "--data", "\"b\"", "--id", "u2"]);
@@ -365,6 +342,8 @@ return items
     server.call(&folder, &["runs", "signal", "r", "done"]);
     assert_eq!(ended(&server, "r")["outputs"]["flow"], json!(["aa", "bb"]));
     assert_eq!(server.call(&folder, &["runs", "query", "r", "status"]).json()["result"], json!({"count": 2}));
+    let waiting = server.call(&folder, &["runs", "query", "r", "sluice.waiting"]).json();
+    assert_eq!(waiting["result"], json!({"events": []}));
     let late = ask(&server, "updates/add", json!({})).json(409)["error"]["message"].to_string();
     assert!(late.contains("no workflow under way"), "{late}");
     server.stop();
@@ -386,7 +365,7 @@ finally:
 ";
     let folder = folder(&format!("{code}{}", workflow(body)));
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     until(&server, "r", "CallMade", 1);
     server.call(&folder, &["runs", "cancel", "r"]);
     assert_eq!(ended(&server, "r")["status"], "cancelled");
@@ -404,7 +383,7 @@ return 'done'
 ";
     let folder = folder(&workflow(body));
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     until(&server, "r", "CommandDone", 1);
     server.kill();
     let server = Server::start(&folder);
@@ -434,7 +413,7 @@ fn runs_keep_their_version_and_a_deploy_can_be_checked() {
     };
     let folder = Folder::with(&[("app.py", &version("await ctx.call(double, 1)", "first"))]);
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     until(&server, "r", "CommandDone", 1);
     // Code that does something else is refused, and nothing is deployed.
     folder.write("app.py", &version("await ctx.call(fail, 1)", "second"));
@@ -447,14 +426,14 @@ fn runs_keep_their_version_and_a_deploy_can_be_checked() {
     let patched = "if ctx.patched('new'):\n    await ctx.sleep(0)\nelse:\n    await ctx.call(double, 1)";
     folder.write("app.py", &version(patched, "second"));
     assert_eq!(server.call(&folder, &["deploy", "app.py", "--check"]).json()["version"], 2);
-    start(&server, &folder, "s", &json!(null));
+    start(&server, &folder, "flow", "s", &json!(null));
     for run in ["r", "s"] {
         server.call(&folder, &["runs", "signal", run, "go"]);
     }
     // The run that was under way ends on the code that it was started with.
     assert_eq!(ended(&server, "r")["outputs"]["flow"], "first");
     assert_eq!(ended(&server, "s")["outputs"]["flow"], "second");
-    assert_eq!((lines(&server, "r", "ChangeTaken"), lines(&server, "s", "ChangeTaken")), (0, 1));
+    assert_eq!((lines(&server, "r", "ChangeTaken").len(), lines(&server, "s", "ChangeTaken").len()), (0, 1));
     server.stop();
 }
 
@@ -522,7 +501,7 @@ async def flow(ctx, input):
 ";
     let folder = folder(code);
     let mut server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "flow", "r", &json!(null));
     for round in 1..=4 {
         // All calls of the round are done, its predecessors' too, and the last client has not reported.
         until(&server, "r", "CommandDone", round * 4 - 1);
@@ -540,6 +519,6 @@ async def flow(ctx, input):
         .map(|(sum, rounds)| json!([sum, rounds, all, json!([]), late]))
         .collect();
     assert_eq!(run["outputs"]["flow"], json!(expected), "{run}");
-    assert_eq!(lines(&server, "r", "CallMade"), 16);
+    assert_eq!(lines(&server, "r", "CallMade").len(), 16);
     server.stop();
 }

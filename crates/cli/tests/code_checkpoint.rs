@@ -5,7 +5,6 @@ mod tool;
 
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::{Duration, Instant};
 use tool::Folder;
 use tool::server::Server;
 
@@ -50,15 +49,7 @@ fn query(server: &Server, name: &str) -> Value {
 
 /// Waits until a query has this answer.
 fn until(server: &Server, name: &str, is: impl Fn(&Value) -> bool) {
-    let patience = Instant::now() + Duration::from_secs(120);
-    loop {
-        let answer = query(server, name);
-        if is(&answer) {
-            return;
-        }
-        assert!(Instant::now() < patience, "{name} is still {answer}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    tool::until(name, || is(&query(server, name)));
 }
 
 fn output(server: &Server) -> Value {

@@ -6,6 +6,7 @@ mod tool;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use tool::runs::{ended, history, start, until};
 use tool::server::Server;
 use tool::{Called, Folder};
 
@@ -49,35 +50,10 @@ fn outputs(code: &str, input: &str) -> Value {
     called.json()["outputs"].clone()
 }
 
-fn history(server: &Server, run: &str) -> Vec<Value> {
-    let path = format!("/v1/runs/{run}/history?limit=10000");
-    server.ask("GET", &path, b"").json(200)["events"].as_array().unwrap().clone()
-}
-
 /// What each task ended as.
 fn ends(history: &[Value]) -> BTreeMap<String, String> {
     let of_tasks = history.iter().filter_map(|line| Some((line["task"].as_str()?, line["type"].as_str()?)));
     of_tasks.map(|(task, happened)| (task.to_owned(), happened.to_owned())).collect()
-}
-
-fn until(server: &Server, run: &str, of: &str, count: usize) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while history(server, run).iter().filter(|line| line["type"] == of).count() < count {
-        assert!(Instant::now() < patience, "{of} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn ended(server: &Server, run: &str) -> Value {
-    let run = server.ask("GET", &format!("/v1/runs/{run}?wait=60s"), b"").json(200);
-    assert_ne!(run["status"], "running", "{run}");
-    run
-}
-
-fn start(server: &Server, folder: &Folder, run: &str, input: &Value) {
-    server.call(folder, &["deploy", "app.py"]);
-    let body = json!({"id": run, "workflow": "etl", "input": input}).to_string();
-    server.ask("POST", "/v1/apps/flow/runs", body.as_bytes()).json(202);
 }
 
 #[test]
@@ -271,7 +247,7 @@ with app.dag('etl', pools={'one': 1, 'two': 2}) as dag:
 ";
     let folder = folder(code);
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "etl", "r", &json!(null));
     let run = ended(&server, "r");
     let notes = run["outputs"]["notes"].as_array().unwrap_or_else(|| panic!("{run}"));
     for (name, most) in [("pair", 2), ("turn", 1)] {
@@ -360,7 +336,7 @@ def arrived(input):
 ";
     let folder = folder(&format!("{sensor}{code}"));
     let mut server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(0));
+    start(&server, &folder, "etl", "r", &json!(0));
     for crash in 1..=3 {
         until(&server, "r", "InvocationSucceeded", crash * 15);
         server.kill();
@@ -389,7 +365,7 @@ with app.dag('etl') as dag:
 ";
     let folder = folder(code);
     let server = Server::start(&folder);
-    start(&server, &folder, "r", &json!(null));
+    start(&server, &folder, "etl", "r", &json!(null));
     until(&server, "r", "TaskStarted", 1);
     server.call(&folder, &["runs", "cancel", "r"]);
     assert_eq!(ended(&server, "r")["status"], "cancelled");

@@ -8,12 +8,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 use tool::server::signal;
-use tool::{Called, Folder};
-
-/// A bound for what hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+use tool::{Called, Folder, until};
 
 fn eval(arguments: &[&str]) -> Called {
     Folder::with(&[]).call(&[&["eval"], arguments].concat())
@@ -254,14 +250,6 @@ fn children(child: &Child) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn ctrl_c_ends_it_and_what_it_evaluates() {
     for name in ["INT", "KILL"] {

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tool::Folder;
+use tool::runs::{ended, lines, record};
 use tool::server::Server;
 
 const HEAD: &str = "
@@ -41,33 +42,6 @@ fn started(folder: &Folder, run: &str, input: &Value) -> Server {
     let body = json!({"id": run, "workflow": "flow", "input": input}).to_string();
     server.ask("POST", "/v1/apps/flow/runs", body.as_bytes()).json(202);
     server
-}
-
-fn history(server: &Server, run: &str) -> Vec<Value> {
-    let history = server.ask("GET", &format!("/v1/runs/{run}/history?limit=10000"), b"").json(200);
-    history["events"].as_array().unwrap().clone()
-}
-
-fn lines(server: &Server, run: &str, of: &str) -> Vec<Value> {
-    history(server, run).into_iter().filter(|event| event["type"] == of).collect()
-}
-
-/// The record of the line of this type and number, once it is there.
-fn record(server: &Server, run: &str, of: &str, number: usize) -> String {
-    let patience = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(line) = lines(server, run, of).get(number) {
-            return line["lsn"].as_str().unwrap().to_owned();
-        }
-        assert!(Instant::now() < patience, "{of} never came: {:?}", history(server, run));
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn ended(server: &Server, run: &str) -> Value {
-    let run = server.ask("GET", &format!("/v1/runs/{run}?wait=60s"), b"").json(200);
-    assert_ne!(run["status"], "running", "{run}");
-    run
 }
 
 fn calls_of(run: &Value, function: &str) -> u64 {

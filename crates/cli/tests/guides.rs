@@ -6,7 +6,7 @@ mod tool;
 use serde_json::{Value, json};
 use std::process::Command;
 use tool::server::Server;
-use tool::{Folder, repository};
+use tool::{Folder, repository, runs};
 
 /// A folder with the files that a guide shows: fences of code whose first line is their name as a comment.
 fn folder(guide: &str) -> Folder {
@@ -32,6 +32,28 @@ fn outputs(folder: &Folder, arguments: &[&str]) -> Value {
     let called = folder.call(&[&["run"], arguments, &["--json"]].concat());
     assert_eq!(called.exit, 0, "{} {}", called.stdout, called.stderr);
     called.json()["outputs"].clone()
+}
+
+#[test]
+fn workflows() {
+    let folder = folder("workflows.md");
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "shop.py"]);
+    let input = r#"{"amount": 5}"#;
+    server.call(&folder, &["start", "shop", "--start", "order", "--id", "order-1", "--input", input]);
+    runs::until(&server, "order-1", "TimerStarted", 1);
+    let waiting = server.call(&folder, &["runs", "query", "order-1", "sluice.waiting"]).json();
+    assert_eq!(waiting["result"], json!({"events": ["approved"]}));
+    server.call(&folder, &["runs", "signal", "order-1", "approved", "--data", "\"ada\""]);
+    assert_eq!(runs::ended(&server, "order-1")["outputs"], json!({"order": "shipped"}));
+    let shown = server.read(&folder, &["runs", "show", "order-1"]);
+    assert!(shown.ends_with("\n  app shop, version 1\norder: shipped\n"), "{shown}");
+}
+
+#[test]
+fn dags() {
+    let folder = folder("dags.md");
+    assert_eq!(outputs(&folder, &["sales.py", "--input", "{}"]), json!({"clean": "14 sold"}));
 }
 
 #[test]

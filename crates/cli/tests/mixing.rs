@@ -5,6 +5,7 @@ mod tool;
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tool::runs::ended;
 use tool::server::Server;
 use tool::{Folder, repository};
 
@@ -78,15 +79,6 @@ fn start(numbers: std::ops::Range<u64>) -> Vec<u8> {
     json!({"id": "mixed", "objects": {"numbers": objects}}).to_string().into_bytes()
 }
 
-fn ended(server: &Server, run: &str) -> Value {
-    loop {
-        let run = server.ask("GET", &format!("/v1/runs/{run}?wait=20s"), b"").json(200);
-        if run["status"] != "running" {
-            return run;
-        }
-    }
-}
-
 #[test]
 fn workflows_of_every_kind_are_called_by_triggers_and_by_one_another() {
     for durability in ["durable", "express"] {
@@ -118,6 +110,38 @@ fn one_history_tells_of_all_of_them_in_the_order_of_the_log() {
     let runs: Vec<&Value> = ends.map(|event| &event["run"]).collect();
     assert_eq!(runs.len(), 15, "twelve orders, the table, the code, and the run itself");
     assert_eq!(*runs[14], Value::Null, "the run itself ends last");
+}
+
+#[test]
+fn a_run_names_its_version_the_runs_that_it_has_called_and_its_commands() {
+    let folder = Folder::with(&[("app.py", &app("durable"))]);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    server.ask("POST", "/v1/apps/mixing/runs", &start(1..6)).json(202);
+    ended(&server, "mixed");
+    let shown = server.read(&folder, &["runs", "show", "mixed"]);
+    let called = shown.lines().find(|line| line.starts_with("  called ")).unwrap();
+    assert!(shown.contains("\n  app mixing, version 1\n"), "{shown}");
+    assert_eq!(called.matches("(succeeded)").count(), 5, "{called}");
+    assert!(called.contains("mixed.step-3-") && called.ends_with(") and 10 more"), "{called}");
+    // As it was when the first was called.
+    let history = server.call(&folder, &["runs", "history", "mixed"]).json();
+    let events = history["events"].as_array().unwrap();
+    let first = events.iter().find(|event| event["type"] == "RunCalled").unwrap();
+    let at = server.read(&folder, &["runs", "show", "mixed", "--at", first["lsn"].as_str().unwrap()]);
+    let alone = format!("\n  called {}\n", first["called"].as_str().unwrap());
+    assert!(at.contains(&alone), "{at}");
+    // The code of one of them sleeps, then calls; JSON counts its commands from 0.
+    let made = events.iter().find(|event| event["type"] == "CallMade").unwrap();
+    assert_eq!(made["command"], 1);
+    let (run, lsn) = (made["run"].as_str().unwrap(), made["lsn"].as_str().unwrap());
+    let at = server.read(&folder, &["runs", "show", run, "--at", lsn]);
+    assert!(at.contains("\n  waits for command 2, call step-1, since "), "{at}");
+    let read = server.read(&folder, &["runs", "history", run]);
+    for (what, details) in [("CommandDone", "command=1 (sleep)"), ("CommandDone", "command=2 (call step-1)")]
+    {
+        assert!(read.lines().any(|line| line.contains(what) && line.ends_with(details)), "{read}");
+    }
 }
 
 #[test]

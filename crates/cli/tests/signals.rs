@@ -6,12 +6,8 @@ mod tool;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-use tool::Folder;
 use tool::server::{Server, signal};
-
-/// A bound for what hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+use tool::{Folder, until};
 
 /// An app whose function sleeps for a number of seconds that no other process sleeps.
 fn sleeper() -> (Folder, String) {
@@ -30,15 +26,6 @@ fn sleeping(seconds: &str) -> Vec<PathBuf> {
     };
     let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     processes.filter(is_it).collect()
-}
-
-#[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn interrupt(command: &mut Command, seconds: &str) -> tool::Called {

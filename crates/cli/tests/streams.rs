@@ -4,6 +4,7 @@
 mod tool;
 
 use serde_json::{Value, json};
+use tool::runs::{lines, until};
 use tool::server::Server;
 use tool::{Folder, try_run};
 
@@ -39,18 +40,6 @@ fn run(functions: &str) -> Value {
 fn output(run: &Value, key: &str) -> Value {
     assert_eq!(run["status"], "succeeded", "{run}");
     run["outputs"][key].clone()
-}
-
-/// How often something has happened in run `r`.
-fn happened(server: &Server, kind: &str) -> usize {
-    let history = server.ask("GET", "/v1/runs/r/history?limit=1000", b"").json(200);
-    history["events"].as_array().unwrap().iter().filter(|event| event["type"] == kind).count()
-}
-
-fn until(server: &Server, kind: &str, count: usize) {
-    while happened(server, kind) < count {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }
 
 #[test]
@@ -241,7 +230,7 @@ def cope_too(event):
     server.call(&folder, &["deploy", "app.py"]);
     let body = json!({"id": "r", "objects": {"items": {"a": 1}}, "seal": false}).to_string();
     assert_eq!(server.ask("POST", "/v1/apps/streams/runs", body.as_bytes()).status, 202);
-    until(&server, "InvocationSucceeded", 2);
+    until(&server, "r", "InvocationSucceeded", 2);
     let metrics = String::from_utf8(server.ask("GET", "/metrics", b"").body).unwrap();
     assert!(metrics.contains("sluice_object_bytes 0\n"), "{metrics}");
     server.stop();
@@ -393,11 +382,14 @@ def read(part):
     server.call(&folder, &["deploy", "app.py"]);
     let body = json!({"id": "r", "objects": {"items": {"a": 1}}}).to_string();
     assert_eq!(server.ask("POST", "/v1/apps/streams/runs", body.as_bytes()).status, 202);
-    until(&server, "InvocationCreated", 2);
+    until(&server, "r", "InvocationCreated", 2);
     server.kill();
     let server = Server::start(&folder);
     let run = server.ask("GET", "/v1/runs/r?wait=60s", b"").json(200);
     assert_eq!(output(&run, "p"), json!((0..60).collect::<Vec<_>>()));
-    assert_eq!((happened(&server, "ObjectOpened"), happened(&server, "InvocationCreated")), (1, 2));
+    assert_eq!(
+        (lines(&server, "r", "ObjectOpened").len(), lines(&server, "r", "InvocationCreated").len()),
+        (1, 2)
+    );
     server.stop();
 }

@@ -5,6 +5,7 @@ mod tool;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tool::server::Server;
 use tool::{Called, Folder, repository};
@@ -133,6 +134,28 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(error["message"].as_str().unwrap().contains("--scale is for recorded workflows"), "{error}");
     let error = folder.call(&["run", "old.json", "--scale=-1", "--json"]).error(2);
     assert!(error["message"].as_str().unwrap().contains("from 0 on"), "{error}");
+}
+
+#[test]
+fn workers_are_those_of_the_running_server_though_its_file_was_replaced() {
+    let folder = Folder::with(&[("layers.json", &layers(2, 4))]);
+    let own = folder.path().join("sluice");
+    let given = folder.command(&[]);
+    std::fs::copy(given.get_program(), &own).unwrap();
+    let mut command = Command::new(&own);
+    command.args(["server", "--addr", "127.0.0.1:0", "--data", "data"]).current_dir(folder.path());
+    command.envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Server::spawn(command);
+    folder.write("newer", "#!/bin/sh\nexit 7\n");
+    std::fs::rename(folder.path().join("newer"), &own).unwrap();
+    server.call(&folder, &["deploy", "layers.json", "--scale", "0"]);
+    let run = server.ask("POST", "/v1/apps/layers/runs?wait=60s", b"{}").json(200);
+    assert_eq!(
+        (&run["status"], &run["outputs"]["report"]["tasks"]),
+        (&json!("succeeded"), &json!(8)),
+        "{run}"
+    );
+    server.stop();
 }
 
 #[test]

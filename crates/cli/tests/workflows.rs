@@ -4,9 +4,8 @@
 mod tool;
 
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
-use tool::Folder;
 use tool::server::Server;
+use tool::{Folder, until};
 
 const GREETING: &str = r#"{
   "StartAt": "Greet",
@@ -216,18 +215,8 @@ fn a_changed_state_machine_is_deployed_again() {
         let run: Value = serde_json::from_slice(&answer.body).unwrap();
         run["outputs"]["greeting"]["hi"] == format!("{word} Ada")
     };
-    until(|| greets("hello"));
+    until("it greets", || greets("hello"));
     folder.write("greeting.asl.json", &GREETING.replace("hello", "good evening"));
-    until(|| greets("good evening"));
+    until("it greets as it says now", || greets("good evening"));
     server.stop();
-}
-
-/// Waits until something holds, which has to be soon.
-#[track_caller]
-fn until(mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it still does not hold");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// User and group of every box. No system gives this number to a person or a daemon.
 pub const BOX_USER: u32 = 917_117;
 
+/// The file that a process runs, under whatever path it was.
+const ITSELF: &str = "/proc/self/exe";
+
 /// Longest time that starting a box may take, in seconds.
 const START_TIMEOUT_S: i64 = 30;
 
@@ -40,6 +43,8 @@ pub enum Isolation {
 #[derive(Debug)]
 pub struct Host {
     launcher: PathBuf,
+    /// The file of the launcher when this host was made.
+    program: io::Result<PathBuf>,
     policy: Isolation,
     pub(crate) cgroups: Arc<Cgroups>,
     pub(crate) features: BTreeSet<Feature>,
@@ -57,8 +62,10 @@ impl Host {
         let cgroups = Arc::new(Cgroups::discover());
         let namespaces = probe::namespaces(server.0 == 0);
         let features = probe::features(&cgroups, namespaces, server.0 == 0);
+        let launcher = launcher.into();
         Self {
-            launcher: launcher.into(),
+            program: std::fs::canonicalize(&launcher),
+            launcher,
             policy: Isolation::default(),
             cgroups,
             features,
@@ -105,7 +112,7 @@ impl Host {
         self.can_show(spec)?;
         let group = self.cgroups.group(&spec.limits)?;
         let (targets, fds): (Vec<_>, Vec<_>) = fds.iter().copied().unzip();
-        let order = Order { spec: spec.clone(), targets, plan: self.plan(spec, &group) };
+        let order = Order { spec: self.held(spec), targets, plan: self.plan(spec, &group) };
         match self.start(&order, &fds) {
             Ok(Started { init, program, channel }) => {
                 Ok(Boxed::new(init, program, channel, group, self.cgroups.clone(), degraded))
@@ -178,12 +185,26 @@ impl Host {
         }
     }
 
-    /// The file of the launcher.
+    /// The file of the launcher, as the program of a box. It is the one that was there when this host was made, also when
+    /// something else is under its path by now.
     ///
     /// # Errors
-    /// When there is none any more.
+    /// When there was none.
     pub fn program(&self) -> io::Result<PathBuf> {
-        std::fs::canonicalize(&self.launcher)
+        self.program.as_ref().cloned().map_err(|error| error.kind().into())
+    }
+
+    /// The box as init is told of it. If its program is the launcher, that is what init runs itself, whatever is under its
+    /// path.
+    fn held(&self, spec: &BoxSpec) -> BoxSpec {
+        let mut spec = spec.clone();
+        if let Ok(program) = &self.program
+            && Path::new(&spec.program) == program
+        {
+            spec.binds.retain(|bind| bind.host != *program);
+            ITSELF.clone_into(&mut spec.program);
+        }
+        spec
     }
 
     /// Runs the launcher, which ends as soon as init exists.

@@ -36,6 +36,8 @@ struct Made {
     app: AppKey,
     program: Arc<Program>,
     stopped: bool,
+    /// Whether its function is a workflow.
+    is_run: bool,
 }
 
 /// A report of the client that the shard has not seen.
@@ -48,6 +50,7 @@ struct Heard {
 
 enum What {
     Started,
+    Passed,
     Put { put: Put, data: Data },
     Ended(Outcome),
 }
@@ -93,6 +96,18 @@ impl Desk {
         Ok(())
     }
 
+    /// A call is to become a run.
+    pub fn pass(&mut self, call: u64) -> Result<(), Problem> {
+        let made = self.made.get(&call).ok_or_else(|| unknown(call))?;
+        if !made.is_run {
+            let message = format!("call {call} is of a function that is no workflow");
+            return Err(Problem::new(Code::BAD_REQUEST, message, "make it, and report its end"));
+        }
+        self.hear(call, What::Passed)?;
+        self.made.remove(&call);
+        Ok(())
+    }
+
     /// Whether a call that is being made should stop.
     pub fn is_stopped(&self, call: u64) -> bool {
         self.made.get(&call).is_some_and(|made| made.stopped)
@@ -110,17 +125,19 @@ impl Desk {
         let arguments = arguments(program, &invocation.arguments, objects)?;
         self.last += 1;
         let (id, attempt) = (invocation.id, invocation.attempt);
+        let function = &program.functions[invocation.function.index()];
         self.waiting.push_back(protocol::Call {
             call: self.last,
             run: run_id,
-            function: program.functions[invocation.function.index()].name.clone(),
+            function: function.name.clone(),
             invocation: id.seq,
             attempt: attempt.0,
             group: invocation.group,
             now_ms: 0,
             arguments,
         });
-        let made = Made { invocation: id, attempt, app, program: program.clone(), stopped: false };
+        let is_run = function.workflow().is_some();
+        let made = Made { invocation: id, attempt, app, program: program.clone(), stopped: false, is_run };
         self.made.insert(self.last, made);
         Ok(())
     }
@@ -156,6 +173,10 @@ impl Sandboxes<MapObjects> for Calls {
 
     fn is_pure(&self, _: &Program, _: FunctionIx) -> bool {
         false
+    }
+
+    fn takes_runs(&self) -> bool {
+        true
     }
 
     fn start(&mut self, call: ports::Call, objects: &mut MapObjects, reports: &mut Vec<Report>) {
@@ -195,6 +216,7 @@ fn report(heard: Heard, objects: &mut MapObjects) -> Report {
     let completed = |outcome| Report::Completed { invocation, attempt, outcome };
     match what {
         What::Started => Report::Started { invocation, attempt },
+        What::Passed => Report::Passed { invocation, attempt },
         What::Put { put, data } => match objects.store(app, &data.base64) {
             Ok(payload) => Report::Put { invocation, attempt, put: Put { payload, ..put } },
             Err(problem) => completed(lost(&problem)),

@@ -41,6 +41,8 @@ pub enum Request {
     History(String),
     /// Asks for the next call. Answered by `call` or `idle`.
     Next(Next),
+    /// The call of this number, of a function that is a workflow, is to become a run. Answered by `heard`.
+    Passed(u64),
     /// The call that is being made puts an object. Answered by `heard`.
     PutBy {
         /// Number of the call.

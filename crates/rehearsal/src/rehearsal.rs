@@ -146,6 +146,7 @@ impl Rehearsal {
                 .map(Answer::History),
             Request::Next(next) => self.next(&next),
             Request::PutBy { call, object } => self.report(call, |desk| desk.put(call, object)),
+            Request::Passed(call) => self.report(call, |desk| desk.pass(call)),
             Request::Completed { call, outcome } => self.report(call, |desk| desk.end(call, outcome)),
         };
         answer.unwrap_or_else(|problem| Answer::Refused(vec![problem]))

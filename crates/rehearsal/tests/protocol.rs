@@ -77,6 +77,42 @@ fn a_run_goes_from_call_to_call() {
 }
 
 #[test]
+fn a_workflow_is_called_unless_something_stands_in() {
+    let next = json!({"next": {}});
+    let deploy = json!({"deploy": {
+        "app": "app",
+        "buckets": {"texts": {}, "lengths": {}},
+        "workflows": {"machine": {"asl": {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}}},
+        "functions": {
+            "measure": {"runtime": "workflow", "workflow": "machine", "on": {"each": "texts"}, "into": ["lengths"]},
+            "other": {"runtime": "exec", "command": ["other"], "on": {"each": "texts"}},
+        },
+    }});
+    let stood_in =
+        answers(&[deploy.clone(), start(), next.clone(), ended(1, &returned("Mw==")), json!({"runs": null})]);
+    assert_eq!(stood_in[2]["call"]["function"], "measure");
+    assert_eq!(stood_in[4], json!({"runs": ["r"]}));
+    let passed = answers(&[
+        deploy,
+        start(),
+        next.clone(),
+        json!({"passed": 1}),
+        json!({"passed": 1}),
+        next.clone(),
+        json!({"passed": 2}),
+        ended(2, &returned("Mw==")),
+        next,
+        json!({"runs": null}),
+        json!({"run": "r"}),
+    ]);
+    assert_eq!(passed[3], json!({"heard": {"stopped": false}}));
+    assert_eq!(passed[4]["refused"][0]["message"], "no call 1 is being made");
+    assert_eq!(passed[6]["refused"][0]["message"], "call 2 is of a function that is no workflow");
+    assert_eq!(passed[9], json!({"runs": ["r", "r.measure-0"]}));
+    assert_eq!(passed[10]["run"]["status"], "succeeded");
+}
+
+#[test]
 fn time_moves_to_timers_and_no_further_than_told() {
     let until = |seconds: u64| json!({"next": {"until_ms": START_MS + seconds * 1000}});
     let said = answers(&[deploy(), start(), until(0), ended(1, &raised()), until(9), until(60)]);

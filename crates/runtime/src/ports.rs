@@ -69,6 +69,13 @@ pub enum Report {
         /// The attempt.
         attempt: Attempt,
     },
+    /// It is to become a run after all; of a function that is a workflow, if [`Sandboxes::takes_runs`].
+    Passed {
+        /// The invocation.
+        invocation: InvocationId,
+        /// The attempt.
+        attempt: Attempt,
+    },
     /// It put an object.
     Put {
         /// The invocation.
@@ -132,6 +139,11 @@ pub trait Sandboxes<O> {
     fn forget_app(&mut self, app: AppKey, version: Version);
     /// Whether a function can only put and get, or say what it wants, so that it may run before its cause is durable.
     fn is_pure(&self, program: &Program, function: sluice_types::FunctionIx) -> bool;
+    /// Whether attempts at functions that are workflows are started here, too, before they become runs: each either ends in
+    /// the place of the run or is [`Report::Passed`] on. Only tests of apps have that.
+    fn takes_runs(&self) -> bool {
+        false
+    }
     /// Takes an attempt; it may end at once, and then its reports are appended.
     fn start(&mut self, call: Call, objects: &mut O, reports: &mut Vec<Report>);
     /// Stops an attempt. Reports about it may still come, and are ignored by the engine.

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use sluice_api as api;
 use sluice_frontend::{explain, explain_json};
-use sluice_runtime::api::{DeployRequest, Movable, MoveRequest};
+use sluice_runtime::api::{AppView, DeployRequest, Movable, MoveRequest};
 use sluice_types::calendar::rfc3339;
-use sluice_types::{Code, Version};
+use sluice_types::{Code, Program, Version};
 
 /// `POST /v1/apps/{app}`
 pub async fn deploy(
@@ -21,19 +21,8 @@ pub async fn deploy(
     Path(app): Path<String>,
     Body(body): Body,
 ) -> Answer<Json<api::Deployed>> {
-    let api::Deploy { definition, files, reset_triggers, check, moves } = json(&body)?;
-    let program = lowering::lower(&definition)?;
-    if *program.app != *app {
-        let message = format!("the path names app `{app}`, the definition app `{}`", program.app);
-        return Err(Failure::bad_request(message, "use the same name in both"));
-    }
-    for path in files.keys() {
-        check_path(path)?;
-    }
-    lowering::check_files(&program, &files)?;
-    let files = files.into_iter().map(|(path, value)| (path, Bytes::from(value.bytes))).collect();
-    let definition = Bytes::from(definition.get().to_owned());
-    let request = DeployRequest { program: program.into(), definition, files, reset_triggers };
+    let named = app.clone();
+    let Wanted { request, check, moves } = lowering::beside(move || wanted(&named, &body)).await?;
     if check {
         replays(&front, request.clone()).await?;
     }
@@ -46,6 +35,30 @@ pub async fn deploy(
         false => None,
     };
     Ok(Json(api::Deployed { runs, ..deployed }))
+}
+
+/// What a deploy asks for.
+struct Wanted {
+    request: DeployRequest,
+    check: bool,
+    moves: bool,
+}
+
+fn wanted(app: &str, body: &[u8]) -> Answer<Wanted> {
+    let api::Deploy { definition, files, reset_triggers, check, moves } = json(body)?;
+    let program = lowering::lower(&definition)?;
+    if *program.app != *app {
+        let message = format!("the path names app `{app}`, the definition app `{}`", program.app);
+        return Err(Failure::bad_request(message, "use the same name in both"));
+    }
+    for path in files.keys() {
+        check_path(path)?;
+    }
+    lowering::check_files(&program, &files)?;
+    let files = files.into_iter().map(|(path, value)| (path, Bytes::from(value.bytes))).collect();
+    let definition = Bytes::from(definition.get().to_owned());
+    let request = DeployRequest { program: program.into(), definition, files, reset_triggers };
+    Ok(Wanted { request, check, moves })
 }
 
 /// Refuses what could not go on with the runs that are under way.
@@ -81,23 +94,27 @@ pub async fn list(State(front): State<Front>) -> Answer<Json<api::AppList>> {
 /// `GET /v1/apps/{app}`
 pub async fn show(State(front): State<Front>, Path(app): Path<String>) -> Answer<Json<api::App>> {
     let (view, program, definition) = front.node.app(&app).await?;
+    lowering::beside(move || shown(view, &program, definition)).await.map(Json)
+}
+
+fn shown(view: AppView, program: &Program, definition: Bytes) -> Answer<api::App> {
     let definition =
         String::from_utf8(definition.into()).ok().and_then(|text| RawValue::from_string(text).ok());
     let definition = definition.ok_or_else(|| {
         Failure::new(
             Code::INTERNAL,
-            format!("the stored definition of `{app}` is not JSON"),
+            format!("the stored definition of `{}` is not JSON", view.app),
             "deploy it again",
         )
     })?;
-    Ok(Json(api::App {
+    Ok(api::App {
         app: view.app,
         version: view.version,
         deployed_at: rfc3339(view.deployed_ms),
         definition,
-        explain: explain(&program),
-        program: explain_json(&program),
-    }))
+        explain: explain(program),
+        program: explain_json(program),
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,14 @@ use sluice_frontend::{Definition, Diagnostic, lower as lower_definition};
 use sluice_types::{Code, Program, Runtime};
 use std::collections::BTreeMap;
 
+/// Does work that grows with a definition on a thread where it may take its time: meanwhile others are served.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+    let gone = |_| {
+        Failure::new(Code::INTERNAL, "the definition could not be read", "report it with the server's log")
+    };
+    tokio::task::spawn_blocking(work).await.map_err(gone)?
+}
+
 /// Lowers a definition, or says everything that is wrong with it.
 pub fn lower(definition: &RawValue) -> Answer<Program> {
     let definition = Definition::from_json(definition.get()).map_err(refused)?;

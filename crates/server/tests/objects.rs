@@ -122,6 +122,27 @@ async fn a_deploy_that_cannot_be_is_refused_with_everything_that_is_wrong() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
+#[test]
+fn others_are_served_while_a_definition_is_read() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.unwrap().block_on(async {
+        // The one thread on which work may take its time does until it is let go.
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        let body = r#"{"definition": {"app": "shop", "functions": {}}}"#;
+        let front = untouched();
+        let mut deploy = Box::pin(ask_json(&front, "POST", "/v1/apps/other", body));
+        tokio::select! {
+            biased;
+            answer = &mut deploy => panic!("it was read on the thread that serves: {answer:?}"),
+            (status, _) = ask_json(&front, "GET", "/openapi.json", "") => assert_eq!(status, StatusCode::OK),
+        }
+        let_go.send(()).unwrap();
+        busy.await.unwrap().unwrap();
+        assert_eq!(deploy.await.0, StatusCode::BAD_REQUEST);
+    });
+}
+
 fn with_stats(stats: NodeStats) -> axum::Router {
     router(move |command| match command {
         Command::Stats(answer) => answer.send(Ok(stats.clone())).unwrap(),

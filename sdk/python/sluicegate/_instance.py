@@ -32,6 +32,10 @@ WANTED, AGAIN = ("= ", "+ "), "+ "
 NO_DIGEST = "00000000 "
 #: What a journal begins with that does not begin at the start of the workflow.
 CHECKPOINT = "checkpoint "
+#: The question that every workflow answers: what it waits for that is no command.
+WAITING = "sluice.waiting"
+#: Most events that the answer names.
+WAITING_MAX = 100
 
 
 class Diverged(Exception):
@@ -293,6 +297,8 @@ class Instance:
     def answer(self, name: str, value: Any) -> Any:
         """The answer to a question. It changes nothing."""
         handler = self.queries.get(name)
+        if handler is None and name == WAITING:
+            handler = self._waits_for
         if handler is None:
             known = ", ".join(self.queries) or "none"
             raise Reported("UnknownQuery", f"the workflow has no query {name!r}; it has {known}")
@@ -301,6 +307,11 @@ class Instance:
             return handler() if value is None else handler(value)
         finally:
             self._is_asked = False
+
+    def _waits_for(self) -> dict[str, list[str]]:
+        """The events that the code waits for."""
+        awaited = [name for name, listeners in self._listeners.items() if any(not one.done() for one in listeners)]
+        return {"events": [] if self.is_over else sorted(awaited)[:WAITING_MAX]}
 
     def _update(self, id: str, name: str, value: Any) -> None:
         handler = self.updates.get(name)

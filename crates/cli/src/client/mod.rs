@@ -121,13 +121,18 @@ impl Client {
         let mut whole = api::History::default();
         let mut after = 0;
         loop {
-            let page: api::History = self.get(&format!("/v1/runs/{}/history?after={after}", part(run)))?;
+            let page = self.history_page(run, after)?;
             whole.events.extend(page.events);
             match page.next {
                 Some(next) if next > after => after = next,
                 _ => return Ok(whole),
             }
         }
+    }
+
+    /// Lines of the history of a run after this one, as many as the server puts on a page.
+    pub fn history_page(&self, run: &str, after: u64) -> Outcome<api::History> {
+        self.get(&format!("/v1/runs/{}/history?after={after}", part(run)))
     }
 
     /// What the functions of a run wrote.

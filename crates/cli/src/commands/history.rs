@@ -3,9 +3,10 @@
 use crate::client::Client;
 use crate::exit::Outcome;
 use crate::show;
+use serde_json::Value;
 use sluice_api::{History, HistoryEvent};
 use sluice_types::Code;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The type of the events that name a called run, and the detail that does.
 const CALLED: (&str, &str) = ("RunCalled", "called");
@@ -24,9 +25,11 @@ pub fn show(client: &Client, run: &str, json: bool) -> Outcome<()> {
         });
         return show::json(&History { events: tagged.collect(), next: None });
     }
+    let mut commands = Commands::default();
     let row = |(of, event): &(String, HistoryEvent)| {
         let HistoryEvent { seq, lsn, time, r#type, .. } = event;
-        let mut row = vec![seq.to_string(), lsn.clone(), time.clone(), r#type.clone(), details(event)];
+        let details = details(event) + &commands.named(of, event);
+        let mut row = vec![seq.to_string(), lsn.clone(), time.clone(), r#type.clone(), details];
         if !alone {
             row.insert(0, of.strip_prefix(run).filter(|rest| !rest.is_empty()).unwrap_or(of).to_owned());
         }
@@ -55,9 +58,14 @@ fn family(client: &Client, run: &str) -> Outcome<Vec<(String, History)>> {
 }
 
 fn called_in(history: &History) -> impl Iterator<Item = String> + '_ {
+    history.events.iter().filter_map(called)
+}
+
+/// The run that an event says was called.
+pub fn called(event: &HistoryEvent) -> Option<String> {
     let (r#type, detail) = CALLED;
-    let named = move |event: &HistoryEvent| Some(event.details.get(detail)?.as_str()?.to_owned());
-    history.events.iter().filter(move |event| event.r#type == r#type).filter_map(named)
+    let named = (event.r#type == r#type).then(|| event.details.get(detail)?.as_str());
+    named.flatten().map(str::to_owned)
 }
 
 /// The events of all, in the order of the log; of one record, those of the calling run come first.
@@ -71,9 +79,77 @@ fn merged(histories: Vec<(String, History)>) -> Vec<(String, HistoryEvent)> {
 }
 
 fn details(event: &HistoryEvent) -> String {
-    let details = event.details.iter().map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name}={text}"),
-        None => format!("{name}={value}"),
+    let details = event.details.iter().map(|(name, value)| match (value.as_str(), number(event, name)) {
+        (Some(text), _) => format!("{name}={text}"),
+        (None, Some(command)) => format!("{name}={}", show::ordinal(command)),
+        (None, None) => format!("{name}={value}"),
     });
     details.collect::<Vec<_>>().join(" ")
+}
+
+/// The number of a command, if this detail of an event is one.
+fn number(event: &HistoryEvent, detail: &str) -> Option<u64> {
+    let is_number = detail == "command" || (detail, &*event.r#type) == ("cancelled", "CommandCancelled");
+    event.details.get(detail).filter(|_| is_number)?.as_u64()
+}
+
+/// What the commands of runs want, as far as their histories have been read.
+#[derive(Default)]
+struct Commands(BTreeMap<(String, u64), String>);
+
+impl Commands {
+    /// What the command wants that an event tells the end of, in parentheses.
+    fn named(&mut self, run: &str, event: &HistoryEvent) -> String {
+        let of = |command| (run.to_owned(), command);
+        let detail = match &*event.r#type {
+            "CommandDone" | "CommandFailed" => "command",
+            "CommandCancelled" => "cancelled",
+            _ => {
+                let wanted = number(event, "command").zip(wanted(event));
+                self.0.extend(wanted.map(|(command, wanted)| (of(command), wanted)));
+                return String::new();
+            }
+        };
+        let ended = number(event, detail).and_then(|command| self.0.remove(&of(command)));
+        ended.map(|wanted| format!(" ({wanted})")).unwrap_or_default()
+    }
+}
+
+/// What an event says that a command wants.
+fn wanted(event: &HistoryEvent) -> Option<String> {
+    let detail = |name| event.details.get(name).and_then(Value::as_str);
+    Some(match &*event.r#type {
+        "CallMade" => format!("call {}", detail("function")?),
+        "ChildStarted" => format!("workflow {}", detail("workflow")?),
+        "PutMade" => format!("put {}/{}", detail("bucket")?, detail("key")?),
+        "EmitMade" => format!("emit {}", detail("event")?),
+        "TimerStarted" => "sleep".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn people_count_commands_from_1_and_are_told_what_they_were() {
+        let mut commands = Commands::default();
+        let mut told = |r#type: &str, said: Value| {
+            let (lsn, time) = (String::new(), String::new());
+            let said = said.as_object().unwrap().clone();
+            let event = HistoryEvent { seq: 1, lsn, time, r#type: r#type.to_owned(), details: said };
+            details(&event) + &commands.named("r", &event)
+        };
+        assert_eq!(
+            told("CallMade", json!({"command": 0, "function": "charge"})),
+            "command=1 function=charge"
+        );
+        assert_eq!(told("TimerStarted", json!({"command": 1, "ms": 5})), "command=2 ms=5");
+        assert_eq!(told("CommandDone", json!({"command": 0})), "command=1 (call charge)");
+        let cancelled = json!({"command": 2, "cancelled": 1});
+        assert_eq!(told("CommandCancelled", cancelled), "cancelled=2 command=3 (sleep)");
+        assert_eq!(told("Other", json!({"cancelled": 1})), "cancelled=1");
+    }
 }

@@ -22,6 +22,7 @@ pub mod schema;
 pub mod sdk;
 pub mod server;
 pub mod sim;
+pub mod standing;
 pub mod start;
 
 use crate::arguments::{Arguments, Command, DEFAULT_SERVER, Global};

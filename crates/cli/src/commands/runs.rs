@@ -1,13 +1,13 @@
 //! `sluice runs`
 
 use super::event::Event;
-use super::{connect, history};
+use super::{connect, history, standing};
 use crate::arguments::Global;
 use crate::client::{Client, part};
 use crate::exit::{Exit, Outcome};
-use crate::{inputs, outputs, show, watch};
+use crate::{inputs, outputs, show};
 use clap::{Args, Subcommand, ValueEnum};
-use sluice_api::{CommandAt, ForkedFrom, Question, Reply, ReplyStatus, Run, RunAt, RunState};
+use sluice_api::{Question, Reply, ReplyStatus, Run, RunState};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -146,10 +146,7 @@ impl Runs {
         match &self.what {
             None => List { limit: 20, ..List::default() }.print(&client, global.json)?,
             Some(What::List(list)) => list.print(&client, global.json)?,
-            Some(What::Show(Show { run, at: None })) => {
-                show_run(&client.run(run, Duration::ZERO)?, global.json)?
-            }
-            Some(What::Show(Show { run, at: Some(at) })) => show_run(&client.run_at(run, at)?, global.json)?,
+            Some(What::Show(show)) => show.print(&client, global.json)?,
             Some(What::History(named)) => history::show(&client, &named.run, global.json)?,
             Some(What::Logs(named)) => logs(&client, &named.run, global.json)?,
             Some(What::Cancel(cancel)) => state(&client.cancel(&cancel.run, &cancel.reason)?, global.json)?,
@@ -207,6 +204,16 @@ fn answer(reply: &Reply, json: bool) -> Outcome {
     Ok(if failed { Exit::Failed } else { Exit::Succeeded })
 }
 
+impl Show {
+    fn print(&self, client: &Client, json: bool) -> Outcome<()> {
+        let run = match &self.at {
+            Some(at) => client.run_at(&self.run, at)?,
+            None => client.run(&self.run, Duration::ZERO)?,
+        };
+        if json { show::json(&run) } else { standing::show(client, &run) }
+    }
+}
+
 impl List {
     fn print(&self, client: &Client, json: bool) -> Outcome<()> {
         let status = self.status.and_then(|status| status.to_possible_value());
@@ -234,44 +241,6 @@ fn row(run: &Run) -> Vec<String> {
     let seconds = format!("{}.{:03}", run.duration_ms / 1000, run.duration_ms % 1000);
     let app = format!("{} v{}", run.app, run.version);
     vec![run.run.clone(), app, run.status.to_string(), run.started_at.clone(), seconds]
-}
-
-fn show_run(run: &Run, json: bool) -> Outcome<()> {
-    if json {
-        return show::json(run);
-    }
-    show::line(&watch::summary(run))?;
-    run.retrying.iter().try_for_each(|retrying| show::line(&format!("  {}", watch::retry(retrying))))?;
-    if let Some(ForkedFrom { run, lsn }) = &run.forked_from {
-        show::line(&format!("  forked from {run} at {lsn}"))?;
-    }
-    run.at.iter().try_for_each(show_at)?;
-    outputs::print(run)
-}
-
-/// What was under way in a run at a record.
-fn show_at(at: &RunAt) -> Outcome<()> {
-    show::line(&format!("  at {}, {}, {} lines, {} objects", at.lsn, at.time, at.lines, at.objects))?;
-    for call in &at.calls {
-        let next = call.next_attempt_at.iter().map(|time| format!(", next attempt at {time}"));
-        let next = next.collect::<String>();
-        show::line(&format!("  call {}#{}, {} failed{next}", call.function, call.invocation, call.failed))?;
-    }
-    for state in &at.states {
-        show::line(&format!("  in state {} since {}", state.state, state.since))?;
-    }
-    at.tasks.iter().try_for_each(|(task, what)| show::line(&format!("  {task} {what}")))?;
-    let Some(code) = &at.code else { return Ok(()) };
-    show::line(&format!("  {} commands", code.commands))?;
-    for CommandAt { command, what, since, due } in &code.waiting {
-        let due = due.iter().map(|due| format!(", due {due}")).collect::<String>();
-        show::line(&format!("  {command} {what} since {since}{due}"))?;
-    }
-    code.news.iter().try_for_each(|news| show::line(&format!("  {} {}", news.time, news.what)))?;
-    code.updates
-        .iter()
-        .try_for_each(|update| show::line(&format!("  update {update} waits for its answer")))?;
-    code.end.iter().try_for_each(|end| show::line(&format!("  ended: {end}")))
 }
 
 fn state(state: &RunState, json: bool) -> Outcome<()> {

@@ -7,11 +7,16 @@
 )]
 
 pub mod boto;
+pub mod runs;
 pub mod server;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest time that anything may take: a bound for what hangs, not a measure.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An app that needs no Python: `count` copies each text to the outputs.
 pub const MANIFEST: &str = "\
@@ -67,6 +72,16 @@ impl Folder {
 
     pub fn call(&self, arguments: &[&str]) -> Called {
         called(self.command(arguments).output().unwrap())
+    }
+}
+
+/// Waits until this holds.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

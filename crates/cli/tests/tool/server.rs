@@ -66,6 +66,14 @@ impl Server {
         folder.call(&[arguments, &["--json", "--server", &self.url]].concat())
     }
 
+    /// What a call of the binary against this server prints for people; it has to succeed.
+    #[track_caller]
+    pub fn read(&self, folder: &Folder, arguments: &[&str]) -> String {
+        let called = folder.call(&[arguments, &["--server", &self.url]].concat());
+        assert_eq!(called.exit, 0, "{arguments:?}: {} {}", called.stdout, called.stderr);
+        called.stdout
+    }
+
     /// Asks over HTTP.
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Answer {
         self.try_ask(method, path, body).unwrap()

@@ -23,15 +23,17 @@ pub(super) fn restrict(spec: &BoxSpec, plan: &Plan) -> Result<(), Failure> {
         subject: error.to_string(),
         errno: libc::EPERM,
     };
-    let readable = readable(spec, plan);
+    let program = super::executable::files(spec);
+    let mut readable = readable(spec, plan);
     let writable = writable(spec, plan);
     let execute = BitFlags::from(AccessFs::Execute);
     let (read, write) = (AccessFs::from_read(KNOWN) & !execute, AccessFs::from_all(KNOWN) & !execute);
-    let executable = if spec.allow_exec {
-        readable.iter().chain(&writable).cloned().collect()
-    } else {
-        super::executable::files(spec)
-    };
+    let mut executable = program.clone();
+    if spec.allow_exec {
+        executable.extend(readable.iter().chain(&writable).cloned());
+    }
+    // It need not have a path in the box.
+    readable.extend(program);
     let mut rules = Ruleset::default().handle_access(AccessFs::from_all(KNOWN)).map_err(failed)?;
     if spec.network == Network::None {
         rules = rules.handle_access(AccessNet::from_all(KNOWN)).map_err(failed)?;

@@ -27,6 +27,19 @@ fn a_missing_program_is_named() {
 }
 
 #[test]
+fn the_launcher_is_a_program_that_needs_no_path_in_the_box() {
+    let Some(host) = host_with(FULL) else { return };
+    let program = host.program().unwrap();
+    for host in [Host::new(LAUNCHER), Host::new(LAUNCHER).without(Feature::MountNamespace)] {
+        for allow_exec in [false, true] {
+            let spec = BoxSpec { allow_exec, ..BoxSpec::new(program.to_str().unwrap()) };
+            let (exit, text) = run(&host, &spec);
+            assert_eq!((exit, text.starts_with("usage: ")), (Exit::Code(2), true), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_failed_step_is_named() {
     let Some(host) = host_with(FULL) else { return };
     let spec = BoxSpec { cwd: "/nowhere".into(), ..shell("true") };

@@ -48,7 +48,7 @@ impl<P: Ports> Shard<P> {
         self.come_back(from, to, outcome);
     }
 
-    fn come_back(&mut self, from: OutboxId, to: Caller, outcome: Outcome) {
+    pub(super) fn come_back(&mut self, from: OutboxId, to: Caller, outcome: Outcome) {
         let invocation = InvocationId { run: to.run, seq: to.task.0 as u32 };
         let kind = InputKind::Returned { invocation, outcome, incarnation: to.incarnation, from };
         // Refused only when the log is; the outbox asks again after recovery.

@@ -37,7 +37,7 @@ impl<P: Ports> Shard<P> {
             Effect::Emit { from, app, event } => self.emit(from, app, event),
             Effect::Launch { app, version, origin } => self.launch(app, version, *origin),
             Effect::Task { from, caller, request } => self.perform_task(from, caller, request),
-            Effect::Call { from, caller, invocation } => self.call_workflow(from, caller, &invocation),
+            Effect::Call { from, caller, invocation } => self.begin_run(from, caller, invocation),
             Effect::Return { from, to } => self.give_back_task(from, to),
             Effect::CancelChild { from, child } => self.cancel_child(from, child),
             Effect::Answered { run, .. } => self.updates_answered(run),

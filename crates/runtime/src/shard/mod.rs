@@ -37,6 +37,7 @@ mod reports;
 mod retention;
 mod saves;
 mod schedules;
+mod stand_ins;
 mod starts;
 mod streams;
 mod tasks;
@@ -122,6 +123,7 @@ pub struct Shard<P: Ports> {
     check: Option<check::Check>,
     streams: streams::Streams,
     wanted: turns::Wanted,
+    stand_ins: stand_ins::StandIns,
     reports: Vec<Report>,
     /// Room for the effects of one input, used again.
     effects: Vec<Effect>,
@@ -172,6 +174,7 @@ impl<P: Ports> Shard<P> {
         if !self.may_linger() {
             self.commit();
         }
+        self.stop_stand_ins();
     }
 
     /// Makes durable what was logged, at once.

@@ -74,6 +74,7 @@ impl<P: Ports> Shard<P> {
             flights: Default::default(),
             saves: Default::default(),
             wanted: Default::default(),
+            stand_ins: Default::default(),
             streams: Default::default(),
             reports: Vec::new(),
             effects: Vec::new(),

@@ -64,6 +64,7 @@ impl<P: Ports> Shard<P> {
     fn take_in_report(&mut self, report: Report) {
         match report {
             Report::Started { invocation, attempt } => self.flights.started(invocation, attempt),
+            Report::Passed { invocation, attempt } => self.pass_on(invocation, attempt),
             Report::Log { invocation, attempt, stream, bytes } => {
                 self.log_line(invocation, attempt, stream, &bytes)
             }
@@ -117,6 +118,7 @@ impl<P: Ports> Shard<P> {
         if matches!(outcome, Outcome::Failed(_)) {
             self.stats.attempts_failed += 1;
         }
+        let Some(outcome) = self.stood_in(invocation, attempt, outcome) else { return };
         if self.express.run(invocation.run).is_some() {
             return self.apply_express(InputKind::Completed { invocation, attempt, outcome });
         }

@@ -147,7 +147,7 @@ fn invocation(report: &Report) -> Option<(InvocationId, Attempt)> {
         | Report::Opened { invocation, attempt, .. }
         | Report::Closed { invocation, attempt, .. }
         | Report::Completed { invocation, attempt, .. } => Some((*invocation, *attempt)),
-        Report::Started { .. } | Report::Log { .. } => None,
+        Report::Started { .. } | Report::Passed { .. } | Report::Log { .. } => None,
     }
 }
 
