@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections import deque
+from contextlib import AbstractContextManager
 from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
@@ -22,7 +23,7 @@ from ._failure import pack_failure
 from ._load import CONTEXT, NOTHING, OBJECT, TURN, Function
 from ._memory import Memory
 from ._object import Object
-from ._output import said
+from ._output import Said
 from ._record import pack
 from ._values import encode
 from ._wire import (
@@ -68,8 +69,6 @@ from ._wire import (
     RETURNED,
     RUNG,
     SLOT_BYTES,
-    STDERR,
-    STDOUT,
     WORDS_BYTES,
 )
 
@@ -101,8 +100,8 @@ class Worker:
         self._held: "list[tuple[int, list[Any]]]" = []
         #: Rings for calls that came while a flush was awaited.
         self._ahead: "deque[int]" = deque()
-        #: Standard output and error of turns.
-        self._said = said(self, STDOUT), said(self, STDERR)
+        #: What is entered while a turn may print.
+        self.said: "AbstractContextManager[Any]" = Said(self)
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
@@ -183,14 +182,8 @@ class Worker:
             return function.query(context.run, records)
         if what == "check":
             return function.check(context.run, records)
-        stdout, stderr = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = self._said
-        try:
+        with self.said:
             commands = function.turn(context.run, records)
-        finally:
-            for stream in self._said:
-                stream.flush()
-            sys.stdout, sys.stderr = stdout, stderr
         for key, code, other, data in commands:
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
