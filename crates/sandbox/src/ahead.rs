@@ -8,7 +8,7 @@ use crate::current::Current;
 use crate::event::{RunInfo, SandboxEvent};
 use crate::frame;
 use crate::limits::CALLS_AHEAD_MAX;
-use crate::pool::{AppId, Pool};
+use crate::pool::{AppId, Pool, Tick};
 use crate::queue::Waiting;
 use crate::record::Place;
 use crate::seat::{Seat, State};
@@ -71,14 +71,14 @@ impl Pool {
     }
 
     /// The next of the calls that a worker was given ahead runs now, if there is one.
-    pub(crate) fn go_on(&mut self, key: u32, now: Instant) {
+    pub(crate) fn go_on(&mut self, key: u32, tick: &mut Tick<'_>) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let Some((id, attempt)) = seat.go_on(now) else { return };
+        let Some((id, attempt)) = seat.go_on(tick.now) else { return };
         let (pid, function) = (seat.pid(), seat.current.as_ref().expect("it goes on").function);
         if let Some(app) = self.apps.get_mut(&seat.app) {
             app.running[function.index()] += 1;
         }
-        self.late.push(SandboxEvent::Started { id, attempt, pid });
+        tick.events.push(SandboxEvent::Started { id, attempt, pid });
     }
 
     /// What a worker that is gone has not begun goes to another, or ends if nobody wants it.

@@ -116,7 +116,7 @@ impl Pool {
         }
         conclude(current, outcome, tick.events);
         if goes_on && !dying {
-            self.go_on(key, tick.now);
+            self.go_on(key, tick);
         }
     }
 

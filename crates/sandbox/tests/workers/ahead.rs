@@ -7,7 +7,7 @@ use sluice_types::{
     Attempt, BucketIx, ContentType, FailureKind, Function, InvocationId, Object, Outcome, Payload, RunKey,
     Runtime,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SOURCE: &str = r#"
 import os, sys
@@ -55,12 +55,17 @@ fn wanted(ran: &Ran) -> Vec<String> {
     ran.puts.iter().map(|put| put.key.split_once(' ').unwrap().1.to_owned()).collect()
 }
 
-/// Each attempt began once and ended once.
+/// Each attempt began before it ended, and ended once. One that was cancelled need not have begun.
 fn check_ends(stage: &Stage, ids: &[InvocationId]) {
-    let mut ends: BTreeMap<InvocationId, usize> = BTreeMap::new();
+    let (mut begun, mut ends) = (BTreeSet::new(), BTreeMap::<InvocationId, usize>::new());
     for event in &stage.events {
-        if let SandboxEvent::Completed { id, .. } = event {
-            *ends.entry(*id).or_default() += 1;
+        match event {
+            SandboxEvent::Started { id, .. } => drop(begun.insert(*id)),
+            SandboxEvent::Completed { id, outcome, .. } => {
+                assert!(begun.contains(id) || *outcome == Outcome::Cancelled, "{id} ends before it begins");
+                *ends.entry(*id).or_default() += 1;
+            }
+            _ => {}
         }
     }
     assert_eq!(ends, ids.iter().map(|id| (*id, 1)).collect());
