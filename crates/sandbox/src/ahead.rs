@@ -2,10 +2,14 @@
 //!
 //! It goes from turn to turn without waiting for the server, which hears of several at a time. They are run in the order
 //! in which they were given. Whatever happens to the worker, those that it has not begun go to another.
+//!
+//! Invariants: calls are ahead only while another one runs or the worker is dying; their serials follow that of the one
+//! that runs without gaps; `end` is at most [`CALL_BYTES`]; all their arguments are inline; what one has printed is read
+//! before it ends.
 
 use crate::app::ClassKind;
 use crate::current::Current;
-use crate::event::{RunInfo, SandboxEvent};
+use crate::event::{RunInfo, SandboxEvent, Stream};
 use crate::frame;
 use crate::limits::CALLS_AHEAD_MAX;
 use crate::pool::{AppId, Pool, Tick};
@@ -68,6 +72,19 @@ impl Pool {
                 false
             }
         }
+    }
+
+    /// Takes what a worker printed that has calls ahead; whether more may follow. A call that has printed ends only after
+    /// that was read: so if others have ended by now, this is of the one that followed them.
+    pub(crate) fn hear_output_ahead(&mut self, key: u32, stream: Stream, tick: &mut Tick<'_>) -> bool {
+        let Some(seat) = self.seats.get_mut(&key) else { return false };
+        let mut printed = Vec::new();
+        let open = seat.capture.drain(stream, |bytes| printed.extend_from_slice(bytes));
+        self.hear_seat(key, tick);
+        if let Some(current) = self.seats.get_mut(&key).and_then(|seat| seat.current.as_mut()) {
+            current.hear_output(stream, &printed, tick.events);
+        }
+        open
     }
 
     /// The next of the calls that a worker was given ahead runs now, if there is one.

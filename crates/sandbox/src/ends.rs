@@ -155,8 +155,8 @@ impl Pool {
     /// A worker is gone: its call ends, if it has one.
     fn seat_ended(&mut self, key: u32, end: End, tick: &mut Tick<'_>) {
         // What it said and printed before it died still counts.
-        self.hear_output(key, crate::Stream::Stdout, tick.events);
-        self.hear_output(key, crate::Stream::Stderr, tick.events);
+        self.hear_output(key, crate::Stream::Stdout, tick);
+        self.hear_output(key, crate::Stream::Stderr, tick);
         self.hear_seat(key, tick);
         let Some(seat) = self.seats.get_mut(&key) else { return };
         if let Some(app) = self.apps.get(&seat.app) {

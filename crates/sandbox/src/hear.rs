@@ -54,15 +54,16 @@ impl Pool {
                 // Output that was written before a call's only signal is ready with it and was read before it. After
                 // several signals, or with more descriptors ready than fit one look, it may still be in the pipes.
                 let current = self.seats.get(&key).and_then(|seat| seat.current.as_ref());
-                if current.is_some_and(|current| current.output_lags) || self.ready.was_full {
-                    self.hear_output(key, Stream::Stdout, tick.events);
-                    self.hear_output(key, Stream::Stderr, tick.events);
+                let lags = current.is_some_and(|current| current.output_lags) || self.ready.was_full;
+                // A worker that was given more has seen to it that what this call printed was read.
+                if lags && self.seats.get(&key).is_some_and(|seat| seat.ahead.is_empty()) {
+                    self.hear_output(key, Stream::Stdout, tick);
+                    self.hear_output(key, Stream::Stderr, tick);
                 }
                 self.call_ended(key, outcome, tick);
             }
             Err(what) => {
                 if let Some(seat) = self.seats.get_mut(&key) {
-                    seat.unread.clear();
                     seat.condemn(protocol(what), tick.now);
                 }
             }
@@ -121,15 +122,13 @@ impl Pool {
     }
 
     /// Takes what a process printed.
-    pub(crate) fn hear_output(&mut self, key: u32, stream: Stream, events: &mut Vec<SandboxEvent>) {
+    pub(crate) fn hear_output(&mut self, key: u32, stream: Stream, tick: &mut Tick<'_>) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        let Seat { capture, current, .. } = seat;
-        let open = capture.drain(stream, |bytes| {
-            // What is printed between calls belongs to none and is dropped.
-            if let Some(current) = current {
-                current.hear_output(stream, bytes, events);
-            }
-        });
+        let open = match seat.ahead.is_empty() {
+            true => seat.hear_output(stream, tick.events),
+            false => self.hear_output_ahead(key, stream, tick),
+        };
+        let Some(seat) = self.seats.get(&key) else { return };
         if !open {
             let pipe = if stream == Stream::Stdout { &seat.capture.stdout } else { &seat.capture.stderr };
             self.ready.remove(pipe);
@@ -138,11 +137,23 @@ impl Pool {
 }
 
 impl Seat {
+    /// Takes what the process printed, for the call that runs; whether more may follow.
+    fn hear_output(&mut self, stream: Stream, events: &mut Vec<SandboxEvent>) -> bool {
+        let Self { capture, current, .. } = self;
+        capture.drain(stream, |bytes| {
+            // What is printed between calls belongs to none and is dropped.
+            if let Some(current) = current {
+                current.hear_output(stream, bytes, events);
+            }
+        })
+    }
+
     /// Kills the worker; its call fails with `failure`, unless it has failed already.
     pub(crate) fn condemn(&mut self, failure: Failure, now: Instant) {
         if let Some(current) = &mut self.current {
             current.verdict.get_or_insert(failure);
         }
+        self.unread.clear();
         self.kill(now);
     }
 
@@ -230,7 +241,7 @@ impl Seat {
                 if !self.unread.is_empty() {
                     return Err("a message follows a flush");
                 }
-                self.flushed()?;
+                self.flushed(events)?;
             } else if let Some(outcome) = self.obey(message, program, memory, events)? {
                 ended = Some(outcome);
             }
@@ -242,8 +253,10 @@ impl Seat {
         Ok(ended)
     }
 
-    /// The message area was full and has been read.
-    fn flushed(&mut self) -> Result<(), &'static str> {
+    /// The messages so far have been read, and what was printed before is read now: the worker waits for that.
+    fn flushed(&mut self, events: &mut Vec<SandboxEvent>) -> Result<(), &'static str> {
+        // Whether a pipe is closed is seen where it is watched.
+        let _ = [Stream::Stdout, Stream::Stderr].map(|stream| self.hear_output(stream, events));
         self.read_at = 0;
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);

@@ -245,8 +245,8 @@ impl Pool {
 
     fn attend(&mut self, kind: Kind, key: u32, tick: &mut Tick<'_>) {
         match kind {
-            Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, tick.events),
-            Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, tick.events),
+            Kind::SeatStdout => self.hear_output(key, crate::Stream::Stdout, tick),
+            Kind::SeatStderr => self.hear_output(key, crate::Stream::Stderr, tick),
             Kind::JobStdout => self.hear_job(key, crate::Stream::Stdout, tick.events),
             Kind::JobStderr => self.hear_job(key, crate::Stream::Stderr, tick.events),
             Kind::JobEnd => self.job_ended(key, tick),

@@ -173,6 +173,7 @@ impl Seat {
         now: Instant,
         buffer: &mut Vec<u8>,
     ) -> Result<bool, Failure> {
+        debug_assert!(self.ahead.is_empty() && self.unread.is_empty(), "a call follows those ahead");
         let serial = self.serial.wrapping_add(1).max(1);
         let mut pins = Vec::new();
         let packed = self.pack(memory, serial, invocation, run, &mut pins, buffer);

@@ -59,8 +59,6 @@ MESSAGE_BYTES = MESSAGE.size
 #: bucket, content type, length of the key, offset, length of data.
 MESSAGE_RECORD = Struct("<IIBB2xIHBxH14xQQ")
 MESSAGE_RECORD_BYTES = MESSAGE_RECORD.size
-#: Flags of LOG, beside the levels.
-STDOUT, STDERR = 0, 1
 PUT, LOG, EMIT, RETURNED, FAILED, CANCELLED_CALL, FLUSH, NEED, HOLD, LET_GO, OPEN, GROWN, CLOSE, AWAIT = range(1, 15)
 HAS_VALUE = 1
 

@@ -5,13 +5,14 @@ The loop is the hot path of every Python function: one read, one call, one write
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import socket
 import sys
+import termios
 import threading
 from collections import deque
-from contextlib import AbstractContextManager
 from time import monotonic_ns
 from types import CoroutineType, GeneratorType
 from typing import Any
@@ -23,7 +24,6 @@ from ._failure import pack_failure
 from ._load import CONTEXT, NOTHING, OBJECT, TURN, Function
 from ._memory import Memory
 from ._object import Object
-from ._output import Said
 from ._record import pack
 from ._values import encode
 from ._wire import (
@@ -75,6 +75,7 @@ from ._wire import (
 #: Of the calls of a prompt function one in this many is timed: the clock costs as much as the rest of showing a put.
 _TIMED_EVERY = 8
 _UNTIMED = -1
+_NONE_UNREAD = bytes(4)  # as the kernel counts what is in a pipe
 _FREE_BYTES = MESSAGES_BYTES - MESSAGE_BYTES  # a FLUSH always fits
 
 
@@ -98,10 +99,9 @@ class Worker:
         self._rung_at = 0  # end of those that were rung for
         self._put_ns = 0  # when this call put something first
         self._held: "list[tuple[int, list[Any]]]" = []
+        self._streams = sys.stdout, sys.stderr
         #: Rings for calls that came while a flush was awaited.
         self._ahead: "deque[int]" = deque()
-        #: What is entered while a turn may print.
-        self.said: "AbstractContextManager[Any]" = Said(self)
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
@@ -178,12 +178,14 @@ class Worker:
         whose answer is what the call returns."""
         records = _listed(frame, CALL.unpack_from(frame)[5], context, KIND_LIST)
         what = records[0].key.partition(" ")[0]
-        if what == "query":
-            return function.query(context.run, records)
-        if what == "check":
-            return function.check(context.run, records)
-        with self.said:
+        try:
+            if what == "query":
+                return function.query(context.run, records)
+            if what == "check":
+                return function.check(context.run, records)
             commands = function.turn(context.run, records)
+        finally:
+            self.settle_output()
         for key, code, other, data in commands:
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
@@ -222,12 +224,20 @@ class Worker:
             stream.wait()
         return result
 
-    def tell(self, kind: int, body: bytes, flags: int = 0) -> None:
+    def settle_output(self) -> None:
+        """Sees to it that what the call has printed is read before it ends: the next one may begin at once."""
+        for stream in self._streams:
+            stream.flush()
+        if any(fcntl.ioctl(fd, termios.FIONREAD, _NONE_UNREAD) != _NONE_UNREAD for fd in (1, 2)):
+            with self.lock:
+                self._flush()
+
+    def tell(self, kind: int, body: bytes) -> None:
         """Sends a message of the running call and rings for it."""
         with self.lock:
             if not self.serial:
                 raise CallEnded
-            self.send(kind, flags, body)
+            self.send(kind, 0, body)
             self.signal()
 
     def is_cancelled(self) -> bool:

@@ -10,11 +10,17 @@ use sluice_types::{
 use std::collections::{BTreeMap, BTreeSet};
 
 const SOURCE: &str = r#"
-import os, sys
+import logging, os, sys
+
+logging.basicConfig(format="%(message)s")  # to the standard error of the module
 
 async def flow(ctx, what):
     print("first line of", what)
-    print("second line of", what, file=sys.stderr)
+    logging.warning("second line of %s", what)
+    os.write(1, f"third line of {what}\n".encode())
+    if what == "waits":
+        while not os.path.exists(os.path.join(os.path.dirname(__file__), "go")):
+            pass
     if what == "dies":
         os._exit(3)
     if what == "fails":
@@ -28,8 +34,12 @@ async def flow(ctx, what):
 "#;
 
 fn stage() -> Stage {
+    stage_with(1_000)
+}
+
+fn stage_with(timeout_ms: u64) -> Stage {
     let flow = Runtime::Workflow { module: "app.py".to_owned(), name: "flow".to_owned() };
-    let function = Function { concurrency: 1, timeout_ms: 1_000, ..Function::new("flow", flow) };
+    let function = Function { concurrency: 1, timeout_ms, ..Function::new("flow", flow) };
     Stage::new(vec![function], &[("app.py", SOURCE)])
 }
 
@@ -81,7 +91,11 @@ fn each_turn_is_answered_and_prints_for_itself() {
         let ran = stage.finish(*id);
         assert_eq!(ran.outcome, succeeded(), "{name}");
         assert_eq!(wanted(&ran), [format!("put parts {name} 0"), "return".to_owned()]);
-        assert_eq!(ran.output, format!("first line of {name}\nsecond line of {name}\n"));
+        let mut lines: Vec<&str> = ran.output.lines().collect();
+        lines.sort_unstable();
+        let [first, second, third] =
+            ["first", "second", "third"].map(|line| format!("{line} line of {name}"));
+        assert_eq!(lines, [first, second, third]);
         pids.push(ran.pid);
     }
     pids.dedup();
@@ -134,6 +148,20 @@ fn a_turn_that_was_cancelled_before_it_began_is_not_taken() {
     assert_eq!(failure(&ran[0]), Some(FailureKind::TimedOut));
     assert_eq!((&ran[1].outcome, &ran[1].output[..]), (&Outcome::Cancelled, ""));
     assert_eq!(ran[2].outcome, succeeded());
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn a_cancelled_turn_that_a_living_worker_has_is_cancelled_all_the_same() {
+    let mut stage = stage_with(60_000);
+    let ids = begin(&mut stage, ["waits", "a", "b"]);
+    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Log { .. })));
+    stage.pool.cancel(ids[1], Attempt(1), std::time::Instant::now());
+    std::fs::write(stage.bundle().join("go"), "").unwrap();
+    let ran: Vec<Ran> = ids.iter().map(|id| stage.finish(*id)).collect();
+    let outcomes = [&ran[0].outcome, &ran[1].outcome, &ran[2].outcome];
+    assert_eq!(outcomes, [&succeeded(), &Outcome::Cancelled, &succeeded()]);
+    assert_eq!(ran[2].pid, ran[0].pid);
     check_ends(&stage, &ids);
 }
 
