@@ -339,13 +339,41 @@ return items
     assert!(unknown.contains("it has status"), "{unknown}");
     let told = server.call(&folder, &["runs", "update", "r", "add", "--data", "\"b\"", "--id", "u2"]);
     assert_eq!(told.json()["result"], 2);
+    // Nobody handles this one, so its answer would be waited for as long as the run goes on.
+    let silent = server.try_call(&folder, &["runs", "update", "r", "ad", "--id", "u3", "--timeout", "1"]);
+    let message = silent.json()["error"]["message"].to_string();
+    assert!(silent.exit != 0 && message.contains("u3, in time"), "{}", silent.stdout);
     server.call(&folder, &["runs", "signal", "r", "done"]);
     assert_eq!(ended(&server, "r")["outputs"]["flow"], json!(["aa", "bb"]));
     assert_eq!(server.call(&folder, &["runs", "query", "r", "status"]).json()["result"], json!({"count": 2}));
     let waiting = server.call(&folder, &["runs", "query", "r", "sluice.waiting"]).json();
     assert_eq!(waiting["result"], json!({"events": []}));
+    let late = server.try_call(&folder, &["runs", "signal", "r", "done"]);
+    assert_eq!((late.exit, &late.json()["error"]["code"]), (2, &json!("SLU0015")), "{}", late.stdout);
     let late = ask(&server, "updates/add", json!({})).json(409)["error"]["message"].to_string();
     assert!(late.contains("no workflow under way"), "{late}");
+    server.stop();
+}
+
+#[test]
+fn which_of_several_workflows_starts_must_be_said() {
+    let code = "
+@app.workflow
+async def one(ctx, input):
+    return 1
+
+@app.workflow
+async def two(ctx, input):
+    return 2
+";
+    let folder = folder(code);
+    let server = Server::start(&folder);
+    server.call(&folder, &["deploy", "app.py"]);
+    let unsaid = server.try_call(&folder, &["start", "flow", "--input", "{}"]);
+    let message = unsaid.json()["error"]["message"].to_string();
+    assert!(unsaid.exit == 2 && message.contains("several workflows: one, two"), "{}", unsaid.stdout);
+    let said = server.call(&folder, &["start", "flow", "--start", "two", "--wait"]);
+    assert_eq!(said.json()["outputs"]["two"], 2, "{}", said.stdout);
     server.stop();
 }
 

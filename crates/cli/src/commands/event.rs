@@ -69,7 +69,7 @@ impl Event {
             event.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
         }
         if let Some(text) = &self.data {
-            let value = inputs::input(text)?;
+            let value = inputs::value("--data", text)?;
             event.insert("datacontenttype".into(), json!(value.content_type));
             let (name, data) = match serde_json::from_slice(&value.bytes) {
                 Ok(document) if value.content_type == sluice_api::value::JSON => ("data", document),

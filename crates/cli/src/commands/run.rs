@@ -48,6 +48,7 @@ impl Run {
         let app = App::load(&self.named)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
         self.check_start(&app)?;
+        self.given.check_recorded(&app)?;
         let plan = Plan { workflow: self.start.clone(), ..self.given.plan(&app)? };
         if let Some(dir) = &self.out {
             outputs::prepare(dir)?;
@@ -108,6 +109,16 @@ impl Run {
 }
 
 impl Given {
+    /// A recorded workflow has all its inputs in its file.
+    fn check_recorded(&self, app: &App) -> Outcome<()> {
+        let is_given = !self.put.is_empty() || self.input.is_some() || self.event.is_some();
+        if !is_given || app.recorded_calls().is_none() {
+            return Ok(());
+        }
+        let message = format!("`{}` is a recorded workflow: it takes no input", app.name());
+        Err(Failure::usage(message, "leave out --put, --input and --event; --scale says how large it is"))
+    }
+
     /// What is given, or the app's samples when nothing is.
     fn plan(&self, app: &App) -> Outcome<Plan> {
         let here = Path::new("");
@@ -125,7 +136,7 @@ impl Given {
     /// Input and event, without the files.
     pub fn parse(&self) -> Outcome<Plan> {
         Ok(Plan {
-            input: self.input.as_deref().map(inputs::input).transpose()?,
+            input: self.input.as_deref().map(|text| inputs::value("--input", text)).transpose()?,
             event: self.event.as_deref().map(inputs::event).transpose()?,
             ..Plan::default()
         })

@@ -4,11 +4,12 @@ use super::event::Event;
 use super::{connect, history, standing};
 use crate::arguments::Global;
 use crate::client::{Client, part};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::{inputs, outputs, show};
 use clap::{Args, Subcommand, ValueEnum};
 use sluice_api::{Question, Reply, ReplyStatus, Run, RunState};
-use std::time::Duration;
+use sluice_types::Code;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Args)]
 pub struct Runs {
@@ -61,6 +62,9 @@ struct Update {
     /// Names the update: the same again asks nothing new
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+    /// How long to wait for the answer; without it, as long as the run goes on
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -156,8 +160,11 @@ impl Runs {
                 let fork = sluice_api::Fork { at: at.clone(), id: id.clone(), version: *version };
                 state(&client.fork(run, &fork)?, global.json)?;
             }
-            Some(What::Move(Move { run, version })) => state(&client.go_on(run, *version)?, global.json)?,
+            Some(What::Move(Move { run, version })) => {
+                moved(&client, &client.go_on(run, *version)?, global.json)?;
+            }
             Some(What::Signal(Ask { run, name, data })) => {
+                check_goes_on(&client, run)?;
                 return Event::signal(run, name, data.as_deref()).execute(global);
             }
             Some(What::Query(ask)) => {
@@ -172,24 +179,66 @@ impl Runs {
 
 /// How long the server is asked to wait for the answer to an update, again and again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long before it is told that the answer takes its time.
+const SILENCE: Duration = Duration::from_secs(3);
 
 impl Ask {
     fn question(&self, id: Option<String>) -> Outcome<Question> {
-        Ok(Question { id, value: self.data.as_deref().map(inputs::input).transpose()? })
+        Ok(Question {
+            id,
+            value: self.data.as_deref().map(|text| inputs::value("--data", text)).transpose()?,
+        })
     }
 }
 
 impl Update {
     fn wait(&self, client: &Client, json: bool) -> Outcome {
+        let Ask { run, name, .. } = &self.ask;
         let mut question = self.ask.question(self.id.clone())?;
+        let asked = Instant::now();
+        let left =
+            || self.timeout.map(|seconds| Duration::from_secs(seconds).saturating_sub(asked.elapsed()));
+        let mut patience = SILENCE;
         loop {
-            let reply = client.update(&self.ask.run, &self.ask.name, &question, PATIENCE)?;
+            let reply =
+                client.update(run, name, &question, left().map_or(patience, |left| left.min(patience)))?;
             if reply.status != ReplyStatus::Pending {
                 return answer(&reply, json);
             }
-            question.id = reply.update;
+            let id = reply.update.unwrap_or_default();
+            if left().is_some_and(|left| left.is_zero()) {
+                let message = format!("run {run} has not answered the update {name:?}, {id}, in time");
+                let fix = format!("`sluice runs update {run} {name} --id {id}` waits on; {HANDLER}");
+                return Err(Failure::new(Code::OUTCOME_UNKNOWN, message, fix));
+            }
+            if patience == SILENCE {
+                eprintln!("waiting for the workflow to answer update {id}: {HANDLER}");
+            }
+            (question.id, patience) = (Some(id), PATIENCE);
         }
     }
+}
+
+/// Why an answer may take its time.
+const HANDLER: &str = "it is busy, or has no handler of that name so far (ctx.on_update)";
+
+/// An event for a run that has ended would be taken, and never seen.
+fn check_goes_on(client: &Client, run: &str) -> Outcome<()> {
+    let run = client.run(run, Duration::ZERO)?;
+    if !run.status.has_ended() {
+        return Ok(());
+    }
+    let message = format!("run {} has {}: nothing waits for the event", run.run, run.status);
+    Err(Failure::new(Code::RUN_ENDED, message, "start another run, or fork this one with `sluice runs fork`"))
+}
+
+/// What a move has come to.
+fn moved(client: &Client, moved: &RunState, json: bool) -> Outcome<()> {
+    if json {
+        return show::json(moved);
+    }
+    let run = client.run(&moved.run, Duration::ZERO)?;
+    show::line(&format!("{} {} on version {}", run.run, run.status, run.version))
 }
 
 fn answer(reply: &Reply, json: bool) -> Outcome {

@@ -82,12 +82,12 @@ impl PutSpec {
     }
 }
 
-/// The argument of `--input`: JSON, or `@FILE` with JSON, text or bytes in it.
-pub fn input(text: &str) -> Outcome<Value> {
+/// The argument of an option such as `--input`: JSON, or `@FILE` with JSON, text or bytes in it.
+pub fn value(option: &str, text: &str) -> Outcome<Value> {
     let Some(path) = text.strip_prefix('@') else {
         return serde_json::from_str(text).map_err(|e| {
-            let message = format!("--input is not JSON: {e}");
-            Failure::usage(message, "quote text as JSON ('\"hello\"'), or give a file with --input @FILE")
+            let fix = format!("quote text as JSON ('\"hello\"'), or give a file with {option} @FILE");
+            Failure::usage(format!("{option} is not JSON: {e}"), fix)
         });
     };
     let bytes = read(Path::new(path))?;
@@ -146,19 +146,22 @@ mod tests {
 
     #[test]
     fn an_input_is_json_or_a_file() {
-        assert_eq!(input("\"hi\"").unwrap(), Value::text("hi"));
-        assert_eq!(input(r#"{"base64": "AA=="}"#).unwrap(), Value::bytes([0]));
-        assert_eq!(input("[1]").unwrap(), Value::json("[1]"));
-        assert!(input("hi").unwrap_err().body.error.fix.contains("quote"));
+        assert_eq!(value("--input", "\"hi\"").unwrap(), Value::text("hi"));
+        assert_eq!(value("--input", r#"{"base64": "AA=="}"#).unwrap(), Value::bytes([0]));
+        assert_eq!(value("--input", "[1]").unwrap(), Value::json("[1]"));
+        assert!(value("--data", "hi").unwrap_err().body.error.message.starts_with("--data is not JSON"));
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             fs::write(dir.path().join(name), bytes).unwrap();
-            input(&format!("@{}", dir.path().join(name).display())).unwrap()
+            value("--input", &format!("@{}", dir.path().join(name).display())).unwrap()
         };
         assert_eq!(file("a", b"{\"b\": 1}\n").content_type, "application/json");
         assert_eq!(file("b", b"hello"), Value::text("hello"));
         assert_eq!(file("c", &[0xff]), Value::bytes([0xff]));
-        assert_eq!(input("@/nowhere").unwrap_err().body.error.code, Code::FILE_NOT_FOUND.to_string());
+        assert_eq!(
+            value("--input", "@/nowhere").unwrap_err().body.error.code,
+            Code::FILE_NOT_FOUND.to_string()
+        );
     }
 
     #[test]

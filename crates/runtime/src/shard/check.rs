@@ -48,6 +48,8 @@ struct Checked {
 
 /// The version under which code is checked, which no deploy gives.
 const CHECKED: Version = Version(u32::MAX);
+/// So many checks have versions of their own below it: processes of one that has just ended are not taken for those of the next.
+const CHECKED_VERSIONS: u32 = 1 << 16;
 /// A run that goes on while it is checked is checked again, so often at most.
 const CHECKS_MAX: u32 = 10;
 /// Most runs that are looked at in one turn of the shard. At most one of them has its journal read for a worker.
@@ -67,8 +69,8 @@ impl<P: Ports> Shard<P> {
             return self.refuse(answer, is_checking());
         }
         match self.prepare_check(&request) {
-            Ok(Some((app, left))) => {
-                self.begin_check(answer, app, (CHECKED, request.program), left, false);
+            Ok(Some((app, version, left))) => {
+                self.begin_check(answer, app, (version, request.program), left, false);
             }
             Ok(None) => drop(answer.send(Ok(CheckReport::default()))),
             Err(problem) => self.refuse(answer, problem),
@@ -122,8 +124,11 @@ impl<P: Ports> Shard<P> {
         self.check = Some(Check { answer, app, program, version, moves, left, again, now: None, report });
     }
 
-    /// The runs to be checked; `None` for an app that is not deployed yet.
-    fn prepare_check(&mut self, request: &DeployRequest) -> Result<Option<(AppKey, UnderWay)>, Problem> {
+    /// The version that is checked and the runs to be told to it; `None` for an app that is not deployed yet.
+    fn prepare_check(
+        &mut self,
+        request: &DeployRequest,
+    ) -> Result<Option<(AppKey, Version, UnderWay)>, Problem> {
         let Some(app) = self.durable.apps().find(|app| app.name() == &request.program.app) else {
             return Ok(None);
         };
@@ -131,8 +136,10 @@ impl<P: Ports> Shard<P> {
         let bundle = Bundles::digest(&request.files, &request.definition);
         self.options.bundles.write(bundle, &request.files, &request.definition)?;
         let files = self.options.bundles.files(bundle);
-        self.sandboxes.add_app(app, CHECKED, &request.program, &files)?;
-        Ok(Some((app, self.under_way(app))))
+        let version = Version(CHECKED.0 - self.checks % CHECKED_VERSIONS);
+        self.checks = self.checks.wrapping_add(1);
+        self.sandboxes.add_app(app, version, &request.program, &files)?;
+        Ok(Some((app, version, self.under_way(app))))
     }
 
     fn under_way(&self, app: AppKey) -> UnderWay {
@@ -159,8 +166,8 @@ impl<P: Ports> Shard<P> {
 
     fn end_check(&mut self, end: Result<(), Problem>) {
         let Some(check) = self.check.take() else { return };
-        if check.version == CHECKED {
-            self.sandboxes.forget_app(check.app, CHECKED);
+        if !check.moves {
+            self.sandboxes.forget_app(check.app, check.version);
         }
         match end {
             Ok(()) => self.say(move || drop(check.answer.send(Ok(check.report)))),
@@ -273,7 +280,9 @@ impl<P: Ports> Shard<P> {
     /// Whether a run that was checked goes on on the version from now on.
     fn moved(&mut self, key: RunKey, checked: &Checked) -> Result<bool, Box<Unreplayable>> {
         let stays = |reason| stays(&checked.workflow, reason);
-        self.look_up(key).map_err(stays(Reason::NotRecorded))?;
+        if let Found::Damaged(problem) = self.look_up(key).map_err(stays(Reason::NotRecorded))? {
+            return Err(stays(Reason::JournalLost)(problem));
+        }
         let run = self.durable.run(key).filter(|run| run.status() == Status::Running);
         let Some(run) = run else { return Ok(false) };
         let is_as_checked = run.history_len() == checked.lines;

@@ -121,6 +121,8 @@ pub struct Shard<P: Ports> {
     updates: updates::Updates,
     questions: questions::Questions,
     check: Option<check::Check>,
+    /// How many versions were checked since the node was started.
+    checks: u32,
     streams: streams::Streams,
     wanted: turns::Wanted,
     stand_ins: stand_ins::StandIns,

@@ -94,6 +94,7 @@ impl<P: Ports> Shard<P> {
             updates: Default::default(),
             questions: Default::default(),
             check: None,
+            checks: 0,
             starved: false,
             lingers_since_us: None,
             sync_us: 0,

@@ -61,7 +61,7 @@ impl<P: Ports> Shard<P> {
             None => self.new_run_id(),
         };
         let run = self.next_key();
-        let workflow = self.workflow_of(&program, request.workflow, &request.objects);
+        let workflow = self.workflow_of(&program, request.workflow, &request.objects)?;
         let workflow =
             workflow.map(|workflow| self.workflow_start(&program, run, &id, workflow)).transpose()?;
         let objects = self.objects(app, &program, request.objects)?;

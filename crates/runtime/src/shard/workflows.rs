@@ -22,16 +22,27 @@ impl<P: Ports> Shard<P> {
         program: &Program,
         named: Option<WorkflowRequest>,
         objects: &[NewObject],
-    ) -> Option<WorkflowRequest> {
+    ) -> Result<Option<WorkflowRequest>, Problem> {
         let given = objects.iter().find(|object| object.bucket == "input" && object.key == "input");
         if let Some(named) = named {
             let input = named.input.or_else(|| given.map(as_json));
-            return Some(WorkflowRequest { input, ..named });
+            return Ok(Some(WorkflowRequest { input, ..named }));
         }
-        let [only] = &*program.workflows else { return None };
-        let name = only.name.to_string();
-        let alone = program.triggers.is_empty();
-        alone.then(|| WorkflowRequest { name, input: given.map(as_json), execution: None })
+        match &*program.workflows {
+            _ if !program.triggers.is_empty() => Ok(None),
+            [] => Ok(None),
+            [only] => {
+                let name = only.name.to_string();
+                Ok(Some(WorkflowRequest { name, input: given.map(as_json), execution: None }))
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|workflow| &*workflow.name).collect();
+                let message = format!("app {:?} has several workflows: {}", &*program.app, names.join(", "));
+                let fix =
+                    "name the one to start: `sluice start APP --start WORKFLOW`, `workflow` in the request";
+                Err(Problem::new(Code::BAD_REQUEST, message, fix))
+            }
+        }
     }
 
     /// The record of a workflow's start.
