@@ -100,6 +100,17 @@ def start_of(input):
     return datetime.datetime.fromisoformat(input)
 
 
+@app.workflow
+async def waits(ctx, spans):
+    for span in spans:
+        await ctx.sleep(span)
+        try:
+            await ctx.wait_event("never", timeout=span)
+        except TimeoutError as error:
+            message = str(error)
+    return message
+
+
 class Workflows(unittest.TestCase):
     def run_of(self, t, workflow, input=None):
         return t.start(workflow=workflow, input=input)
@@ -121,6 +132,25 @@ class Workflows(unittest.TestCase):
             t.emit("approved", {"by": "ada"}, run=run.id)
             self.assertEqual(run.result(), {"by": "ada"})
             self.assertEqual(self.run_of(t, "approval").result(), "gave up")
+
+    def test_durations_may_be_text(self):
+        with app.test() as t:
+            began = t.now
+            self.assertEqual(self.run_of(t, waits, ["500ms", "1.5 s", 58, "2d"]).result(), "no event 'never' within 2d")
+            self.assertEqual(t.now - began, 2 * datetime.timedelta(days=2, minutes=1))
+            self.assertEqual(self.run_of(t, waits, [1]).result(), "no event 'never' within 1 s")
+
+    def test_what_is_no_duration_is_refused(self):
+        wrong = {"soon": "duration='soon' is not a duration; write for example 500ms", "-1s": "is not a duration"}
+        with app.test() as t:
+            for span, told in wrong.items():
+                with self.assertRaisesRegex(sg.RunFailed, f"ValueError: .*{told}"):
+                    self.run_of(t, waits, [span]).result()
+            with self.assertRaisesRegex(sg.RunFailed, "ValueError: a workflow waits for 0 seconds or more, not -0.5"):
+                self.run_of(t, waits, [-0.5]).result()
+            for span, kind in ((None, "NoneType"), ([5], "list"), (True, "bool")):
+                with self.assertRaisesRegex(sg.RunFailed, f"TypeError: duration is a number .*, not {kind}"):
+                    self.run_of(t, waits, [span]).result()
 
     def test_a_saga_undoes_what_was_done(self):
         with app.test() as t:
