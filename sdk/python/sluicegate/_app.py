@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from ._conditions import Bucket, Condition, Conditional, Duration, FunctionLike, condition
+from ._conditions import Bucket, Condition, Conditional, FunctionLike, condition
 from ._dag import Dag, Task
+from ._duration import Duration
 from ._function import Function, StateMachine, Trigger
 from ._names import Place, caller, check_name
 from ._settings import check_settings

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from ._app import App
 from ._bundle import load_bundle
+from ._duration import Span, seconds
 from ._parts import PARTS
 from ._values import NPY, decode, encode, name_of
 from ._wire import JSON, TEXT
@@ -95,7 +96,7 @@ class Client:
         workflow: str | None = None,
         id: str | None = None,
         seal: bool = True,
-        wait: float | str | None = None,
+        wait: Span | None = None,
     ) -> Run:
         """Starts a run.
 
@@ -104,17 +105,17 @@ class Client:
         :param input: the object ``input`` of the bucket ``input``.
         :param id: an id of your own; the same request with the same id starts nothing again.
         :param seal: False keeps the run open for further puts, until :meth:`Run.seal`.
-        :param wait: how long the server waits for the end before it answers, in seconds or as ``"30s"``.
+        :param wait: how long the server waits for the end before it answers: seconds, ``"30s"`` or a `timedelta`.
         """
+        most = _optional("wait", wait)
         body: dict[str, Any] = {"seal": seal}
         if objects is not None:
             body["objects"] = {b: {k: to_wire(v) for k, v in keys.items()} for b, keys in objects.items()}
         body.update({k: v for k, v in {"workflow": workflow, "id": id}.items() if v is not None})
         if input is not None:
             body["input"] = to_wire(input)
-        seconds = _seconds(wait)
         path = f"/v1/apps/{_part(_app_name(app))}/runs"
-        return Run(self, self._json("POST", path, body, _query(wait=_wait(seconds)), seconds or 0.0))
+        return Run(self, self._json("POST", path, body, _query(wait=_wait(most)), most or 0.0))
 
     def put(self, app: App | str, bucket: str, key: str, value: Any, run: str | None = None) -> None:
         """Puts an object: into a run, or without ``run`` into the app, where app-scoped triggers see it."""
@@ -226,25 +227,26 @@ class Run:
         """Why it failed: ``{"code", "message", "where", "fix", "cause"?}``."""
         return self._fields.get("error")
 
-    def refresh(self, wait: float | None = None) -> Run:
-        """Asks the server, which answers at the end of the run or after ``wait`` seconds."""
-        query = _query(wait=_wait(wait))
-        self._fields = self._client._json("GET", f"/v1/runs/{_part(self.id)}", None, query, wait or 0.0)
+    def refresh(self, wait: Span | None = None) -> Run:
+        """Asks the server, which answers at the end of the run or after ``wait``."""
+        most = _optional("wait", wait)
+        query = _query(wait=_wait(most))
+        self._fields = self._client._json("GET", f"/v1/runs/{_part(self.id)}", None, query, most or 0.0)
         return self
 
-    def result(self, timeout: float | None = None) -> Any:
-        """Waits for the end, at most ``timeout`` seconds, and returns the output: the value if there is one, None if
-        there is none, else all by key.
+    def result(self, timeout: Span | None = None) -> Any:
+        """Waits for the end and returns the output: the value if there is one, None if there is none, else all by key.
 
+        :param timeout: the longest time to wait: seconds, a text such as ``"5m"``, a `timedelta`.
         :raises RunFailed: when the run failed or was cancelled.
         :raises TimeoutError: when it has not ended in time.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = _deadline(timeout)
         pause = 0.01
         while not self._has_ended():
             left = WAIT_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"{self.id} has not ended within {timeout} s")
+                raise TimeoutError(f"{self.id} has not ended within {_told(timeout)}")
             asked = time.monotonic()
             self.refresh(wait=min(left, WAIT_SECONDS))
             if not self._has_ended() and time.monotonic() - asked < pause:
@@ -289,7 +291,7 @@ class Run:
         told = self._client._json("POST", path, {} if value is None else {"value": to_wire(value)})
         return from_wire(told["result"], told["result_type"] or "")
 
-    def update(self, name: str, value: Any = None, *, id: str | None = None, timeout: float | None = None) -> Any:
+    def update(self, name: str, value: Any = None, *, id: str | None = None, timeout: Span | None = None) -> Any:
         """Asks the run's workflow to do something and waits for what it returns; see :meth:`WorkflowContext.on_update`.
 
         :param id: names the update: the same again does nothing, and gives the same answer.
@@ -297,11 +299,11 @@ class Run:
         :raises TimeoutError: when there is no answer in time.
         """
         id = id or str(uuid.uuid4())
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = _deadline(timeout)
         while True:
             left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, deadline - time.monotonic())
             if left <= 0:
-                raise TimeoutError(f"no answer to {name!r} within {timeout} s")
+                raise TimeoutError(f"no answer to {name!r} within {_told(timeout)}")
             body = {"id": id} if value is None else {"id": id, "value": to_wire(value)}
             path = f"/v1/runs/{_part(self.id)}/updates/{_part(name)}"
             told = self._client._json("POST", path, body, _query(wait=_wait(left)), left)
@@ -403,14 +405,18 @@ def _query(**fields: Any) -> str:
     return "?" + urlencode(given) if given else ""
 
 
-def _wait(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{max(1, round(seconds * 1000))}ms"
+def _wait(most: float | None) -> str | None:
+    return None if most is None else f"{max(1, round(most * 1000))}ms"
 
 
-def _seconds(wait: float | str | None) -> float | None:
-    if isinstance(wait, str):
-        for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
-            if wait.endswith(unit) and wait[: -len(unit)].replace(".", "", 1).isdigit():
-                return float(wait[: -len(unit)]) * factor
-        raise ValueError(f'wait={wait!r} is not a duration; write for example 30 or "30s"')
-    return wait
+def _optional(what: str, span: Span | None) -> float | None:
+    return None if span is None else float(seconds(what, span))
+
+
+def _deadline(timeout: Span | None) -> float | None:
+    most = _optional("timeout", timeout)
+    return None if most is None else time.monotonic() + most
+
+
+def _told(span: Any) -> str:
+    return f"{span} s" if isinstance(span, (int, float)) else str(span)

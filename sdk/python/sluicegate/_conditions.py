@@ -7,18 +7,16 @@ Durations are numbers of seconds or texts such as ``"500ms"``, ``"30s"``, ``"5m"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Union
 
+from ._duration import Duration, duration
 from ._function import Function
 
 if TYPE_CHECKING:
     from ._app import App
 
-Duration = Union[int, float, str]
 FunctionLike = Union[Function, Callable[..., Any], str]
-_DURATION = re.compile(r"\d+(\.\d+)?\s*(ms|s|m|h|d)\Z")
 
 
 class Condition:
@@ -220,20 +218,6 @@ def condition(value: object) -> Condition:
         f"{value!r} is not a condition: write for example on=texts.each(), on=counts.join(of=count) "
         'or on=sg.event(type="...")'
     )
-
-
-def duration(what: str, value: Duration | None) -> Duration | None:
-    """A positive number of seconds or a text with a unit, checked."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        if not _DURATION.match(value):
-            raise ValueError(f"{what}={value!r} is not a duration; write for example 500ms, 30s, 5m, 1h or 2d")
-    elif not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f'{what} is a number of seconds or a text such as "30s", not {type(value).__name__}')
-    elif not 0 < value < float("inf"):
-        raise ValueError(f"{what} must be more than 0 seconds, not {value!r}")
-    return value
 
 
 def _text(what: str, value: object) -> str:

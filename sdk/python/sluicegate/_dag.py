@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Union
 
-from ._conditions import Duration, FunctionLike, duration
+from ._conditions import FunctionLike
+from ._duration import Duration, duration
 from ._function import Function
 from ._names import Place, caller, check_name
 from ._settings import check_settings

@@ -67,7 +67,7 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        return Timer(when, callback, args, self, context, self._instance.sleep(when - self.time()))
+        return Timer(when, callback, args, self, context, self._instance.sleep(max(when - self.time(), 0)))
 
     def _timer_handle_cancelled(self, handle: Timer) -> None:
         handle.timer.cancel()
@@ -115,6 +115,8 @@ class Loop(asyncio.AbstractEventLoop):
         raise RuntimeError(_NO_IO)
 
     call_soon_threadsafe = run_in_executor = run_until_complete = run_forever = _refuse
-    add_reader = add_writer = add_signal_handler = sock_recv = sock_sendall = sock_connect = _refuse
-    getaddrinfo = create_connection = create_server = create_datagram_endpoint = create_unix_connection = _refuse
+    add_reader = add_writer = add_signal_handler = getaddrinfo = getnameinfo = connect_accepted_socket = _refuse
+    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = sock_connect = sock_accept = _refuse
+    sock_sendall = sock_sendto = sock_sendfile = create_datagram_endpoint = _refuse
+    create_connection = create_server = create_unix_connection = create_unix_server = _refuse
     subprocess_exec = subprocess_shell = connect_read_pipe = connect_write_pipe = start_tls = sendfile = _refuse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ._conditions import duration
+from ._duration import duration
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b\Z", re.IGNORECASE)
 _CHOICES = {"network": ("host", "none"), "visibility": ("put", "commit"), "scope": ("run", "app")}

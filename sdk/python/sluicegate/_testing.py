@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import datetime
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._client import ENDED, RunFailed
+from ._duration import Span, seconds
 from ._failure import Reported
 from ._load import Function
 from ._rehearsal import Rehearsal
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 #: How much time :meth:`TestRun.result` lets pass, unless it is told otherwise.
 PATIENCE = datetime.timedelta(days=366)
-
-Span = Union[float, datetime.timedelta]
 
 
 class Fault(NamedTuple):
@@ -289,7 +288,7 @@ class TestRun:
         """Moves the time to the end of the run and returns its output: the value if there is one, None if there is
         none, else all by key.
 
-        :param within: the longest virtual time to wait, in seconds.
+        :param within: the longest virtual time to wait: seconds, a text such as ``"2d"``, a `timedelta`.
         :raises RunFailed: when it failed or was cancelled; the exception of the function, if there was one, is its cause.
         :raises TimeoutError: when it has not ended in time, or cannot end.
         """
@@ -351,10 +350,7 @@ def _keys(arguments: dict[str, Any]) -> Any:
 
 
 def _ms(span: Span) -> int:
-    seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else span
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"time goes forward by a number of seconds, not by {span!r}")
-    return round(seconds * 1000)
+    return round(seconds("the time to go forward by", span) * 1000)
 
 
 def _object(bucket: Any, key: str, value: Any) -> dict[str, Any]:

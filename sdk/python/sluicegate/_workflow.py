@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import math
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
+from ._duration import Span, seconds
 from ._values import Encoded
 from ._wire import JSON
 
 if TYPE_CHECKING:
     from ._instance import Instance
-
-Seconds = Union[int, float, datetime.timedelta]
 
 
 class CallFailed(Exception):
@@ -128,25 +128,32 @@ class WorkflowContext:
             await _cancel(futures)
         return winner.result()
 
-    async def sleep(self, duration: Seconds) -> None:
-        """Waits: seconds or a `timedelta`, up to years."""
-        await self._instance.sleep(_seconds(duration))
+    async def sleep(self, duration: Span) -> None:
+        """Waits: seconds, a text such as ``"5m"`` or a `timedelta`, up to 100 years. Raises `ValueError` below 0."""
+        await self._instance.sleep(seconds("duration", duration, -math.inf))
 
-    async def wait_event(self, name: str, timeout: Seconds | None = None) -> Any:
+    async def wait_event(self, name: str, timeout: Span | None = None) -> Any:
         """The data of the oldest signal of that name that was not taken yet, or of the next one.
 
-        :param timeout: raises `TimeoutError` after so much time.
+        :param timeout: raises `TimeoutError` after so much time: seconds, a text such as ``"5m"`` or a `timedelta`. Below
+            0 it raises `ValueError`, unless the signal is there.
         """
+        most = None if timeout is None else seconds("timeout", timeout, -math.inf)
         signal = self._instance.next_signal(name)
-        if timeout is None or signal.done():
+        if most is None or signal.done():
             return await signal
-        timer = self._instance.sleep(_seconds(timeout))
+        try:
+            timer = self._instance.sleep(most)
+        except ValueError:
+            signal.cancel()
+            raise
         await asyncio.wait([signal, timer], return_when=asyncio.FIRST_COMPLETED)
         if signal.done():
             timer.cancel()
             return signal.result()
         signal.cancel()
-        raise TimeoutError(f"no event {name!r} within {timeout} s")
+        # Journals may hold what code made of this message: it stays as it is.
+        raise TimeoutError(f"no event {name!r} within {timeout}{'' if isinstance(timeout, str) else ' s'}")
 
     def put(self, bucket: Any, key: str, value: Any) -> Awaitable[Any]:
         """Puts an object into a bucket of the run, where triggers see it. Raises :class:`CallFailed` when the key holds
@@ -220,7 +227,3 @@ async def _cancel(futures: list[Any]) -> None:
         future.cancel()
     if left:
         await asyncio.wait(left)
-
-
-def _seconds(duration: Seconds) -> float:
-    return duration.total_seconds() if isinstance(duration, datetime.timedelta) else duration

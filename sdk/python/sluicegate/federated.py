@@ -22,7 +22,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ._workflow import Seconds, WorkflowContext, _seconds
+from ._duration import Span, seconds
+from ._workflow import WorkflowContext
 
 #: How often a round is restarted unless it is said otherwise.
 RESTARTS = 10
@@ -93,7 +94,7 @@ async def rounds(
     count: int,
     per_round: int | None = None,
     threshold: float = 1.0,
-    timeout: Seconds | None = None,
+    timeout: Span | None = None,
     on_timeout: str = "close",
     restarts: int = RESTARTS,
     accept: Callable[[str, Any], Any] | None = None,
@@ -111,7 +112,7 @@ async def rounds(
     :param count: how many rounds.
     :param per_round: how many clients each round chooses; all by default.
     :param threshold: the fraction of the chosen clients whose updates suffice. Nobody waits for the others.
-    :param timeout: how long an attempt of a round may take; no limit by default.
+    :param timeout: how long an attempt of a round may take, more than 0 seconds; no limit by default.
     :param on_timeout: what happens then, or when all have answered and the updates do not suffice: ``"close"`` goes on
         with what there is (without any update the model stays as it is), ``"restart"`` chooses clients anew.
     :param restarts: how often a round may be restarted; after that :class:`TooFewUpdates` is raised.
@@ -122,7 +123,7 @@ async def rounds(
     :param seed: what the choice of clients follows from; by default the run's own chance.
     """
     seed = ctx.random.getrandbits(64) if seed is None else seed
-    limit = None if timeout is None else _seconds(timeout)
+    limit = None if timeout is None else seconds("timeout", timeout)
     plan = _Plan(ctx, list(clients), train, per_round, threshold, limit, on_timeout, restarts, accept, reports, seed)
     for number in range(1, count + 1):
         round = Round(number)
@@ -158,6 +159,8 @@ class _Plan:
             raise ValueError(f"per_round is from 1 to the number of clients, {len(self.clients)}, not {self.per_round}")
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold is a fraction above 0 and up to 1, not {self.threshold}")
+        if self.timeout_seconds == 0:
+            raise ValueError("timeout must be more than 0 seconds; None is no limit")
         if self.on_timeout not in ("close", "restart"):
             raise ValueError(f'on_timeout is "close" or "restart", not {self.on_timeout!r}')
 

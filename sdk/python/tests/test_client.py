@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import os
 import tempfile
@@ -102,6 +103,26 @@ class Talking(unittest.TestCase):
         self.answers({"run": "r", "status": "running"})
         with self.assertRaises(TimeoutError):
             self.client.run("r").result(timeout=0)
+        self.answers({"run": "r", "status": "running"})
+        with self.assertRaisesRegex(TimeoutError, "r has not ended within 0s$"):
+            self.client.run("r").result(timeout="0s")
+
+    def test_waits_are_durations(self) -> None:
+        self.answers({"run": "r", "status": "running"}, {"run": "r", "status": "running"})
+        run = self.client.start("a", wait="2d")
+        run.refresh(wait=datetime.timedelta(seconds=3))
+        asked = [path.partition("?")[2] for _, path, _ in self.asked()]
+        self.assertEqual(asked, ["wait=172800000ms", "wait=3000ms"])
+        for refused in (
+            lambda: self.client.start("a", wait="soon"),
+            lambda: run.refresh(wait=-1),
+            lambda: run.result(timeout=float("nan")),
+            lambda: run.update("u", timeout="-5s"),
+        ):
+            with self.assertRaisesRegex(ValueError, "wait|timeout"):
+                refused()
+        with self.assertRaisesRegex(TypeError, "timeout is a number of seconds, a text .* not list"):
+            run.result(timeout=[5])
 
     def test_objects_travel_by_content_type(self) -> None:
         self.answers(b"", b"", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import unittest
 from typing import Any
 from unittest import mock
@@ -131,13 +132,19 @@ class Rounds(unittest.TestCase):
             self.assertEqual(run.status, "cancelled")
 
     def test_what_cannot_be_is_refused(self):
-        for wrong in ({"threshold": 0}, {"threshold": 1.1}, {"per_round": 11}, {"on_timeout": "panic"}):
+        timeouts = [{"timeout": timeout} for timeout in (-1, 0, "0s", "-5s", "soon", [5])]
+        for wrong in ({"threshold": 0}, {"threshold": 1.1}, {"per_round": 11}, {"on_timeout": "panic"}, *timeouts):
             with app.test() as t, self.assertRaises(sg.RunFailed) as caught:
                 self.learn(t, **wrong)
             self.assertRegex(caught.exception.message, next(iter(wrong)))
         for clients in ([], ["a", "a"], [1]):
             with self.assertRaisesRegex(ValueError, "^clients"):
                 plan(clients=clients)
+        # JSON has none of these.
+        for timeout in (float("nan"), float("inf"), datetime.timedelta(seconds=-1)):
+            rounds = federated.rounds(mock.Mock(), 0, CLIENTS, train, average, count=1, timeout=timeout)
+            with self.assertRaisesRegex(ValueError, "^timeout must be 0 seconds or more, and finite, not"):
+                rounds.asend(None).send(None)
 
 
 class Reports(unittest.TestCase):
@@ -165,7 +172,7 @@ class Reports(unittest.TestCase):
 
     def test_a_timeout_closes_the_round(self):
         with app.test() as t:
-            run = self.begin(t, timeout=3600)
+            run = self.begin(t, timeout="1h")
             self.report(t, run, "c2")
             self.report(t, run, "c4")
             (report,) = run.result()

@@ -206,6 +206,18 @@ class Clocked(NeedsProgram):
             self.assertEqual(runs[0].result(), "2027-01-02T00:00:00+00:00")
             self.assertEqual(runs[-1].result(), "2028-01-01T00:00:00+00:00")
 
+    def test_time_goes_forward_by_durations(self):
+        with clocked.test() as t:
+            began = t.now
+            t.advance("1.5h")
+            t.advance(0)
+            self.assertEqual(t.now - began, datetime.timedelta(minutes=90))
+            for wrong in (-1, float("nan"), float("inf"), "-1s", "soon"):
+                with self.assertRaisesRegex(ValueError, "the time to go forward by"):
+                    t.advance(wrong)
+            with self.assertRaisesRegex(TypeError, "not NoneType"):
+                t.advance(None)
+
     def test_events_start_runs_that_emit_events(self):
         with clocked.test() as t:
             t.emit("order.new", {"n": 1}, subject="o1")

@@ -100,6 +100,44 @@ def start_of(input):
     return datetime.datetime.fromisoformat(input)
 
 
+@app.workflow
+async def waits(ctx, spans):
+    for span in spans:
+        await ctx.sleep(span)
+        try:
+            await ctx.wait_event("never", timeout=span)
+        except TimeoutError as error:
+            message = str(error)
+    return message
+
+IO = {
+    "thread": lambda loop: asyncio.to_thread(time.time),
+    "executor": lambda loop: loop.run_in_executor(None, time.time),
+    "connection": lambda loop: asyncio.open_connection("127.0.0.1", 1),
+    "server": lambda loop: asyncio.start_server(print, "127.0.0.1", 0),
+    "unix connection": lambda loop: asyncio.open_unix_connection("nowhere"),
+    "unix server": lambda loop: asyncio.start_unix_server(print, "nowhere"),
+    "datagrams": lambda loop: loop.create_datagram_endpoint(asyncio.DatagramProtocol),
+    "socket": lambda loop: loop.sock_accept(None),
+    "name": lambda loop: loop.getnameinfo(("127.0.0.1", 1)),
+    "program": lambda loop: asyncio.create_subprocess_exec("true"),
+    "shell": lambda loop: asyncio.create_subprocess_shell("true"),
+}
+
+
+@app.workflow
+async def doing_io(ctx, kind):
+    await IO[kind](asyncio.get_running_loop())
+
+
+@app.workflow
+async def looking_at_the_clock(ctx, is_recorded):
+    began = ctx.record("began", time.perf_counter_ns) if is_recorded else time.perf_counter_ns()
+    await ctx.call(remind, began)
+    await ctx.wait_event("next")
+    return "the same"
+
+
 class Workflows(unittest.TestCase):
     def run_of(self, t, workflow, input=None):
         return t.start(workflow=workflow, input=input)
@@ -122,6 +160,25 @@ class Workflows(unittest.TestCase):
             self.assertEqual(run.result(), {"by": "ada"})
             self.assertEqual(self.run_of(t, "approval").result(), "gave up")
 
+    def test_durations_may_be_text(self):
+        with app.test() as t:
+            began = t.now
+            self.assertEqual(self.run_of(t, waits, ["500ms", "1.5 s", 58, "2d"]).result(), "no event 'never' within 2d")
+            self.assertEqual(t.now - began, 2 * datetime.timedelta(days=2, minutes=1))
+            self.assertEqual(self.run_of(t, waits, [1]).result(), "no event 'never' within 1 s")
+
+    def test_what_is_no_duration_is_refused(self):
+        wrong = {"soon": "duration='soon' is not a duration; write for example 500ms", "-1s": "is not a duration"}
+        with app.test() as t:
+            for span, told in wrong.items():
+                with self.assertRaisesRegex(sg.RunFailed, f"ValueError: .*{told}"):
+                    self.run_of(t, waits, [span]).result()
+            with self.assertRaisesRegex(sg.RunFailed, "ValueError: a workflow waits for 0 seconds or more, not -0.5"):
+                self.run_of(t, waits, [-0.5]).result()
+            for span, kind in ((None, "NoneType"), ([5], "list"), (True, "bool")):
+                with self.assertRaisesRegex(sg.RunFailed, f"TypeError: duration is a number .*, not {kind}"):
+                    self.run_of(t, waits, [span]).result()
+
     def test_a_saga_undoes_what_was_done(self):
         with app.test() as t:
             self.assertEqual(self.run_of(t, saga, [1, 2]).result(), {"charged": [1, 2]})
@@ -139,6 +196,24 @@ class Workflows(unittest.TestCase):
     def test_asyncio_is_durable(self):
         with app.test() as t:
             self.assertEqual(self.run_of(t, tasks).result(), ["", "1", "2"])
+
+    def test_what_asyncio_has_for_io_raises(self):
+        with app.test() as t:
+            for kind in IO:
+                with self.subTest(kind), self.assertRaisesRegex(sg.RunFailed, "RuntimeError: a workflow only decides"):
+                    self.run_of(t, doing_io, kind).result()
+
+    def test_what_differs_is_found_when_the_code_runs_again(self):
+        for is_recorded in (True, False):
+            with app.test() as t:
+                run = self.run_of(t, looking_at_the_clock, is_recorded)
+                t.restart_workers()
+                if is_recorded:
+                    t.emit("next", run=run.id)
+                    self.assertEqual(run.result(), "the same")
+                else:
+                    with self.assertRaisesRegex(RuntimeError, "expected `call remind`, the code wants .* another value"):
+                        t.emit("next", run=run.id)
 
     def test_workers_that_forget_change_nothing(self):
         def run(forgets):
