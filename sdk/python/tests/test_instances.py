@@ -69,24 +69,13 @@ class Instances(unittest.TestCase):
         wanted = [int(key.split()[3]) for key, _ in lines if "sleep" in key]
         self.assertEqual(wanted, [0, 2000, 0, 1500, 20, 250, 300])
 
-    def test_times_below_zero_are_over_in_old_journals_alone(self) -> None:
+    def test_a_time_below_zero_is_over(self) -> None:
         async def code(ctx: Any, input: Any) -> None:
-            for wait in (ctx.sleep, lambda span: ctx.wait_event("news", timeout=span)):
-                try:
-                    await wait(-1)
-                except TimeoutError:
-                    await ctx.call("late")
-                except ValueError as error:
-                    await ctx.call("refused", str(error))
-            await ctx.call(await ctx.wait_event("news", timeout=-1))
+            await ctx.sleep(-1)
+            await ctx.wait_event("news", timeout=-1)
 
-        old = [START, ("= 00000000 sleep 0", None), ("2 done 0", None), ("= 00000000 sleep 0", None)]
-        self.assertEqual(told(code, [*old, ("3 done 1", None)])[1], ["call late"])
-        self.assertEqual(told(code, [START])[1], ["call refused"])
-        # The event which comes while nobody waits any more is there for who waits next.
-        instance, _ = told(code, journal(code, ["done 0"]))
-        instance.go_on([("8 signal news", "heard"), ("9 done 1", None)])
-        self.assertEqual([key.partition(" ")[2] for key, *_ in instance.commands], ["call heard"])
+        wanted = [key.partition(" ")[2] for key, _ in journal(code, ["done 0"]) if "sleep" in key]
+        self.assertEqual([key.split()[-2:] for key in wanted], [["sleep", "0"], ["sleep", "0"]])
 
     def test_what_is_marked_is_put_once_more(self) -> None:
         async def code(ctx: Any, input: Any) -> None:

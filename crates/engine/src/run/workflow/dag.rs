@@ -336,7 +336,7 @@ impl Run {
         let Happened::Failed(Some(why)) = &line.happened else { return };
         if self.dag().is_some_and(|dag| dag.failure.is_none()) {
             let name = &cx.program().functions[plan.task(line.task).function.index()].name;
-            let fix = "`sluice runs history RUN` has the task's line; what it returned, or how long it may take, is to be mended";
+            let fix = "correct what the function of the task returns, or raise the task's timeout; then start the run again";
             let problem =
                 self.dag_problem(cx, plan, line.task, &format!("function {:?}: {why}", &**name), fix);
             self.dag_mut().expect("it has failed").failure = Some(Box::new(problem));
