@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::floor;
 use sluice_engine::Status;
 use sluice_runtime::api::{DeployRequest, NewObject, NodeStats, RunView, StartRequest};
+use sluice_runtime::node::last_core;
 use sluice_runtime::{Node, NodeConfig, NodeHandle};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,10 +29,19 @@ impl Stage {
         Self::open_with(place, 0)
     }
 
-    /// The same, with at least so many workers.
+    /// Starts a node as `sluice server` does by default: its shard and short calls stay on the last core.
+    pub fn as_server(place: &Place) -> Result<Self, Error> {
+        Self::on(place, 0, last_core())
+    }
+
+    /// Starts a node with at least so many workers; its shard stays on the cores of this thread.
     pub fn open_with(place: &Place, workers: usize) -> Result<Self, Error> {
+        Self::on(place, workers, None)
+    }
+
+    fn on(place: &Place, workers: usize, core: Option<usize>) -> Result<Self, Error> {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir_in(&place.dir)?;
-        let node = start(place, dir.path(), workers)?;
+        let node = start(place, dir.path(), workers, core)?;
         let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { client, handle: node.handle(), node: Some(node), dir })
     }
@@ -40,7 +50,7 @@ impl Stage {
     pub fn restart(&mut self, place: &Place) -> Result<Duration, Error> {
         self.node.take().map_or(Ok(()), Node::stop)?;
         let begun = Instant::now();
-        let node = start(place, self.dir(), 0)?;
+        let node = start(place, self.dir(), 0, None)?;
         let took = begun.elapsed();
         self.handle = node.handle();
         self.node = Some(node);
@@ -91,12 +101,12 @@ impl Stage {
     }
 }
 
-fn start(place: &Place, dir: &Path, workers: usize) -> Result<Node, Error> {
+fn start(place: &Place, dir: &Path, workers: usize, core: Option<usize>) -> Result<Node, Error> {
     let mut config = NodeConfig::new(dir, &place.sdk_dir, &place.program);
     config.give_back = place.give_back;
     config.workers_max = config.workers_max.max(workers);
     // A shard that stays on a core knows it, so that short calls are kept there, as on a server.
-    config.core = floor::only_core()?;
+    config.core = core.or(floor::only_core()?);
     Ok(Node::start(config)?)
 }
 

@@ -18,7 +18,7 @@ const SYNCS: usize = 50;
 const ROUNDS: usize = 7;
 
 pub(super) fn one_by_one(place: &Place, steps: u32) -> Result<Vec<Figure>, Error> {
-    let stage = Stage::open(place)?;
+    let stage = Stage::as_server(place)?;
     stage.deploy(app::app())?;
     let mut floor = SyncedFile::create(stage.dir(), RECORD_BYTES)?;
     let (mut took, mut syncs, mut per_step) = (Vec::new(), Vec::new(), Vec::new());
@@ -48,7 +48,7 @@ pub(super) fn one_by_one(place: &Place, steps: u32) -> Result<Vec<Figure>, Error
 }
 
 pub(super) fn at_once(place: &Place, concurrency: u32, steps: u32) -> Result<Vec<Figure>, Error> {
-    let stage = Stage::open(place)?;
+    let stage = Stage::as_server(place)?;
     stage.deploy(app::app())?;
     let mut floor = SyncedFile::create(stage.dir(), RECORD_BYTES)?;
     let (mut rates, mut syncs) = (Vec::new(), Vec::new());
