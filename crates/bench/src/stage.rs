@@ -20,6 +20,7 @@ pub(crate) struct Stage {
     handle: NodeHandle,
     // In the order in which they are dropped: the node stops before its directory goes.
     node: Option<Node>,
+    core: Option<usize>,
     dir: tempfile::TempDir,
 }
 
@@ -43,14 +44,14 @@ impl Stage {
         let dir = tempfile::Builder::new().prefix("sluice-bench-").tempdir_in(&place.dir)?;
         let node = start(place, dir.path(), workers, core)?;
         let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { client, handle: node.handle(), node: Some(node), dir })
+        Ok(Self { client, handle: node.handle(), node: Some(node), core, dir })
     }
 
     /// Stops the node and starts it again on its data directory; how long the latter took.
     pub fn restart(&mut self, place: &Place) -> Result<Duration, Error> {
         self.node.take().map_or(Ok(()), Node::stop)?;
         let begun = Instant::now();
-        let node = start(place, self.dir(), 0, None)?;
+        let node = start(place, self.dir(), 0, self.core)?;
         let took = begun.elapsed();
         self.handle = node.handle();
         self.node = Some(node);

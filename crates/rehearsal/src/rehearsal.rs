@@ -13,7 +13,7 @@ use sluice_runtime::api::{
 };
 use sluice_runtime::bundles::Bundles;
 use sluice_runtime::handle::Answer as Sender;
-use sluice_runtime::ports::{Background, Ports, Work};
+use sluice_runtime::ports::{AtOnce, Ports};
 use sluice_runtime::{Command, Opened, Shard, ShardOptions};
 use sluice_storage::RunStore;
 use sluice_storage::disk::MemDisk;
@@ -56,21 +56,6 @@ impl Ports for StagePorts {
     type Objects = MapObjects;
     type World = Stage;
     type Background = AtOnce;
-}
-
-/// Nothing is beside the stage.
-struct AtOnce;
-
-impl Background for AtOnce {
-    fn start(&mut self, work: Work) {
-        work();
-    }
-
-    fn is_done(&mut self) -> bool {
-        true
-    }
-
-    fn finish(&mut self) {}
 }
 
 /// An app under test.

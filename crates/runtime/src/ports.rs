@@ -36,6 +36,22 @@ pub trait Background {
     fn finish(&mut self);
 }
 
+/// Does all work at once: for where nobody waits for the shard.
+#[derive(Clone, Copy, Debug)]
+pub struct AtOnce;
+
+impl Background for AtOnce {
+    fn start(&mut self, work: Work) {
+        work();
+    }
+
+    fn is_done(&mut self) -> bool {
+        true
+    }
+
+    fn finish(&mut self) {}
+}
+
 /// Time and chance. What it gives becomes part of logged inputs.
 pub trait World {
     /// Milliseconds since the Unix epoch.

@@ -15,9 +15,8 @@ use crate::limits::CALLS_AHEAD_MAX;
 use crate::pool::{AppId, Pool, Tick};
 use crate::queue::Waiting;
 use crate::record::Place;
-use crate::seat::{Seat, State};
+use crate::seat::{Seat, State, serial_after};
 use crate::wire::{CALL_BYTES, GOES_ON};
-use sluice_types::limits::CANCEL_GRACE_MS;
 use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Payload};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -139,7 +138,7 @@ impl Seat {
             return Err(Box::new(waiting));
         }
         let last = self.ahead.calls.back().map_or(self.serial, |call| call.serial);
-        let serial = last.wrapping_add(1).max(1);
+        let serial = serial_after(last);
         let packed =
             frame::pack(buffer, serial, &waiting.invocation, &waiting.run, |object| match &object.payload {
                 Payload::Inline(bytes) => Ok(Place::Inline(bytes.clone())),
@@ -159,13 +158,10 @@ impl Seat {
     fn go_on(&mut self, now: Instant) -> Option<(InvocationId, Attempt)> {
         let Ahead { serial, invocation, timeout, cancelled, .. } = self.ahead.calls.pop_front()?;
         self.serial = serial;
-        let mut current = Current::new(&invocation, now, timeout, Vec::new());
+        self.current = Some(Current::new(&invocation, now, timeout, Vec::new()));
         if cancelled {
-            current.cancelled = true;
-            current.deadline = current.deadline.min(now + Duration::from_millis(CANCEL_GRACE_MS));
-            self.show_cancelled();
+            self.cancel(now);
         }
-        self.current = Some(current);
         Some((invocation.id, invocation.attempt))
     }
 }

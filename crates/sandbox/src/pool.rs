@@ -189,10 +189,7 @@ impl Pool {
             matches.then_some(seat)
         });
         if let Some(seat) = running {
-            seat.show_cancelled();
-            let current = seat.current.as_mut().expect("it was just matched");
-            current.cancelled = true;
-            current.deadline = current.deadline.min(now + grace);
+            seat.cancel(now);
         }
     }
 

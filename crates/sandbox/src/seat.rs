@@ -26,6 +26,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::process::{Pid, Signal, kill_process_group, pidfd_send_signal};
 use sluice_isolation::{Boxed, Group};
 use sluice_objects::{ExtentId, Location, Memory, StreamName, WriterId};
+use sluice_types::limits::CANCEL_GRACE_MS;
 use sluice_types::{AppKey, Failure, FailureKind, Invocation, ObjectId, Payload, Version};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -174,7 +175,7 @@ impl Seat {
         buffer: &mut Vec<u8>,
     ) -> Result<bool, Failure> {
         debug_assert!(self.ahead.is_empty() && self.unread.is_empty(), "a call follows those ahead");
-        let serial = self.serial.wrapping_add(1).max(1);
+        let serial = serial_after(self.serial);
         let mut pins = Vec::new();
         let packed = self.pack(memory, serial, invocation, run, &mut pins, buffer);
         if packed.is_err() || self.ring(buffer).is_err() {
@@ -357,8 +358,12 @@ impl Seat {
         }
     }
 
-    /// Lets the function see that it should stop.
-    pub fn show_cancelled(&mut self) {
+    /// Lets the function see that it should stop, and gives it the grace to do so.
+    pub fn cancel(&mut self, now: Instant) {
+        if let Some(current) = &mut self.current {
+            current.cancelled = true;
+            current.deadline = current.deadline.min(now + Duration::from_millis(CANCEL_GRACE_MS));
+        }
         self.slot.set_number(CANCELLED_AT, self.serial);
         self.wake_readers(|_| true);
     }
@@ -443,6 +448,11 @@ impl Seat {
             Process::Boxed(boxed) => boxed.oom_killed(),
         }
     }
+}
+
+/// The serial of the call after that one: never 0.
+pub(crate) fn serial_after(serial: u32) -> u32 {
+    serial.wrapping_add(1).max(1)
 }
 
 pub(crate) fn unpin(memory: &mut Memory, pins: Vec<ObjectId>) {

@@ -67,7 +67,7 @@ class Loop(asyncio.AbstractEventLoop):
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        return Timer(when, callback, args, self, context, self._instance.sleep(max(when - self.time(), 0)))
+        return Timer(when, callback, args, self, context, self._instance.sleep(when - self.time()))
 
     def _timer_handle_cancelled(self, handle: Timer) -> None:
         handle.timer.cancel()

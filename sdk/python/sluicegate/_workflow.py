@@ -129,24 +129,20 @@ class WorkflowContext:
         return winner.result()
 
     async def sleep(self, duration: Span) -> None:
-        """Waits: seconds, a text such as ``"5m"`` or a `timedelta`, up to 100 years. Raises `ValueError` below 0."""
+        """Waits: seconds, a text such as ``"5m"`` or a `timedelta`, up to 100 years. Below 0 it is over at once."""
         await self._instance.sleep(seconds("duration", duration, -math.inf))
 
     async def wait_event(self, name: str, timeout: Span | None = None) -> Any:
         """The data of the oldest signal of that name that was not taken yet, or of the next one.
 
         :param timeout: raises `TimeoutError` after so much time: seconds, a text such as ``"5m"`` or a `timedelta`. Below
-            0 it raises `ValueError`, unless the signal is there.
+            0 it is over at once.
         """
         most = None if timeout is None else seconds("timeout", timeout, -math.inf)
         signal = self._instance.next_signal(name)
         if most is None or signal.done():
             return await signal
-        try:
-            timer = self._instance.sleep(most)
-        except ValueError:
-            signal.cancel()
-            raise
+        timer = self._instance.sleep(most)
         await asyncio.wait([signal, timer], return_when=asyncio.FIRST_COMPLETED)
         if signal.done():
             timer.cancel()

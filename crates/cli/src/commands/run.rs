@@ -109,10 +109,14 @@ impl Run {
 }
 
 impl Given {
+    /// Whether anything is given.
+    fn is_any(&self) -> bool {
+        !self.put.is_empty() || self.input.is_some() || self.event.is_some()
+    }
+
     /// A recorded workflow has all its inputs in its file.
     fn check_recorded(&self, app: &App) -> Outcome<()> {
-        let is_given = !self.put.is_empty() || self.input.is_some() || self.event.is_some();
-        if !is_given || app.recorded_calls().is_none() {
+        if !self.is_any() || app.recorded_calls().is_none() {
             return Ok(());
         }
         let message = format!("`{}` is a recorded workflow: it takes no input", app.name());
@@ -122,7 +126,7 @@ impl Given {
     /// What is given, or the app's samples when nothing is.
     fn plan(&self, app: &App) -> Outcome<Plan> {
         let here = Path::new("");
-        if !self.put.is_empty() || self.input.is_some() || self.event.is_some() {
+        if self.is_any() {
             let mut plan = self.parse()?;
             plan.objects = read(&self.put, here, app)?;
             return Ok(plan);

@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(value("--input", "\"hi\"").unwrap(), Value::text("hi"));
         assert_eq!(value("--input", r#"{"base64": "AA=="}"#).unwrap(), Value::bytes([0]));
         assert_eq!(value("--input", "[1]").unwrap(), Value::json("[1]"));
-        assert!(value("--data", "hi").unwrap_err().body.error.message.starts_with("--data is not JSON"));
+        let refused = value("--data", "hi").unwrap_err().body.error;
+        assert!(refused.message.starts_with("--data is not JSON") && refused.fix.contains("quote"));
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             fs::write(dir.path().join(name), bytes).unwrap();

@@ -6,7 +6,7 @@ use sluice_frontend::cel::CelEvaluator;
 use sluice_runtime::api::{DeployRequest, StartRequest};
 use sluice_runtime::bundles::Bundles;
 use sluice_runtime::handle::Answer;
-use sluice_runtime::ports::{Background, Call, Objects, Ports, Report, Sandboxes, Work, World};
+use sluice_runtime::ports::{AtOnce, Call, Objects, Ports, Report, Sandboxes, World};
 use sluice_runtime::{Command, Opened, Shard, ShardOptions};
 use sluice_storage::RunStore;
 use sluice_storage::disk::MemDisk;
@@ -174,20 +174,6 @@ impl World for Still {
         self.0 += 1;
         self.0
     }
-}
-
-pub struct AtOnce;
-
-impl Background for AtOnce {
-    fn start(&mut self, work: Work) {
-        work();
-    }
-
-    fn is_done(&mut self) -> bool {
-        true
-    }
-
-    fn finish(&mut self) {}
 }
 
 pub struct Stage {
