@@ -156,7 +156,8 @@ pub fn summary(run: &Run) -> String {
     format!("{} {} in {}{separator}{line}", run.run, run.status, seconds(run.duration_ms))
 }
 
-fn seconds(ms: u64) -> String {
+/// A duration for people.
+pub fn seconds(ms: u64) -> String {
     format!("{}.{:03} s", ms / 1000, ms % 1000)
 }
 

@@ -132,6 +132,15 @@ fn what_is_wrong_is_told_with_its_place() {
     assert!(place.starts_with("cycle.json:2:19"), "{place}");
     let error = folder.call(&["run", "order.asl.json", "--scale", "2", "--json"]).error(2);
     assert!(error["message"].as_str().unwrap().contains("--scale is for recorded workflows"), "{error}");
+    folder.write("layers.json", &layers(2, 4));
+    for given in [["--input", "{}"], ["--put", "input=old.json"], ["--event", r#"{"type": "x"}"#]] {
+        let error = folder.call(&["run", "layers.json", given[0], given[1], "--json"]).error(2);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.ends_with("is a recorded workflow: it takes no input"), "{given:?} {message}");
+    }
+    folder.write("unknown.json", r#"{"orders": [1, 2]}"#);
+    let error = refused("unknown.json");
+    assert_eq!(error["message"], "`unknown.json` is JSON, but no app: nothing in it tells which kind");
     let error = folder.call(&["run", "old.json", "--scale=-1", "--json"]).error(2);
     assert!(error["message"].as_str().unwrap().contains("from 0 on"), "{error}");
 }

@@ -8,6 +8,9 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 
+/// The fields of an expression; without the first, there are five.
+const FIELDS: [&str; 6] = ["second", "minute", "hour", "day of the month", "month", "day of the week"];
+
 /// Why a cron expression is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CronError {
@@ -67,10 +70,31 @@ fn after(cron: &Cron, tz: Tz, after_ms: u64) -> Option<u64> {
 }
 
 fn parse(expr: &str) -> Result<Cron, CronError> {
+    read(expr).map_err(|reason| {
+        let reason = blamed(expr).map_or_else(|| reason.clone(), |field| format!("{field}: {reason}"));
+        CronError::Expression(expr.to_owned(), reason)
+    })
+}
+
+fn read(expr: &str) -> Result<Cron, String> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    parser
-        .parse(expr)
-        .map_err(|e| CronError::Expression(expr.to_owned(), e.to_string().trim_end_matches('.').to_owned()))
+    parser.parse(expr).map_err(|e| e.to_string().trim_end_matches('.').to_owned())
+}
+
+/// The first field of an expression that would be wrong if all the others were right.
+fn blamed(expr: &str) -> Option<String> {
+    let fields: Vec<&str> = expr.split_whitespace().collect();
+    let names = match fields.len() {
+        5 => &FIELDS[1..],
+        6 => &FIELDS[..],
+        _ => return None,
+    };
+    let is_wrong = |at: usize| {
+        let alone = (0..fields.len()).map(|other| if other == at { fields[at] } else { "*" });
+        read(&alone.collect::<Vec<_>>().join(" ")).is_err()
+    };
+    let at = (0..fields.len()).find(|at| is_wrong(*at))?;
+    Some(format!("the {}, `{}`", names[at], fields[at]))
 }
 
 fn zone(tz: &str) -> Result<Tz, CronError> {
@@ -145,5 +169,14 @@ mod tests {
         assert!(matches!(check("* * * * *", "Mars/Olympus"), Err(CronError::TimeZone(..))));
         assert!(matches!(check("0 0 30 2 *", "UTC"), Err(CronError::Never(..))));
         assert_eq!(check("0 0 29 2 *", "Europe/Berlin"), Ok(()));
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        let refused = |expr: &str| check(expr, "UTC").unwrap_err().to_string();
+        assert!(refused("61 * * * *").contains("the minute, `61`: "), "{}", refused("61 * * * *"));
+        assert!(refused("* * * * 1 funday").contains("the day of the week, `funday`: "));
+        assert!(refused("*/5 25 * * *").contains("the hour, `25`: "), "{}", refused("*/5 25 * * *"));
+        assert!(!refused("* * *").contains("the "), "{}", refused("* * *"));
     }
 }

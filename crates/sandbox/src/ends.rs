@@ -226,7 +226,7 @@ impl Pool {
             !zygote.killed.get() && matches!(exit, Some(Exit::Signal(_) | Exit::Killed))
         });
         if was_killed {
-            let message = "the process that imports the app's module was killed";
+            let message = "the process that loads the app for its workers was killed";
             return failure::failure(FailureKind::Crashed, "WorkerCrashed", message);
         }
         let message = "the app's module ended the process while it was imported";

@@ -45,8 +45,8 @@ pub(crate) fn crashed(end: End, stderr: &[u8]) -> Failure {
             )
         }
         End::Exit(Exit::Signal(signal)) => format!("the worker was killed by {}", signal_name(signal)),
-        End::Exit(Exit::Killed) => "the worker's sandbox was killed".to_owned(),
-        End::Zygote => "the process that all workers of the app are forked from is gone".to_owned(),
+        End::Exit(Exit::Killed) => "the worker was killed from outside".to_owned(),
+        End::Zygote => "the worker was ended with all others of its app: the process that loads the app for them was killed".to_owned(),
     };
     let stack = String::from_utf8_lossy(stderr).into_owned();
     Failure { stack, ..failure(FailureKind::Crashed, "WorkerCrashed", message) }

@@ -5,6 +5,7 @@ use crate::event::EventPattern;
 use crate::expr::Expr;
 use crate::id::{BucketIx, FunctionIx, WorkflowIx};
 use crate::limits;
+use crate::{Code, Problem};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +49,24 @@ impl Program {
     /// The workflow of that name.
     pub fn workflow(&self, name: &str) -> Option<WorkflowIx> {
         self.workflows.iter().position(|w| &*w.name == name).map(|i| WorkflowIx(i as u16))
+    }
+
+    /// The workflow of a run that names none: the only one of an app without triggers.
+    ///
+    /// # Errors
+    /// [`Code::BAD_REQUEST`] if there are several.
+    pub fn sole_workflow(&self) -> Result<Option<&Workflow>, Problem> {
+        match &*self.workflows {
+            _ if !self.triggers.is_empty() => Ok(None),
+            [] => Ok(None),
+            [only] => Ok(Some(only)),
+            several => {
+                let names: Vec<&str> = several.iter().map(|workflow| &*workflow.name).collect();
+                let message = format!("app {:?} has several workflows: {}", &*self.app, names.join(", "));
+                let fix = "name the one to start: `--start WORKFLOW`, `workflow` in a request";
+                Err(Problem::new(Code::BAD_REQUEST, message, fix))
+            }
+        }
     }
 
     /// Whether a trigger takes objects while they are still being written: one by one, whatever they hold, for

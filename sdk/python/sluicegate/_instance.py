@@ -58,6 +58,13 @@ class Future(asyncio.Future):  # type: ignore[type-arg]
         return cancelled
 
 
+class Chance(random.Random):
+    """A generator of random numbers; called, it gives one from 0 up to 1."""
+
+    def __call__(self) -> float:
+        return self.random()
+
+
 class Instance:
     """One workflow, from its start on.
 
@@ -68,7 +75,7 @@ class Instance:
     def __init__(self, call: Callable[..., Any], run: str, names: Names, seed: int) -> None:
         self.call, self.run, self.names = call, run, names
         self.loop = Loop(self)
-        self.random = random.Random(seed)
+        self.random = Chance(seed)
         self._seed = seed
         self.now_ms = 0
         #: What the last checkpoint keeps.

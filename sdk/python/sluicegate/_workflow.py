@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import json
 import math
-import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from ._values import Encoded
 from ._wire import JSON
 
 if TYPE_CHECKING:
-    from ._instance import Instance
+    from ._instance import Chance, Instance
 
 
 class CallFailed(Exception):
@@ -203,8 +202,9 @@ class WorkflowContext:
         return self._instance.now_ms / 1000
 
     @property
-    def random(self) -> random.Random:
-        """A generator of random numbers that gives the same ones when the code runs again."""
+    def random(self) -> Chance:
+        """A generator of random numbers that gives the same ones when the code runs again, as `random.Random` has them;
+        `ctx.random()` is one from 0 up to 1."""
         return self._instance.random
 
     def uuid4(self) -> uuid.UUID:

@@ -80,7 +80,7 @@ async def counting(ctx, input):
     state = ctx.state or {"rounds": 0, "paid": 0, "drawn": []}
     while state["rounds"] < input:
         state["paid"] += await ctx.call(charge, {"amount": state["rounds"]})
-        state["drawn"].append([ctx.random.random(), str(ctx.uuid4()), str(ctx.now())])
+        state["drawn"].append([ctx.random(), ctx.random.random(), str(ctx.uuid4()), str(ctx.now())])
         state["rounds"] += 1
         await ctx.wait_event("next", timeout=3600)
         if state["rounds"] % 3 == 0:

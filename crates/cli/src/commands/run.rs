@@ -47,7 +47,9 @@ impl Run {
     pub fn execute(&self, global: &Global) -> Outcome {
         let app = App::load(&self.named)?;
         app.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-        self.check_start(&app)?;
+        if self.start.is_none() {
+            app.program.sole_workflow()?;
+        }
         self.given.check_recorded(&app)?;
         let plan = Plan { workflow: self.start.clone(), ..self.given.plan(&app)? };
         if let Some(dir) = &self.out {
@@ -94,18 +96,6 @@ fn tell_calls(run: &sluice_api::Run, calls: u32) -> bool {
         eprintln!("{retried} attempts did not come to their end, and were repeated");
     }
     is_exact
-}
-
-impl Run {
-    /// An app that consists of several workflows does nothing unless one is named.
-    fn check_start(&self, app: &App) -> Outcome<()> {
-        let workflows: Vec<&str> = app.program.workflows.iter().map(|workflow| &*workflow.name).collect();
-        if self.start.is_some() || workflows.len() < 2 || !app.program.triggers.is_empty() {
-            return Ok(());
-        }
-        let message = format!("`{}` has several workflows: {}", app.name(), workflows.join(", "));
-        Err(Failure::usage(message, "name the one to start with --start"))
-    }
 }
 
 impl Given {

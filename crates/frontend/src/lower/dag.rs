@@ -232,7 +232,11 @@ impl Lowering<'_> {
         let found = scope.pools.find(name).map(u32::from);
         if found.is_none() {
             let fix = did_you_mean(name, scope.pools.all());
-            let fix = fix.unwrap_or_else(|| format!("declare it beside the tasks: `pools: {{{name}: 2}}`"));
+            let fix = fix.unwrap_or_else(|| {
+                format!(
+                    "declare it with its slots: `pools: {{{name}: 2}}`, in Python `pools={{\"{name}\": 2}}`"
+                )
+            });
             let message = format!("there is no pool `{name}`");
             self.report(Diagnostic::error(Code::UNKNOWN_NAME, format!("{path}.pool"), message).fix(fix));
         }

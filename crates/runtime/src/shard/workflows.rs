@@ -12,7 +12,7 @@ use sluice_asl::execution::{Event, Settings, TaskId};
 use sluice_engine::run::lines_of;
 use sluice_engine::{HistoryKind, WorkflowStart};
 use sluice_expression::Value;
-use sluice_types::{Code, Problem, Program, RunKey, Steps};
+use sluice_types::{Code, Problem, Program, RunKey, Steps, Workflow};
 use std::sync::Arc;
 
 impl<P: Ports> Shard<P> {
@@ -28,21 +28,12 @@ impl<P: Ports> Shard<P> {
             let input = named.input.or_else(|| given.map(as_json));
             return Ok(Some(WorkflowRequest { input, ..named }));
         }
-        match &*program.workflows {
-            _ if !program.triggers.is_empty() => Ok(None),
-            [] => Ok(None),
-            [only] => {
-                let name = only.name.to_string();
-                Ok(Some(WorkflowRequest { name, input: given.map(as_json), execution: None }))
-            }
-            several => {
-                let names: Vec<&str> = several.iter().map(|workflow| &*workflow.name).collect();
-                let message = format!("app {:?} has several workflows: {}", &*program.app, names.join(", "));
-                let fix =
-                    "name the one to start: `sluice start APP --start WORKFLOW`, `workflow` in the request";
-                Err(Problem::new(Code::BAD_REQUEST, message, fix))
-            }
-        }
+        let of = |only: &Workflow| WorkflowRequest {
+            name: only.name.to_string(),
+            input: given.map(as_json),
+            execution: None,
+        };
+        Ok(program.sole_workflow()?.map(of))
     }
 
     /// The record of a workflow's start.
