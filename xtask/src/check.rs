@@ -1,19 +1,23 @@
 //! What CI runs, step by step; the first step that fails ends it.
 
 use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-/// Seeds of the simulation, which take a minute without optimisation. That every mutant is found is among the tests.
-const CI_SEEDS: &str = "200";
+/// Seeds of the simulation, which take minutes without optimisation. That every mutant is found is among the tests.
+const CI_SEEDS: &str = "100";
 
 pub fn check() -> Result<()> {
     step("format", "cargo", &["fmt", "--all", "--check"])?;
     crate::tidy::tidy()?;
     step("lints", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     test(&[])?;
-    python_tests()?;
-    sim(&["--seeds".into(), CI_SEEDS.into()])
+    let program = tested()?;
+    let mut python = Command::new("python3");
+    python.args(["-m", "unittest", "discover", "-s", "sdk/python/tests"]).env("SLUICE", &program);
+    run_step("tests of the Python SDK", &mut python)?;
+    run_step("simulation", Command::new(program).args(["sim", "--seeds", CI_SEEDS]))
 }
 
 pub fn test(more: &[String]) -> Result<()> {
@@ -22,14 +26,11 @@ pub fn test(more: &[String]) -> Result<()> {
     step("tests", "cargo", &arguments)
 }
 
-/// Tests of the Python SDK; those of `app.test()` run on the program that was just built.
-fn python_tests() -> Result<()> {
-    step("build", "cargo", &["build", "--package", "sluice"])?;
+/// The program that the tests were built with. To build it by itself would build most of what it depends on once more, as other
+/// features of that are asked for then.
+fn tested() -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let program = std::env::current_dir()?.join(target).join("debug/sluice");
-    let mut python = Command::new("python3");
-    python.args(["-m", "unittest", "discover", "-s", "sdk/python/tests"]).env("SLUICE", program);
-    run_step("tests of the Python SDK", &mut python)
+    Ok(std::env::current_dir()?.join(target).join("debug/sluice"))
 }
 
 pub fn sim(more: &[String]) -> Result<()> {

@@ -156,6 +156,16 @@ pub struct RunState {
     pub run: String,
     /// Where it is in its life.
     pub status: Status,
+    /// What has failed in it and is tried again, the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retrying: Vec<Retrying>,
+}
+
+impl RunState {
+    /// A run that has only just begun.
+    pub fn begun(run: String) -> Self {
+        Self { run, status: Status::Running, retrying: Vec::new() }
+    }
 }
 
 /// A run. While it runs, and in lists, it has no outputs.

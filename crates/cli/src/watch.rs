@@ -63,7 +63,7 @@ fn cancel(client: &Client, run: &str) -> Failure {
 
 enum Progress {
     /// One bar per function.
-    Bars { all: MultiProgress, bars: Vec<ProgressBar> },
+    Bars { all: MultiProgress, bars: Vec<ProgressBar>, idle: ProgressBar },
     /// Lines now and then.
     Lines { started: Instant, told: Instant, last: String },
 }
@@ -71,17 +71,20 @@ enum Progress {
 impl Progress {
     fn new() -> Self {
         if std::io::stderr().is_terminal() {
-            return Self::Bars { all: MultiProgress::new(), bars: Vec::new() };
+            let all = MultiProgress::new();
+            let idle = all.add(ProgressBar::no_length().with_style(style("{msg}")));
+            return Self::Bars { all, bars: Vec::new(), idle };
         }
         Self::Lines { started: Instant::now(), told: Instant::now(), last: String::new() }
     }
 
     fn show(&mut self, run: &Run) {
         match self {
-            Self::Bars { all, bars } => {
+            Self::Bars { all, bars, idle: waits } => {
                 while bars.len() < run.functions.len() {
-                    bars.push(all.add(bar()));
+                    bars.push(all.insert_before(waits, bar()));
                 }
+                waits.set_message(idle(run));
                 for (bar, counts) in bars.iter().zip(&run.functions) {
                     bar.set_prefix(counts.function.clone());
                     bar.set_length(counts.started.into());
@@ -91,7 +94,8 @@ impl Progress {
             }
             Self::Lines { started, told, last } => {
                 let retries = run.retrying.iter().map(|retrying| format!("\n       {}", retry(retrying)));
-                let line = line(run) + &retries.collect::<String>();
+                let line = [line(run), idle(run).to_owned()].join(" ").trim().to_owned()
+                    + &retries.collect::<String>();
                 if told.elapsed() >= LINE_PERIOD && line != *last {
                     eprintln!("{:>4}s  {line}", started.elapsed().as_secs());
                     (*told, *last) = (Instant::now(), line);
@@ -101,15 +105,28 @@ impl Progress {
     }
 
     fn end(&mut self) {
-        if let Self::Bars { bars, .. } = self {
-            bars.iter().for_each(ProgressBar::finish_and_clear);
+        if let Self::Bars { bars, idle, .. } = self {
+            bars.iter().chain([&*idle]).for_each(ProgressBar::finish_and_clear);
         }
     }
 }
 
 fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:>20} {bar:24} {pos}/{len} {msg}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(0).with_style(style("{prefix:>20} {bar:24} {pos}/{len} {msg}"))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// What is to be said of a run in which no call is under way.
+fn idle(run: &Run) -> &'static str {
+    let is_idle = run.functions.iter().all(|counts| counts.running + counts.queued == 0);
+    if is_idle && run.retrying.is_empty() {
+        "(no call is under way: it waits for a time or an event)"
+    } else {
+        ""
+    }
 }
 
 fn done(counts: &FunctionCounts) -> u32 {

@@ -423,6 +423,9 @@ return 'done'
     // Whoever waits is told what fails, how often it did, and when it is tried again.
     let run = server.ask("GET", "/v1/runs/r?wait=1s", b"").json(200);
     let retrying = &run["retrying"][0];
+    let started = json!({"id": "r", "workflow": "flow", "input": null}).to_string();
+    let waited = server.ask("POST", "/v1/apps/flow/runs?wait=1s", started.as_bytes());
+    assert_eq!(waited.json(202)["retrying"][0]["error"], retrying["error"], "{run}");
     assert_eq!((&run["status"], &retrying["function"]), (&json!("running"), &json!("flow")), "{run}");
     assert_eq!(
         (&retrying["error"]["type"], &retrying["error"]["message"]),

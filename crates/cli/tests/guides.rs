@@ -45,8 +45,8 @@ fn workflows() {
     let waiting = server.call(&folder, &["runs", "query", "order-1", "sluice.waiting"]).json();
     assert_eq!(waiting["result"], json!({"events": ["approved"]}));
     let shown = server.read(&folder, &["runs", "show", "order-1"]);
-    assert!(shown.contains("\n  waits for command 2, sleep of 259200.000 s, since "), "{shown}");
-    assert!(shown.contains("\n  `sluice runs query order-1 sluice.waiting` tells the events"), "{shown}");
+    assert!(shown.contains("\n  waits for command 2, timer of 259200.000 s, since "), "{shown}");
+    assert!(shown.contains("\n  `sluice runs query order-1 sluice.waiting` tells which events"), "{shown}");
     server.call(&folder, &["runs", "signal", "order-1", "approved", "--data", "\"ada\""]);
     assert_eq!(runs::ended(&server, "order-1")["outputs"], json!({"order": "shipped"}));
     let shown = server.read(&folder, &["runs", "show", "order-1"]);

@@ -139,6 +139,8 @@ fn what_is_wrong_is_told_with_its_place() {
         assert!(message.ends_with("is a recorded workflow: it takes no input"), "{given:?} {message}");
     }
     folder.write("unknown.json", r#"{"orders": [1, 2]}"#);
+    folder.write("list.json", "[1, 2]");
+    assert!(refused("list.json")["message"].as_str().unwrap().contains("JSON, but no app"));
     let error = refused("unknown.json");
     assert_eq!(error["message"], "`unknown.json` is JSON, but no app: nothing in it tells which kind");
     let error = folder.call(&["run", "old.json", "--scale=-1", "--json"]).error(2);

@@ -45,11 +45,12 @@ pub async fn start(
     let started = front.node.start(request(app, body)?).await?;
     if let Some(patience) = patience {
         let view = wait(&front, &started.run, patience).await?;
-        if view.status != Status::Running {
-            return Ok(Json(views::run(&view)).into_response());
-        }
+        return Ok(match view.status {
+            Status::Running => (StatusCode::ACCEPTED, Json(views::state(&view))).into_response(),
+            _ => Json(views::run(&view)).into_response(),
+        });
     }
-    let state = api::RunState { run: started.run, status: api::Status::Running };
+    let state = api::RunState::begun(started.run);
     Ok((StatusCode::ACCEPTED, Json(state)).into_response())
 }
 
@@ -189,13 +190,13 @@ pub async fn cancel(
 
 async fn state(front: &Front, run: &str) -> Answer<Json<api::RunState>> {
     let view = front.node.run(run).await?;
-    Ok(Json(api::RunState { run: view.run.to_string(), status: views::status(view.status) }))
+    Ok(Json(views::state(&view)))
 }
 
 /// `POST /v1/runs/{id}/retry`
 pub async fn retry(State(front): State<Front>, Path(run): Path<String>) -> Answer<Response> {
     let started = front.node.retry(&run).await?;
-    let state = api::RunState { run: started.run, status: api::Status::Running };
+    let state = api::RunState::begun(started.run);
     Ok((StatusCode::ACCEPTED, Json(state)).into_response())
 }
 
@@ -206,7 +207,7 @@ pub async fn fork(State(front): State<Front>, Path(run): Path<String>, Body(body
     let at = at.as_deref().map(lsn).transpose()?;
     let request = ForkRequest { run, at, id, version: version.map(Version) };
     let started = front.node.fork(request).await?;
-    let state = api::RunState { run: started.run, status: api::Status::Running };
+    let state = api::RunState::begun(started.run);
     Ok((StatusCode::ACCEPTED, Json(state)).into_response())
 }
 

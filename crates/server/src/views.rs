@@ -67,6 +67,15 @@ pub fn deployed(view: AppView, answers_deploy: bool) -> api::Deployed {
     }
 }
 
+/// A run in short.
+pub fn state(view: &RunView) -> api::RunState {
+    api::RunState {
+        run: view.run.to_string(),
+        status: status(view.status),
+        retrying: view.retrying.iter().map(retry).collect(),
+    }
+}
+
 /// A run.
 pub fn run(view: &RunView) -> api::Run {
     let as_of_ms = view.at.as_ref().map(|at| at.at_ms);

@@ -18,6 +18,9 @@ pub fn is_recording(text: &str) -> bool {
         schema_version: Option<IgnoredAny>,
         workflow: Option<IgnoredAny>,
     }
+    if !text.trim_start().starts_with('{') {
+        return false;
+    }
     match serde_json::from_str::<Top>(text) {
         Ok(top) => top.schema_version.is_some() && top.workflow.is_some(),
         // One that is broken is to be told what is wrong with it as what it wants to be.

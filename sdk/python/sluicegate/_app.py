@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: ``inspect.CO_ASYNC_GENERATOR``, without the time that importing ``inspect`` takes.
 ASYNC_GENERATOR = 0x200
+#: ``inspect.CO_VARARGS``.
+VARARGS = 0x04
 #: ``inspect.CO_COROUTINE``.
 COROUTINE = 0x80
 F = TypeVar("F", bound=Callable[..., Any])
@@ -203,6 +205,7 @@ class App:
             raise TypeError("@app.workflow decorates an `async def` function")
         name = check_name("a workflow", name or call.__name__)
         _check_callable(name, call)
+        _check_takes_input(name, call)
         first = self._find_workflow(name) or self.functions.get(name)
         if first is not None:
             raise ValueError(f"{name!r} is declared twice, first in line {first.place.line}; give one name=...")
@@ -369,6 +372,19 @@ def _words(command: list[str] | str) -> list[str] | str:
     if not words or not all(isinstance(word, str) for word in words):
         raise TypeError("command is a list of str: the program and its arguments")
     return words
+
+
+def _check_takes_input(name: str, call: Callable[..., Any]) -> None:
+    """A workflow is called with its context and its input. What wraps another function is as it says itself."""
+    code = getattr(call, "__code__", None)
+    if code is None or hasattr(call, "__self__"):
+        return
+    defaults = len(getattr(call, "__defaults__", None) or ())
+    keywords = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
+    takes_two = code.co_argcount >= 2 or code.co_flags & VARARGS
+    needs_more = code.co_argcount - defaults > 2 or keywords - set(getattr(call, "__kwdefaults__", None) or ())
+    if not takes_two or needs_more:
+        raise TypeError(f"workflow {name!r} is called with its context and its input: async def {name}(ctx, input)")
 
 
 def _code(call: Callable[..., Any]) -> Any:

@@ -143,10 +143,14 @@ class Instance:
         if self.expected:
             raise Diverged(f"{_step(self._number)}: expected {_shown(self.expected[0][0])}, but the code wants nothing")
 
+    async def _run_code(self, input: Any) -> Any:
+        """The code. What calling it raises is raised by the run, as what it raises later."""
+        return await self.call(WorkflowContext(self), input)
+
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")
         if verb == "start":
-            self._main = self.loop.create_task(self.call(WorkflowContext(self), value))
+            self._main = self.loop.create_task(self._run_code(value))
         elif verb == "done":
             self._settle(int(rest), lambda future: future.set_result(value))
         elif verb == "failed":

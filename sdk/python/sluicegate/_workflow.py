@@ -93,6 +93,8 @@ class WorkflowContext:
         :param concurrency: most calls at once; no limit by default. When one fails the others are stopped.
         """
         values = list(values)
+        if concurrency is not None and (not isinstance(concurrency, int) or concurrency < 1):
+            raise ValueError(f"concurrency is a whole number of calls, 1 or more, not {concurrency!r}")
         if concurrency is None or concurrency >= len(values):
             return await self.gather(*(self.call(function, value) for value in values))
         results: list[Any] = [None] * len(values)
@@ -102,7 +104,7 @@ class WorkflowContext:
             for index, value in left:
                 results[index] = await self.call(function, value)
 
-        await self.gather(*(work() for _ in range(max(1, concurrency))))
+        await self.gather(*(work() for _ in range(concurrency)))
         return results
 
     async def gather(self, *awaitables: Awaitable[Any]) -> list[Any]:

@@ -21,6 +21,18 @@ def more(value):
     return value
 
 
+async def alone(ctx):
+    return 1
+
+
+async def three(ctx, input, more):
+    return 1
+
+
+async def worded(ctx, input, *, more):
+    return 1
+
+
 class Conditions(unittest.TestCase):
     def setUp(self) -> None:
         self.app = sg.App("a")
@@ -148,6 +160,9 @@ class Apps(unittest.TestCase):
             yield value
 
         cases = [
+            (lambda: app.workflow(alone), TypeError, r"async def alone\(ctx, input\)"),
+            (lambda: app.workflow(three), TypeError, r"async def three\(ctx, input\)"),
+            (lambda: app.workflow(worded), TypeError, r"async def worded\(ctx, input\)"),
             (lambda: sg.App("1a"), ValueError, "start with a letter"),
             (lambda: sg.App("a", durability="fast"), ValueError, '"durable" or "express"'),
             (lambda: app.bucket("b"), ValueError, "declared twice"),

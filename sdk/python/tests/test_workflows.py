@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import time
 import unittest
 
@@ -73,6 +74,25 @@ async def tasks(ctx, input):
         task.cancel()
     results = await asyncio.gather(*running, return_exceptions=True)
     return [str(result) for result in results]
+
+
+def unfit(function):
+    @functools.wraps(function)
+    async def call(ctx, input):
+        return await function(ctx)
+
+    return call
+
+
+@app.workflow
+@unfit
+async def wrapped(ctx, input):
+    return input
+
+
+@app.workflow
+async def mapping(ctx, concurrency):
+    return await ctx.map(charge, [{"amount": 1}], concurrency=concurrency)
 
 
 @app.workflow
@@ -159,6 +179,18 @@ class Workflows(unittest.TestCase):
             t.emit("approved", {"by": "ada"}, run=run.id)
             self.assertEqual(run.result(), {"by": "ada"})
             self.assertEqual(self.run_of(t, "approval").result(), "gave up")
+
+    def test_what_calling_the_code_raises_fails_the_run(self):
+        with app.test() as t:
+            with self.assertRaisesRegex(sg.RunFailed, "TypeError: .*missing 1 required positional argument"):
+                self.run_of(t, wrapped, 1).result()
+
+    def test_a_map_with_no_calls_at_once_is_refused(self):
+        with app.test() as t:
+            self.assertEqual(self.run_of(t, mapping, 3).result(), [1])
+            for wrong in (0, "x"):
+                with self.assertRaisesRegex(sg.RunFailed, "concurrency is a whole number of calls, 1 or more"):
+                    self.run_of(t, mapping, wrong).result()
 
     def test_durations_may_be_text(self):
         with app.test() as t:

@@ -20,8 +20,10 @@ pub(super) fn is_machine(file: &Path) -> Outcome<bool> {
     if file.to_string_lossy().ends_with(EXTENSIONS[0]) {
         return Ok(true);
     }
-    let top = serde_json::from_str::<Top>(&text_of(file)?);
-    Ok(top.is_ok_and(|top| top.start_at.is_some() || top.states.is_some()))
+    let text = text_of(file)?;
+    let top = serde_json::from_str::<Top>(&text);
+    Ok(text.trim_start().starts_with('{')
+        && top.is_ok_and(|top| top.start_at.is_some() || top.states.is_some()))
 }
 
 /// The app that consists of the state machine in a file, both named after it.

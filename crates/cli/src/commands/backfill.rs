@@ -41,7 +41,12 @@ impl Backfill {
     pub fn execute(&self, global: &Global) -> Outcome {
         let program = App::load(&Named { app: self.app.clone(), scale: None })?.program;
         let (workflow, schedule) = self.scheduled(&program)?;
-        let dates = dates(schedule, moment(&self.from, schedule)?, moment(&self.to, schedule)?)?;
+        let (from_ms, to_ms) = (moment(&self.from, schedule)?, moment(&self.to, schedule)?);
+        if from_ms >= to_ms {
+            let message = format!("no date lies from {} up to {}", self.from, self.to);
+            return Err(Failure::usage(message, "--from is the first date, --to the one to stop before"));
+        }
+        let dates = dates(schedule, from_ms, to_ms)?;
         let client = connect(global)?;
         let mut backfilled = Backfilled { runs: Vec::new() };
         for date_ms in dates {

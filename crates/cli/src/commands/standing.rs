@@ -33,7 +33,8 @@ pub fn show(client: &Client, run: &Run) -> Outcome<()> {
 fn told(client: &Client, run: &Run) -> Outcome<Vec<String>> {
     let history = History::of(client, run)?;
     let mut lines: Vec<String> = history.called_line(client, run.at.is_some())?.into_iter().collect();
-    if let Some(last) = history.last.filter(|_| !run.status.has_ended() && run.at.is_none()) {
+    let goes_on = !run.status.has_ended() && run.retrying.is_empty() && run.at.is_none();
+    if let Some(last) = history.last.filter(|_| goes_on) {
         let now = client.run_at(&run.run, &last)?;
         lines.extend(now.at.iter().flat_map(|at| waits(&run.run, at)));
     }
@@ -55,8 +56,9 @@ fn waits(run: &str, at: &RunAt) -> Vec<String> {
         let others = code.waiting.iter().filter(|command| !is_call(command));
         lines.extend(few(others.map(waiting).collect()));
         if !code.waiting.iter().any(|command| is_call(&command)) {
-            lines
-                .push(format!("`sluice runs query {run} sluice.waiting` tells the events that it waits for"));
+            lines.push(format!(
+                "`sluice runs query {run} sluice.waiting` tells which events it waits for, if any"
+            ));
         }
     }
     lines
@@ -103,7 +105,7 @@ fn code(code: &CodeAt) -> Vec<String> {
 fn waiting(CommandAt { command, what, since, due }: &CommandAt) -> String {
     let due = due.iter().map(|due| format!(", due {due}")).collect::<String>();
     let slept = what.strip_prefix("sleep ").and_then(|ms| ms.parse().ok());
-    let what = slept.map_or_else(|| what.clone(), |ms| format!("sleep of {}", watch::seconds(ms)));
+    let what = slept.map_or_else(|| what.clone(), |ms| format!("timer of {}", watch::seconds(ms)));
     format!("waits for command {}, {what}, since {since}{due}", show::ordinal(*command))
 }
 
@@ -205,7 +207,7 @@ mod tests {
         };
         let told = [
             "3 commands so far",
-            "waits for command 3, sleep of 10.000 s, since S, due D",
+            "waits for command 3, timer of 10.000 s, since S, due D",
             "T command 1 done",
             "T command 2 failed",
             "T signal done 1",
@@ -249,7 +251,10 @@ mod tests {
         assert_eq!(told[..2], ["task b waits for its turn", "task c is under way"]);
         assert_eq!(told[2], "waits for command 1, workflow w, since S");
         assert_eq!(told[6..8], ["waits for command 5, workflow w, since S", "and 2 more"]);
-        assert_eq!(told[8..], ["`sluice runs query r sluice.waiting` tells the events that it waits for"]);
+        assert_eq!(
+            told[8..],
+            ["`sluice runs query r sluice.waiting` tells which events it waits for, if any"]
+        );
         // A call is among the counts of the run's functions.
         at.tasks.clear();
         at.code = Some(CodeAt { waiting: vec![command(0, "call f")], ..code });
