@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Seeds of the simulation, which take minutes without optimisation. That every mutant is found is among the tests.
-const CI_SEEDS: &str = "100";
+const CI_SEEDS: &str = "200";
 
 pub fn check() -> Result<()> {
     step("format", "cargo", &["fmt", "--all", "--check"])?;

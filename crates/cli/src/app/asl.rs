@@ -1,7 +1,7 @@
 //! Apps that are one state machine in the Amazon States Language.
 
 use super::alone::EXTENSIONS;
-use super::files::text_of;
+use super::files::{text_of, top_of};
 use super::{Read, alone};
 use crate::exit::Outcome;
 use serde::Deserialize;
@@ -21,9 +21,7 @@ pub(super) fn is_machine(file: &Path) -> Outcome<bool> {
         return Ok(true);
     }
     let text = text_of(file)?;
-    let top = serde_json::from_str::<Top>(&text);
-    Ok(text.trim_start().starts_with('{')
-        && top.is_ok_and(|top| top.start_at.is_some() || top.states.is_some()))
+    Ok(top_of::<Top>(&text).is_some_and(|top| top.start_at.is_some() || top.states.is_some()))
 }
 
 /// The app that consists of the state machine in a file, both named after it.

@@ -3,6 +3,7 @@
 use super::Read;
 use crate::exit::{Failure, Outcome};
 use crate::inputs;
+use serde::Deserialize;
 use sluice_frontend::{Diagnostic, with_files};
 use sluice_types::Code;
 use std::collections::BTreeMap;
@@ -35,6 +36,11 @@ pub fn text_of(file: &Path) -> Outcome<String> {
         let message = format!("`{}` is not UTF-8 from byte {}", file.display(), e.utf8_error().valid_up_to());
         Failure::new(Code::APP_SYNTAX, message, "save it as UTF-8")
     })
+}
+
+/// What the top level of a JSON object says of its kind. A list is none, though a struct could be read from one.
+pub fn top_of<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
 impl Read {

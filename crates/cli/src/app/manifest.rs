@@ -1,6 +1,6 @@
 //! Apps in YAML or JSON.
 
-use super::files::{Sources, text_of};
+use super::files::{Sources, text_of, top_of};
 use super::{Read, extension};
 use crate::exit::{Failure, Outcome};
 use serde::Deserialize;
@@ -34,9 +34,8 @@ fn check_kind(name: &str, text: &str) -> Outcome<()> {
         app: Option<IgnoredAny>,
     }
     // What is not even JSON is told with its place by who reads it all.
-    if serde_json::from_str::<IgnoredAny>(text).is_err()
-        || (text.trim_start().starts_with('{')
-            && serde_json::from_str::<Top>(text).is_ok_and(|top| top.app.is_some()))
+    if top_of::<Top>(text).is_some_and(|top| top.app.is_some())
+        || serde_json::from_str::<IgnoredAny>(text).is_err()
     {
         return Ok(());
     }
