@@ -13,8 +13,10 @@ from ._wire import (
     EMIT,
     INLINE_BYTES_MAX,
     LOG,
+    NO_TEXT,
     OPEN,
     PUT,
+    TEXT_LENGTH,
 )
 
 if TYPE_CHECKING:
@@ -42,15 +44,13 @@ class CallEnded(RuntimeError):
 class Call:
     """Knows the frame it came in and the worker that runs it. What a function sees of it is its `Context`."""
 
-    __slots__ = ("_worker", "_frame", "_serial", "_function", "_texts")
+    __slots__ = ("_worker", "_frame", "_serial", "_function")
 
     def __init__(self, worker: "Worker", frame: Any, serial: int, function: Any) -> None:
         self._worker = worker
         self._frame = frame
         self._serial = serial
         self._function = function
-        #: The texts of the frame's context, once they were asked for.
-        self._texts: "list[str | None] | None" = None
 
     @property
     def _memory(self) -> Any:
@@ -60,20 +60,15 @@ class Call:
         return self._worker.buckets[index]
 
     def _text(self, index: int) -> "str | None":
-        texts = self._texts
-        if texts is None:
-            frame, texts = self._frame, []
-            at = CALL.unpack_from(frame)[6]
-            for _ in range(4):
-                length = int.from_bytes(frame[at : at + 2], "little")
-                at += 2
-                if length == 0xFFFF:
-                    texts.append(None)
-                else:
-                    texts.append(str(frame[at : at + length], "utf-8"))
-                    at += length
-            self._texts = texts
-        return texts[index]
+        """One of the texts of the frame's context."""
+        frame = self._frame
+        at = CALL.unpack_from(frame)[6]
+        (length,) = TEXT_LENGTH.unpack_from(frame, at)
+        for _ in range(index):
+            at += TEXT_LENGTH.size + (0 if length == NO_TEXT else length)
+            (length,) = TEXT_LENGTH.unpack_from(frame, at)
+        at += TEXT_LENGTH.size
+        return None if length == NO_TEXT else str(frame[at : at + length], "utf-8")
 
     def _put_bytes(self, bucket: Any, key: str, data: Any, content_type: str, group: "str | None") -> None:
         code = CODES.get(content_type, 3)

@@ -17,9 +17,9 @@ from zlib import crc32
 
 from ._failure import Reported, stack_of
 from ._loop import Loop
-from ._values import Encoded, decode, encode
+from ._values import Encoded, encode
 from ._workflow import CallFailed, WorkflowContext
-from ._wire import BYTES, JSON
+from ._wire import BYTES
 
 if TYPE_CHECKING:
     from ._turns import Names
@@ -45,16 +45,17 @@ class Diverged(Exception):
 class Future(asyncio.Future):  # type: ignore[type-arg]
     """What a command comes to. Cancelling it takes the command back."""
 
-    def __init__(self, instance: Instance, number: int, command: str) -> None:
-        super().__init__(loop=instance.loop)
-        self._instance = instance
-        self._number = number
-        self.command = command
+    __slots__ = ("instance", "number", "command")
+
+    #: Whose command it is, which one, and what it says. Set by `Instance.wait_for`: an initialiser takes as long as all else.
+    instance: Instance
+    number: int
+    command: str
 
     def cancel(self, msg: Any = None) -> bool:
         cancelled = super().cancel(msg)
         if cancelled:
-            self._instance.forget(self._number)
+            self.instance.forget(self.number)
         return cancelled
 
 
@@ -75,8 +76,10 @@ class Instance:
     def __init__(self, call: Callable[..., Any], run: str, names: Names, seed: int) -> None:
         self.call, self.run, self.names = call, run, names
         self.loop = Loop(self)
-        self.random = Chance(seed)
         self._seed = seed
+        #: What chance follows from since the last checkpoint, and chance itself once somebody has asked for it.
+        self._chance_seed: int | str = seed
+        self._chance: Chance | None = None
         self.now_ms = 0
         #: What the last checkpoint keeps.
         self._saved: Encoded | None = None
@@ -149,12 +152,16 @@ class Instance:
 
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")
-        if verb == "start":
-            self._main = self.loop.create_task(self._run_code(value))
-        elif verb == "done":
-            self._settle(int(rest), lambda future: future.set_result(value))
+        if verb == "done":
+            future = self._waiting.pop(int(rest), None)
+            if future is not None and not future.done():
+                future.set_result(value)
         elif verb == "failed":
-            self._settle(int(rest), lambda future: future.set_exception(CallFailed.of(value)))
+            future = self._waiting.pop(int(rest), None)
+            if future is not None and not future.done():
+                future.set_exception(CallFailed.of(value))
+        elif verb == "start":
+            self._main = self.loop.create_task(self._run_code(value))
         elif verb == "signal":
             self._signal(rest, value)
         elif verb == "update":
@@ -164,11 +171,6 @@ class Instance:
             self._is_cancelled = True
             if self._main is not None:
                 self._main.cancel(value)
-
-    def _settle(self, number: int, settle: Callable[[Future], None]) -> None:
-        future = self._waiting.pop(number, None)
-        if future is not None and not future.done():
-            settle(future)
 
     def _signal(self, name: str, value: Any) -> None:
         listeners = self._listeners.get(name)
@@ -225,7 +227,8 @@ class Instance:
     def wait_for(self, key: str, value: Any = None) -> Future:
         """What a command comes to."""
         number = self._want(key, value)
-        future = self._waiting[number] = Future(self, number, key)
+        future = self._waiting[number] = Future(loop=self.loop)
+        future.instance, future.number, future.command = self, number, key
         return future
 
     def sleep(self, seconds: float) -> Future:
@@ -259,6 +262,13 @@ class Instance:
         self._want(f"patch {name}")
         self._changes.add(name)
         return True
+
+    @property
+    def random(self) -> Chance:
+        """Chance. Seeding it takes long, and most workflows leave nothing to it."""
+        if self._chance is None:
+            self._chance = Chance(self._chance_seed)
+        return self._chance
 
     @property
     def state(self) -> Any:
@@ -303,7 +313,9 @@ class Instance:
 
     def _reseed(self, command: int) -> None:
         """Chance after a checkpoint does not follow from how much of it was used before."""
-        self.random.seed(f"{self._seed} {command}")
+        self._chance_seed = f"{self._seed} {command}"
+        if self._chance is not None:
+            self._chance.seed(self._chance_seed)
 
     def answer(self, name: str, value: Any) -> Any:
         """The answer to a question. It changes nothing."""
@@ -370,15 +382,6 @@ class Instance:
     def drop(self) -> None:
         """Forgets it: the journal has everything."""
         self.is_gone = True
-
-
-def value_of(record: Any) -> Any:
-    """What comes with a record, with bytes of its own: it is looked at long after the call."""
-    fields = record._fields()
-    if not fields[11]:
-        return None if fields[2] == BYTES else record.value
-    code = fields[2]
-    return decode(bytes(record.data), record.content_type) if code not in (BYTES, JSON) else record.value
 
 
 def _step(number: int) -> str:

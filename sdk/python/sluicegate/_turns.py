@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from ._failure import Reported, stack_of
-from ._instance import CHECKPOINT, Diverged, Instance, value_of
+from ._instance import CHECKPOINT, Diverged, Instance
 from ._load import TURN
 from ._wire import COLD, COUNTED_NS_MAX, DIVERGED
 
@@ -35,18 +35,22 @@ class Turns:
         self._names = names
         self._instances: "OrderedDict[str, Instance]" = OrderedDict()
 
-    def turn(self, run: str, records: "list[Any]") -> "list[tuple[str, int, str | None, Any]]":
-        """Tells what the records say, and gives what the code wants: key, content type code, content type, bytes."""
-        _, after, number, seed = records[0].key.split()
+    def turn(
+        self, run: str, after: str, number: int, seed: int, lines: "list[tuple[str, Any]]"
+    ) -> "list[tuple[str, int, str | None, Any]]":
+        """Tells the lines, and gives what the code wants: key, content type code, content type, bytes.
+
+        :param after: the turn that the worker must have seen last.
+        :param number: of this turn.
+        """
         instance = self._instances.get(run)
         if after == NO_TURN:
-            instance = Instance(self.call, run, self._names, int(seed))
+            instance = Instance(self.call, run, self._names, seed)
         elif instance is None or instance.turn != int(after):
             raise Reported("Cold", "this worker does not run the workflow", "", COLD)
         self._instances[run] = instance
         self._instances.move_to_end(run)
         try:
-            lines = [(record.key, value_of(record)) for record in records[1:]]
             if after == NO_TURN:
                 instance.begin(lines)
             else:
@@ -56,7 +60,7 @@ class Turns:
             if isinstance(error, Diverged):
                 raise Reported("Diverged", str(error), stack_of(error), DIVERGED) from None
             raise
-        instance.turn = int(number)
+        instance.turn = number
         commands, instance.commands = instance.commands, []
         forgets = self._forgets_at_checkpoints and any(_is_checkpoint(key) for key, *_ in commands)
         if instance.is_over or forgets:
@@ -70,30 +74,31 @@ class Turns:
         for run in list(self._instances):
             self._drop(run)
 
-    def query(self, run: str, records: "list[Any]") -> Any:
-        """Answers a question: by the instance that is kept, or, told the journal, by one for this question alone."""
-        _, after, _, seed = records[0].key.split()
+    def query(self, run: str, after: str, seed: int, lines: "list[tuple[str, Any]]") -> Any:
+        """Answers a question, the last line: by the instance that is kept, or, told the journal, by one for this question
+        alone."""
+        *journal, (name, value) = lines
         kept = self._instances.get(run)
         if after != NO_TURN:
             if kept is None or kept.turn != int(after):
                 raise Reported("Cold", "this worker does not run the workflow", "", COLD)
-            return kept.answer(records[-1].key, value_of(records[-1]))
-        instance = self._replayed(run, int(seed), records[1:-1])
+            return kept.answer(name, value)
+        instance = self._replayed(run, seed, journal)
         try:
-            return instance.answer(records[-1].key, value_of(records[-1]))
+            return instance.answer(name, value)
         finally:
             instance.drop()
 
-    def check(self, run: str, records: "list[Any]") -> None:
+    def check(self, run: str, seed: int, journal: "list[tuple[str, Any]]") -> None:
         """Whether the code wants what the journal holds."""
-        self._replayed(run, int(records[0].key.split()[3]), records[1:]).drop()
+        self._replayed(run, seed, journal).drop()
 
-    def _replayed(self, run: str, seed: int, records: "list[Any]") -> Instance:
+    def _replayed(self, run: str, seed: int, journal: "list[tuple[str, Any]]") -> Instance:
         """An instance that was told a journal, in silence."""
         instance = Instance(self.call, run, self._names, seed)
         try:
             with redirect_stdout(StringIO()):
-                instance.begin([(record.key, value_of(record)) for record in records])
+                instance.begin(journal)
         except Diverged as error:
             instance.drop()
             raise Reported("Diverged", str(error), stack_of(error), DIVERGED) from None
@@ -115,16 +120,14 @@ class Names:
 
     def function(self, wanted: Any) -> str:
         """The name of a function, given itself or by its name."""
-        return self._find("function", [app.functions for app in self._apps], wanted)
+        return wanted if isinstance(wanted, str) else self._find("function", wanted)
 
     def workflow(self, wanted: Any) -> str:
         """The name of a workflow, given itself or by its name."""
-        return self._find("workflow", [app.workflows for app in self._apps], wanted)
+        return wanted if isinstance(wanted, str) else self._find("workflow", wanted)
 
-    def _find(self, kind: str, tables: "list[dict[str, Any]]", wanted: Any) -> str:
-        if isinstance(wanted, str):
-            return wanted
-        for table in tables:
+    def _find(self, kind: str, wanted: Any) -> str:
+        for table in (getattr(app, f"{kind}s") for app in self._apps):
             for declared in table.values():
                 if declared is wanted or declared.call is wanted:
                     return str(declared.name)

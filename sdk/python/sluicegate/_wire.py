@@ -34,6 +34,8 @@ COUNTED_NS_MAX = 1_000_000
 CALL = Struct("<IHBBIII")
 #: The front of it, which every call needs.
 CALL_HEAD = Struct("<IHBB")
+#: Each text of a call's context comes after its length, which may say that there is none.
+TEXT_LENGTH, NO_TEXT = Struct("<H"), 0xFFFF
 #: What follows the call header of a far call: extent, offset, length.
 FAR = Struct("<IQQ")
 KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
@@ -41,6 +43,8 @@ KIND_FAR, KIND_ONE, KIND_LIST, KIND_EVENT, KIND_EVENTS = range(5)
 #: length, bucket, content type, flags, key, type, group lengths, zero, meta length, extent, offset, length of data.
 RECORD = Struct("<IHBBHHHHIIQQ")
 RECORD_BYTES = RECORD.size
+#: Of these the length, content type, length of the key and length of data.
+RECORD_LINE = Struct("<I2xBxH22xQ")
 #: The last three of these by themselves, and where they stand.
 PLACE = Struct("<IQQ")
 PLACE_AT = RECORD_BYTES - PLACE.size
