@@ -1,23 +1,25 @@
-//! Calls that a worker is given before it has ended the one that runs: the worker of a workflow, of which there is one.
+//! Calls that a worker is given before it has ended the one that runs: turns of a workflow, of which there is one worker,
+//! and calls of functions that are short.
 //!
-//! It goes from turn to turn without waiting for the server, which hears of several at a time. They are run in the order
-//! in which they were given. Whatever happens to the worker, those that it has not begun go to another.
+//! It goes from call to call without waiting for the server, which hears of several at a time. They are run in the order
+//! in which they were given. Whatever happens to the worker, those that it has not begun go to another; those of functions
+//! also when the one before turns out to be long.
 //!
-//! Invariants: calls are ahead only while another one runs or the worker is dying; their serials follow that of the one
-//! that runs without gaps; `end` is at most [`CALL_BYTES`]; all their arguments are inline; what one has printed is read
-//! before it ends.
+//! Invariants: calls are ahead only while another one runs or the worker is dying, and are of its function; their serials
+//! follow that of the one that runs without gaps; `end` is at most [`CALL_BYTES`]; all their arguments are inline; what one
+//! has printed is read before it ends.
 
 use crate::app::ClassKind;
 use crate::current::Current;
-use crate::event::{RunInfo, SandboxEvent, Stream};
+use crate::event::{SandboxEvent, Stream};
 use crate::frame;
 use crate::limits::CALLS_AHEAD_MAX;
 use crate::pool::{AppId, Pool, Tick};
 use crate::queue::Waiting;
 use crate::record::Place;
 use crate::seat::{Seat, State, serial_after};
-use crate::wire::{CALL_BYTES, GOES_ON};
-use sluice_types::{Attempt, Invocation, InvocationId, Outcome, Payload};
+use crate::wire::{CALL_BYTES, FOLLOWED, GOES_ON, NUDGE};
+use sluice_types::{Attempt, InvocationId, Outcome, Payload};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -25,8 +27,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 struct Ahead {
     serial: u32,
-    invocation: Invocation,
-    run: RunInfo,
+    call: Waiting,
     timeout: Duration,
     cancelled: bool,
 }
@@ -56,12 +57,15 @@ impl CallsAhead {
 }
 
 impl Pool {
-    /// Gives the longest waiting call of a workflow to its busy worker; whether that could be done.
+    /// Gives the longest waiting call of a function to the worker that runs another of it and has the fewest before it;
+    /// whether that could be done.
     pub(crate) fn give_ahead(&mut self, id: AppId, class: usize, function: usize) -> bool {
-        let Some(app) = self.apps.get_mut(&id) else { return false };
-        let of_workflow = matches!(app.classes[class].kind, ClassKind::Workflow(_));
-        let seat = app.classes[class].busy.filter(|_| of_workflow).and_then(|key| self.seats.get_mut(&key));
-        let Some(seat) = seat.filter(|seat| seat.takes_ahead()) else { return false };
+        let prompt_call = self.options.prompt_call;
+        let app = self.apps.get_mut(&id).filter(|app| app.is_followed(function, prompt_call));
+        let Some(app) = app else { return false };
+        let of_function = self.seats.values_mut().filter(|seat| (seat.app, seat.class) == (id, class));
+        let able = of_function.filter(|seat| seat.takes_ahead(function));
+        let Some(seat) = able.min_by_key(|seat| seat.ahead.calls.len()) else { return false };
         let Some(waiting) = app.queue.pop(function) else { return false };
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
         match seat.give_ahead(waiting, timeout, &mut self.buffer) {
@@ -73,17 +77,25 @@ impl Pool {
         }
     }
 
-    /// Takes what a worker printed that has calls ahead; whether more may follow. A call that has printed ends only after
-    /// that was read: so if others have ended by now, this is of the one that followed them.
+    /// Takes what a worker printed that has calls ahead; whether more may follow.
+    ///
+    /// What lies in a pipe is of a call that has not ended, because it is read before that; and those before it have said
+    /// that they have ended. So it is of the call that runs once all is heard that was said by now, or of the one that
+    /// then waits for it to be read.
     pub(crate) fn hear_output_ahead(&mut self, key: u32, stream: Stream, tick: &mut Tick<'_>) -> bool {
         let Some(seat) = self.seats.get_mut(&key) else { return false };
-        let mut printed = Vec::new();
-        let open = seat.capture.drain(stream, |bytes| printed.extend_from_slice(bytes));
-        self.hear_seat(key, tick);
-        if let Some(current) = self.seats.get_mut(&key).and_then(|seat| seat.current.as_mut()) {
-            current.hear_output(stream, &printed, tick.events);
+        let unread = seat.capture.unread(stream);
+        if unread == 0 {
+            return !seat.capture.is_closed(stream);
         }
-        open
+        seat.has_flushed = false;
+        self.hear_announced(key, tick);
+        if let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.has_flushed)
+            && let Some(current) = &mut seat.current
+        {
+            current.hear_output(stream, &seat.capture.take(stream, unread), tick.events);
+        }
+        true
     }
 
     /// The next of the calls that a worker was given ahead runs now, if there is one.
@@ -101,29 +113,76 @@ impl Pool {
     pub(crate) fn give_to_others(&mut self, key: u32) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let (id, ahead) = (seat.app, std::mem::take(&mut seat.ahead));
-        for Ahead { invocation, run, cancelled, .. } in ahead.calls {
+        self.queue_again(id, ahead.calls);
+    }
+
+    /// Takes back the calls that a worker of functions has not begun: the one that it runs is long, or one of them is not
+    /// wanted. The only worker of a workflow keeps its turns.
+    pub(crate) fn take_back(&mut self, key: u32) {
+        let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.ahead.is_empty()) else { return };
+        let class = self.apps.get(&seat.app).map(|app| &app.classes[seat.class].kind);
+        if matches!(class, Some(ClassKind::Python)) {
+            let (id, calls) = (seat.app, seat.take_back());
+            self.queue_again(id, calls);
+        }
+    }
+
+    /// Calls that were given to a worker wait again, before others.
+    fn queue_again(&mut self, id: AppId, calls: VecDeque<Ahead>) {
+        for Ahead { call, cancelled, .. } in calls.into_iter().rev() {
             match self.apps.get_mut(&id).filter(|_| !cancelled) {
-                Some(app) => app.queue.push(invocation, run),
-                None => self.complete_late(invocation.id, invocation.attempt, Outcome::Cancelled),
+                Some(app) => app.queue.put_back(call),
+                None => self.complete_late(call.invocation.id, call.invocation.attempt, Outcome::Cancelled),
             }
         }
         self.take_turn(id);
+        // Whoever waits for the pool's descriptor must look.
+        self.errands.wake();
     }
 
-    /// Notes that a call is not wanted, if a worker was given it ahead.
+    /// Sees to it that a call is not run, or ends as cancelled, if a worker was given it ahead.
     pub(crate) fn cancel_ahead(&mut self, id: InvocationId, attempt: Attempt) -> bool {
-        let mut ahead = self.seats.values_mut().flat_map(|seat| &mut seat.ahead.calls);
-        let found = ahead.find(|call| (call.invocation.id, call.invocation.attempt) == (id, attempt));
-        found.map(|call| call.cancelled = true).is_some()
+        let is_it =
+            |ahead: &&mut Ahead| (ahead.call.invocation.id, ahead.call.invocation.attempt) == (id, attempt);
+        let found = self.seats.iter_mut().find_map(|(key, seat)| {
+            seat.ahead.calls.iter_mut().find(is_it).map(|ahead| {
+                ahead.cancelled = true;
+                *key
+            })
+        });
+        found.map(|key| self.take_back(key)).is_some()
     }
 }
 
 impl Seat {
-    fn takes_ahead(&self) -> bool {
-        let wanted = |current: &Current| !current.cancelled && current.verdict.is_none();
-        self.state == State::Busy
-            && self.current.as_ref().is_some_and(wanted)
+    fn takes_ahead(&self, function: usize) -> bool {
+        let able = |current: &Current| {
+            current.function.index() == function && !current.cancelled && current.verdict.is_none()
+        };
+        self.is_followed
+            && self.state == State::Busy
+            && self.current.as_ref().is_some_and(able)
             && self.ahead.calls.len() < CALLS_AHEAD_MAX
+    }
+
+    /// Takes back the calls that the worker has not begun.
+    fn take_back(&mut self) -> VecDeque<Ahead> {
+        // Those that follow would be behind one that is long.
+        self.is_followed = false;
+        let Ok(mut rings) = self.call_bell.take_back() else { return VecDeque::new() };
+        // The call that runs may be among them, if the worker has not come to it yet.
+        let mut begun = self.ahead.calls.len();
+        for at in (0..rings.len()).rev() {
+            if rings[at] & GOES_ON != 0 && begun > 0 {
+                rings.remove(at);
+                begun -= 1;
+            }
+        }
+        for ring in rings.into_iter().chain([NUDGE]) {
+            // Where nobody reads it any more, the end of the worker is reported soon.
+            let _ = self.call_bell.ring(ring);
+        }
+        self.ahead.calls.split_off(begun)
     }
 
     /// Only what needs no shared memory is given ahead: what is said of that is in the order of the calls.
@@ -145,18 +204,19 @@ impl Seat {
                 Payload::Stored { .. } | Payload::Open { .. } => unreachable!("all are inline"),
             });
         let at = self.ahead.end;
-        if packed.is_err() || buffer.len() > CALL_BYTES - at || self.ring_at(at, buffer, GOES_ON).is_err() {
+        let flags = GOES_ON | FOLLOWED;
+        if packed.is_err() || buffer.len() > CALL_BYTES - at || self.ring_at(at, buffer, flags).is_err() {
             return Err(Box::new(waiting));
         }
         self.ahead.end = at + buffer.len();
-        let Waiting { invocation, run, .. } = waiting;
-        self.ahead.calls.push_back(Ahead { serial, invocation, run, timeout, cancelled: false });
+        self.ahead.calls.push_back(Ahead { serial, call: waiting, timeout, cancelled: false });
         Ok(())
     }
 
     /// The call before has ended, so the next one runs.
     fn go_on(&mut self, now: Instant) -> Option<(InvocationId, Attempt)> {
-        let Ahead { serial, invocation, timeout, cancelled, .. } = self.ahead.calls.pop_front()?;
+        let Ahead { serial, call: Waiting { invocation, .. }, timeout, cancelled } =
+            self.ahead.calls.pop_front()?;
         self.serial = serial;
         self.current = Some(Current::new(&invocation, now, timeout, Vec::new()));
         if cancelled {

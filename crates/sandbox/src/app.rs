@@ -1,11 +1,13 @@
 //! An app version as the pool sees it: which functions can share a worker, and who waits for one.
 
 use crate::event::RunInfo;
+use crate::limits::SHORT_CALL;
 use crate::queue::Queue;
 use sluice_types::{FunctionIx, Invocation, Network, Program, Resources, Runtime};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a worker is started with. Functions of the same class share workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,6 @@ pub(crate) struct Class {
     pub idle: Vec<u32>,
     /// Workers being started.
     pub starting: usize,
-    /// The worker that was given a call last.
-    pub busy: Option<u32>,
 }
 
 /// How a class executes its functions.
@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub class_of: Vec<Option<usize>>,
     /// Attempts of each function that run now.
     pub running: Vec<u32>,
+    /// How long a call of each function takes, on average over about eight, each counted as [`SHORT_CALL`] at most.
+    pub took: Vec<Duration>,
     pub queue: Queue,
     /// Invocations whose input is still being written, and that start when it is closed.
     pub held_back: Vec<(Invocation, RunInfo)>,
@@ -92,23 +94,39 @@ impl App {
                 |class: &Class| class.kind == kind && class.base == base && class.resources == resources;
             let class = classes.iter().position(same).unwrap_or_else(|| {
                 let (functions, idle) = (Vec::new(), Vec::new());
-                let (kind, starting, busy) = (kind.clone(), 0, None);
-                classes.push(Class { kind, base, resources, functions, idle, starting, busy });
+                let (kind, starting) = (kind.clone(), 0);
+                classes.push(Class { kind, base, resources, functions, idle, starting });
                 classes.len() - 1
             });
             classes[class].functions.push(FunctionIx(index as u16));
             class_of.push(Some(class));
         }
         let functions = program.functions.len();
-        let (running, queue) = (vec![0; functions], Queue::new(functions));
+        let (running, took, queue) = (vec![0; functions], vec![SHORT_CALL; functions], Queue::new(functions));
         let zygotes = BTreeMap::new();
         let held_back = Vec::new();
-        Self { program, bundle, classes, class_of, running, queue, held_back, zygotes, in_turn: false }
+        Self { program, bundle, classes, class_of, running, took, queue, held_back, zygotes, in_turn: false }
     }
 
     /// Whether its functions expect what AWS Lambda gives to functions.
     pub fn is_lambda(&self) -> bool {
         self.program.functions.iter().any(|function| matches!(function.runtime, Runtime::Lambda { .. }))
+    }
+
+    /// Whether calls of a function may be given to its workers before the call that runs has ended: those of a workflow,
+    /// and short ones, which nobody waits long behind.
+    pub fn is_followed(&self, function: usize, prompt_call: Duration) -> bool {
+        match self.class_of[function].map(|class| &self.classes[class].kind) {
+            Some(ClassKind::Workflow(_)) => true,
+            Some(ClassKind::Python) => self.took[function] <= prompt_call,
+            _ => false,
+        }
+    }
+
+    /// Counts a call in how long those of its function take.
+    pub fn learn(&mut self, function: usize, took: Duration) {
+        let average = &mut self.took[function];
+        *average = (*average * 7 + took.min(SHORT_CALL)) / 8;
     }
 
     /// How many more attempts of a function may run.

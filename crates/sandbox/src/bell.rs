@@ -1,10 +1,11 @@
 //! Bells between the server and a worker. Whatever a worker does to its end, the server never waits at its own.
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, read, retry_on_intr, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// A counter that many may ring and one takes: adding to it rings, reading it takes all that was added. An eventfd.
 #[derive(Debug)]
@@ -48,6 +49,22 @@ impl WakeBell {
         let (inside, ours) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         Ok((Self(ours), inside))
+    }
+
+    /// Takes back the rings that the worker has not read, the oldest first. Each is read once, by it or here.
+    pub fn take_back(&self) -> io::Result<Vec<u64>> {
+        // Opened anew, the pipe has an end to read from whose flags the worker does not share.
+        let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let inside = retry_on_intr(|| open(&*path, flags, Mode::empty()))?;
+        let (mut rings, mut number) = (Vec::new(), [0; 8]);
+        loop {
+            match retry_on_intr(|| read(&inside, &mut number)) {
+                Ok(8) => rings.push(u64::from_ne_bytes(number)),
+                Ok(_) | Err(Errno::AGAIN) => return Ok(rings),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Wakes the worker and tells it a number. Never waits.

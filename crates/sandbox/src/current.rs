@@ -16,6 +16,8 @@ pub(crate) struct Current {
     pub id: InvocationId,
     pub attempt: Attempt,
     pub function: FunctionIx,
+    /// When it was given to its worker, or the call before it ended.
+    pub began: Instant,
     pub deadline: Instant,
     pub cancelled: bool,
     /// Why the worker is being killed.
@@ -28,6 +30,8 @@ pub(crate) struct Current {
     /// Whether it was looked after.
     pub is_long: bool,
     pub has_put: bool,
+    /// Whether the worker waited for its messages or its output to be read.
+    pub has_flushed: bool,
     /// Whether output may still be in the pipes although the call has ended.
     pub output_lags: bool,
     /// Captured output so far, in bytes, and what was dropped.
@@ -43,6 +47,7 @@ impl Current {
             id: invocation.id,
             attempt: invocation.attempt,
             function: invocation.function,
+            began: now,
             deadline: now + timeout,
             cancelled: false,
             verdict: None,
@@ -52,6 +57,7 @@ impl Current {
             look_at: Some(now + SHORT_CALL),
             is_long: false,
             has_put: false,
+            has_flushed: false,
             output_lags: false,
             output_bytes: 0,
             dropped_bytes: 0,

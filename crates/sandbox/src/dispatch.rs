@@ -56,19 +56,26 @@ impl Pool {
     /// Starts the longest waiting invocation of an app that can start.
     fn serve(&mut self, id: AppId, memory: &mut Memory, now: Instant) -> Turn {
         let Some(app) = self.apps.get(&id) else { return Turn::Blocked };
+        // Calls ahead keep a worker from others, so they are for when there are no more workers and nobody else wants one. A
+        // workflow has only one.
+        let is_full = self.worker_count() >= self.options.workers_max;
+        let mut is_wanted = !self.turn.is_empty();
         for function in app.queue.functions() {
             let app = self.apps.get_mut(&id).expect("it was there a moment ago");
             let Some(class) = app.class_of[function] else {
                 return self.refuse(id, function, no_process());
             };
+            let is_of_workflow = matches!(app.classes[class].kind, ClassKind::Workflow(_));
+            let may_be_ahead = is_of_workflow || is_full && !is_wanted;
             if app.room(function) == 0 {
-                if self.give_ahead(id, class, function) {
+                if may_be_ahead && self.give_ahead(id, class, function) {
                     return Turn::Started;
                 }
                 continue;
             }
             if let ClassKind::Exec(_) = app.classes[class].kind {
-                if self.worker_count() >= self.options.workers_max && !self.retire_idle(id, class, now) {
+                if is_full && !self.retire_idle(id, class, now) {
+                    is_wanted = true;
                     continue;
                 }
                 let app = self.apps.get_mut(&id).expect("it was there a moment ago");
@@ -81,6 +88,11 @@ impl Pool {
                 self.hand_over(seat, waiting.invocation, waiting.run, memory, now);
                 return Turn::Started;
             }
+            if may_be_ahead && self.give_ahead(id, class, function) {
+                return Turn::Started;
+            }
+            is_wanted = true;
+            let app = self.apps.get_mut(&id).expect("it was there a moment ago");
             let wanted = app.queue.waiting(function).min(app.room(function) as usize);
             if app.classes[class].starting < wanted
                 && let Err(failure) = self.add_worker(id, class, Some(function), now)
@@ -116,10 +128,10 @@ impl Pool {
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
+        seat.is_followed = app.is_followed(function, self.options.prompt_call);
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
             Ok(true) => {
                 app.running[function] += 1;
-                app.classes[seat.class].busy = Some(key);
                 let (id, attempt, pid) = (invocation.id, invocation.attempt, seat.pid());
                 self.late.push(SandboxEvent::Started { id, attempt, pid });
             }

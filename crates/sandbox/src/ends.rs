@@ -158,11 +158,9 @@ impl Pool {
         self.hear_output(key, crate::Stream::Stdout, tick);
         self.hear_output(key, crate::Stream::Stderr, tick);
         self.hear_seat(key, tick);
+        // What it announced counts as far as it is well formed.
+        self.hear_announced(key, tick);
         let Some(seat) = self.seats.get_mut(&key) else { return };
-        if let Some(app) = self.apps.get(&seat.app) {
-            // What it announced counts as far as it is well formed; how the call ends is settled by the death.
-            let _ = seat.look(&app.program, tick);
-        }
         let out_of_memory = seat.out_of_memory();
         let memory_bytes = seat.memory_bytes;
         if let Some(current) = seat.take_current(tick.memory) {

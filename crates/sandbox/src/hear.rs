@@ -5,12 +5,12 @@ use crate::current::conclude;
 use crate::event::{SandboxEvent, Stream};
 use crate::failure::protocol;
 use crate::inbox::{self, Message};
-use crate::limits::EMITS_MAX;
+use crate::limits::{EMITS_MAX, SHORT_CALL};
 use crate::pool::{Pool, Tick};
 use crate::record::{Place, Record};
 use crate::seat::{Seat, State, unpin};
 use crate::streams::Word;
-use crate::wire::{ANNOUNCED_AT, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET, RUNG_AT};
+use crate::wire::{ANNOUNCED_AT, FLUSHED, HURRY_AT, MESSAGES_AT, MESSAGES_BYTES, NO_BUCKET, RUNG_AT};
 use bytes::Bytes;
 use sluice_objects::{Memory, StreamName};
 use sluice_types::invocation::Emission;
@@ -74,8 +74,8 @@ impl Pool {
     /// if there are others.
     pub(crate) fn look_after_long_calls(&mut self, tick: &mut Tick<'_>) {
         let is_due = |seat: &Seat| {
-            let look_at = seat.current.as_ref().and_then(|current| current.look_at);
-            seat.state == State::Busy && look_at.is_some_and(|at| tick.now >= at)
+            // What it has announced is heard before it is late.
+            seat.state == State::Busy && seat.deadline().is_some_and(|at| tick.now >= at)
         };
         let due: Vec<u32> = self.seats.iter().filter(|(_, seat)| is_due(seat)).map(|(key, _)| *key).collect();
         for key in due {
@@ -85,11 +85,24 @@ impl Pool {
             if !is_alone {
                 seat.run_on(Cores::All);
             }
-            let Some(app) = self.apps.get(&seat.app) else { continue };
-            if let Err(what) = seat.look(&app.program, tick) {
-                seat.condemn(protocol(what), tick.now);
+            seat.look_after(tick.now);
+            self.hear_announced(key, tick);
+            if self.seats.get(&key).is_some_and(|seat| seat.current.as_ref().is_some_and(|call| call.is_long))
+            {
+                self.take_back(key);
             }
-            self.heed(key, tick.memory);
+        }
+    }
+
+    /// Reads all that a worker has signalled, and what it has announced only.
+    pub(crate) fn hear_announced(&mut self, key: u32, tick: &mut Tick<'_>) {
+        self.hear_seat(key, tick);
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        if let Err(what) = seat.take_announced() {
+            return seat.condemn(protocol(what), tick.now);
+        }
+        if !seat.unread.is_empty() {
+            self.hear_seat(key, tick);
         }
     }
 
@@ -111,6 +124,12 @@ impl Pool {
         let (app, class) = (seat.app, seat.class);
         if let Some(app) = self.apps.get_mut(&app) {
             app.running[current.function.index()] -= 1;
+            let took = if current.has_flushed {
+                SHORT_CALL
+            } else {
+                tick.now.saturating_duration_since(current.began)
+            };
+            app.learn(current.function.index(), took);
             if idle {
                 app.classes[class].idle.push(key);
             }
@@ -200,19 +219,23 @@ impl Seat {
         Ok(counted - known)
     }
 
-    /// Reads what the worker has announced only, and makes it ring from now on.
-    pub(crate) fn look(&mut self, program: &Program, tick: &mut Tick<'_>) -> Result<(), &'static str> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        current.looked_after(tick.now);
-        self.slot.set_number(HURRY_AT, 1);
+    /// Makes the worker ring from now on for what it puts.
+    fn look_after(&mut self, now: Instant) {
+        if let Some(current) = &mut self.current {
+            current.looked_after(now);
+            self.slot.set_number(HURRY_AT, 1);
+        }
+    }
+
+    /// Copies the messages that the worker has announced only.
+    fn take_announced(&mut self) -> Result<(), &'static str> {
+        if self.current.is_none() {
+            return Ok(());
+        }
         let announced = self.slot.number(ANNOUNCED_AT).load(Ordering::Acquire) as usize;
         let new = announced.saturating_sub(self.read_at);
         self.early += new as u64;
-        self.take_messages(new)?;
-        match self.read(program, tick.memory, tick.events)? {
-            None => Ok(()),
-            Some(_) => Err("it did not ring at the end of its call"),
-        }
+        self.take_messages(new)
     }
 
     /// Reads the messages of the call among those that were copied; the outcome if it has ended.
@@ -255,12 +278,16 @@ impl Seat {
 
     /// The messages so far have been read, and what was printed before is read now: the worker waits for that.
     fn flushed(&mut self, events: &mut Vec<SandboxEvent>) -> Result<(), &'static str> {
+        self.has_flushed = true;
         // Whether a pipe is closed is seen where it is watched.
         let _ = [Stream::Stdout, Stream::Stderr].map(|stream| self.hear_output(stream, events));
         self.read_at = 0;
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);
-        self.call_bell.ring(1).map_err(|_| "it cannot be woken")
+        if let Some(current) = &mut self.current {
+            current.has_flushed = true;
+        }
+        self.call_bell.ring(FLUSHED).map_err(|_| "it cannot be woken")
     }
 
     /// Does what a message asks for; the outcome if it ends the call.

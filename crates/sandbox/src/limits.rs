@@ -20,8 +20,11 @@ pub const ZYGOTE_MESSAGES_MAX: usize = 64;
 pub const STARTUP_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 /// How long a worker without a call is kept although a class that has some would like one more: it may be about to get one.
 pub const KEPT_IDLE: Duration = Duration::from_millis(100);
-/// Calls that the worker of a workflow is given beyond the one that runs.
+/// Calls that a worker is given beyond the one that runs.
 pub const CALLS_AHEAD_MAX: usize = 16;
+/// A function whose calls take no longer than this on average is given calls ahead: all of them together are still short.
+pub const PROMPT_CALL: Duration =
+    Duration::from_nanos(SHORT_CALL.as_nanos() as u64 / (CALLS_AHEAD_MAX as u64 + 1));
 /// Extents that one call may introduce to a worker.
 pub const NEW_EXTENTS_MAX: u8 = 200;
 /// Objects that one call may have open at a time, to be read while it writes them. Each is a descriptor of the server's.

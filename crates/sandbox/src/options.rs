@@ -1,9 +1,10 @@
 //! What an operator can set.
 
-use crate::limits::ZYGOTES_MAX;
+use crate::limits::{PROMPT_CALL, ZYGOTES_MAX};
 use sluice_isolation::Host;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a shard runs its processes.
 #[derive(Clone, Debug)]
@@ -16,6 +17,9 @@ pub struct Options {
     pub python: String,
     /// Most processes at once, idle workers included.
     pub workers_max: usize,
+    /// A function whose calls take no longer on average is given calls ahead of the end of the one that runs, when there
+    /// are no more workers.
+    pub prompt_call: Duration,
     /// Zygotes that are kept when no worker is theirs: with more, the one that has not been used for longest ends. Its
     /// app is imported again when it is called again.
     pub zygotes_max: usize,
@@ -37,6 +41,7 @@ impl Options {
             sdk_dir: sdk_dir.into(),
             python: "python3".to_owned(),
             workers_max: 2 * cores,
+            prompt_call: PROMPT_CALL,
             zygotes_max: ZYGOTES_MAX,
             core: None,
             scratch_dir: scratch_dir.into(),

@@ -18,8 +18,8 @@ use crate::record::Place;
 use crate::slot::Slot;
 use crate::streams::{Reading, Word};
 use crate::wire::{
-    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, FRAME_AT_SHIFT,
-    HURRY_AT, REFUSED_BY_LIMIT, RUNG_AT,
+    ANNOUNCED_AT, AWAITED_AT, CALL_AT, CALL_BYTES, CANCELLED_AT, Control, ControlKind, FOLLOWED,
+    FRAME_AT_SHIFT, HURRY_AT, REFUSED_BY_LIMIT, RUNG_AT,
 };
 use bytes::Bytes;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -81,8 +81,12 @@ pub(crate) struct Seat {
     /// Bytes of messages that were read without reading the bell.
     pub early: u64,
     pub current: Option<Current>,
+    /// Whether the worker was told that others may be given before it has ended.
+    pub is_followed: bool,
     /// Calls that follow it.
     pub ahead: CallsAhead,
+    /// Whether the worker has waited for its messages and output to be read, since it was last asked.
+    pub has_flushed: bool,
     /// Messages of those that were read already.
     pub unread: Bytes,
     /// Open objects that the call reads, by extent.
@@ -152,7 +156,9 @@ impl Seat {
             read_at: 0,
             early: 0,
             current: None,
+            is_followed: false,
             ahead: CallsAhead::default(),
+            has_flushed: false,
             unread: Bytes::new(),
             reading: FxHashMap::default(),
             writing: FxHashMap::default(),
@@ -296,7 +302,7 @@ impl Seat {
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(AWAITED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);
-        self.ring_at(0, frame, 0)
+        self.ring_at(0, frame, if self.is_followed { FOLLOWED } else { 0 })
     }
 
     /// Writes a frame to a place in the call area, and rings for it.

@@ -19,6 +19,13 @@ pub const CALL_AT: usize = 4096;
 pub const CALL_BYTES: usize = 128 * 1024;
 /// Flag of a ring of the call bell: the messages of the call follow those of the call before.
 pub const GOES_ON: u64 = 1 << 63;
+/// Flag of a ring of the call bell: other calls may be given before this one has ended.
+pub const FOLLOWED: u64 = 1 << 62;
+/// The ring of the call bell that answers a flush.
+pub const FLUSHED: u64 = 1;
+/// The ring of the call bell that asks the worker to ring for what it has announced: calls were taken back that it may
+/// have counted on.
+pub const NUDGE: u64 = 2;
 /// By so many bits the place of a frame in the call area is shifted in a ring of the call bell.
 pub const FRAME_AT_SHIFT: u32 = 32;
 /// Start of the message area.

@@ -15,10 +15,13 @@ SLOT_BYTES = MESSAGES_AT + MESSAGES_BYTES
 
 #: What wakes a worker: a number, as so many bytes of a pipe.
 BELL_BYTES = 8
-#: A ring of the call bell: length of the frame, its place in the call area, and whether messages go on where they ended.
-LENGTH_MASK, FRAME_AT_SHIFT, GOES_ON = (1 << 32) - 1, 32, 1 << 63
-#: The ring of the call bell that answers a flush.
-FLUSHED = 1
+#: A ring of the call bell: length of the frame, its place in the call area, whether messages go on where they ended, and
+#: whether other calls may be given before this one has ended.
+LENGTH_MASK, FRAME_AT_SHIFT, FRAME_AT_MASK, GOES_ON, FOLLOWED = (1 << 32) - 1, 32, (1 << 20) - 1, 1 << 63, 1 << 62
+#: The rings of the call bell that answer a flush, and that ask to be rung for what was announced.
+FLUSHED, NUDGE = 1, 2
+#: Ends of calls that a worker rings for at a time, while others wait in its bell.
+CALLS_PER_RING = 4
 
 #: The words (u32) at the front of a slot, by position: serial of the call that is cancelled; not 0 when the worker must
 #: ring for every message at once; end of the messages that the worker may not have rung for; end of those that it has;

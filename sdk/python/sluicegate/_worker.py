@@ -34,12 +34,15 @@ from ._wire import (
     CALL_AT,
     CALL_HEAD,
     CANCELLED,
+    CALLS_PER_RING,
     CANCELLED_CALL,
     COUNTED_NS_MAX,
     FAILED,
     FAR,
     FLUSH,
     FLUSHED,
+    FOLLOWED,
+    FRAME_AT_MASK,
     FRAME_AT_SHIFT,
     GOES_ON,
     HAS_VALUE,
@@ -60,6 +63,7 @@ from ._wire import (
     MESSAGES_BYTES,
     NEED,
     NO_BUCKET,
+    NUDGE,
     OTHER,
     OUTPUT,
     PROMPT_END_NS,
@@ -83,6 +87,9 @@ _FREE_BYTES = MESSAGES_BYTES - MESSAGE_BYTES  # a FLUSH always fits
 class Worker:
     """The slot, the doorbells and the functions of one worker process."""
 
+    #: Whether other calls may be given before this one has ended.
+    _is_followed = 0
+
     def __init__(self, slot_fd: int, call_fd: int, reply_fd: int, control: socket.socket, setup: Any) -> None:
         self.slot = mmap.mmap(slot_fd, SLOT_BYTES)
         #: The words at its front, each read and written as a whole.
@@ -103,6 +110,7 @@ class Worker:
         self._streams = sys.stdout, sys.stderr
         #: Rings for calls that came while a flush was awaited.
         self._ahead: "deque[int]" = deque()
+        self._unrung = 0  # calls that have ended since the last ring
 
     def serve(self) -> None:
         """Runs calls until the process is killed."""
@@ -113,11 +121,16 @@ class Worker:
             ring = ahead.popleft() if ahead else number(wait(call_fd, BELL_BYTES), "little")
             if not ring:
                 os._exit(0)  # the server is gone
+            if ring == NUDGE:
+                # The server may have read what was announced and given another call: it is not noted in the slot again.
+                self._ring()
+                continue
             start = CALL_AT
             if ring & GOES_ON:
-                start += (ring ^ GOES_ON) >> FRAME_AT_SHIFT
+                start += ring >> FRAME_AT_SHIFT & FRAME_AT_MASK
             else:
                 self._at = self._rung_at = 0
+            self._is_followed = ring & FOLLOWED
             frame: Any = slot[start : start + (ring & LENGTH_MASK)]
             serial, function, kind, waiting = unpack(frame)
             if waiting:
@@ -136,7 +149,10 @@ class Worker:
                 memory.close_streams()
             if memory.touched or self._held:
                 self._report_held(serial)
-            self.signal()
+            if self._is_followed:
+                self._show_end()
+            else:
+                self.signal()
 
     def _run(self, frame: Any, serial: int, index: int, kind: int) -> None:
         function = self.functions[index]
@@ -179,14 +195,11 @@ class Worker:
         whose answer is what the call returns."""
         lines = _lines(frame, context)
         what, after, number, seed = lines.pop(0)[0].split()
-        try:
-            if what == "query":
-                return function.query(context.run, after, int(seed), lines)
-            if what == "check":
-                return function.check(context.run, int(seed), lines)
-            commands = function.turn(context.run, after, int(number), int(seed), lines)
-        finally:
-            self.settle_output()
+        if what == "query":
+            return function.query(context.run, after, int(seed), lines)
+        if what == "check":
+            return function.check(context.run, int(seed), lines)
+        commands = function.turn(context.run, after, int(number), int(seed), lines)
         for key, code, other, data in commands:
             if other is None and len(data) <= INLINE_BYTES_MAX:
                 self.send_record(PUT, 0, OUTPUT, key.encode(), code, bytes(data))
@@ -208,12 +221,16 @@ class Worker:
 
     def _end(self, kind: int, flags: int, body: bytes) -> None:
         """Sends the last message of the call: a thread that the function has left behind says nothing after it."""
+        if self._is_followed:
+            self.settle_output()
         with self.lock:
             self.serial = 0
             self.send(kind, flags, body)
 
     def _end_with(self, code: int, data: Any) -> None:
         """Sends the last message, with what the function returned."""
+        if self._is_followed:
+            self.settle_output()
         with self.lock:
             self.serial = 0
             self.send_record(RETURNED, HAS_VALUE, NO_BUCKET, b"", code, data)
@@ -301,10 +318,26 @@ class Worker:
 
     def signal(self) -> None:
         """Shows the server all messages so far."""
+        if self._at != self._rung_at:
+            self.words[RUNG] = self._at
+            self._ring()
+
+    def _ring(self) -> None:
         new = self._at - self._rung_at
         if new:
-            self.words[RUNG] = self._rung_at = self._at
+            self._rung_at = self._at
+            self._unrung = 0
             os.eventfd_write(self.reply_fd, new)
+
+    def _show_end(self) -> None:
+        """Shows the server that a call has ended: at once if it waits for nothing else, or with the ends of the calls that
+        wait in the bell. Should one of those go on, the server reads what was announced after a while."""
+        self._unrung += 1
+        waits = self._ahead or _is_unread(self.call_fd)
+        if waits and self._unrung < CALLS_PER_RING and not self.words[HURRY]:
+            self.words[ANNOUNCED] = self._at
+        else:
+            self.signal()
 
     def _flush(self) -> None:
         """Waits until the server has read everything, and starts at the front again."""
