@@ -116,14 +116,17 @@ impl Pool {
         self.queue_again(id, ahead.calls);
     }
 
-    /// Takes back the calls that a worker of functions has not begun: the one that it runs is long, or one of them is not
-    /// wanted. The only worker of a workflow keeps its turns.
+    /// Takes back the calls that a worker of functions has not begun, and gives it no more: the one that it runs is long, or
+    /// one of them is not wanted. The only worker of a workflow keeps its turns.
     pub(crate) fn take_back(&mut self, key: u32) {
-        let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.ahead.is_empty()) else { return };
+        let Some(seat) = self.seats.get_mut(&key) else { return };
         let class = self.apps.get(&seat.app).map(|app| &app.classes[seat.class].kind);
         if matches!(class, Some(ClassKind::Python)) {
+            seat.is_followed = false;
             let (id, calls) = (seat.app, seat.take_back());
-            self.queue_again(id, calls);
+            if !calls.is_empty() {
+                self.queue_again(id, calls);
+            }
         }
     }
 
@@ -167,8 +170,9 @@ impl Seat {
 
     /// Takes back the calls that the worker has not begun.
     fn take_back(&mut self) -> VecDeque<Ahead> {
-        // Those that follow would be behind one that is long.
-        self.is_followed = false;
+        if self.ahead.is_empty() {
+            return VecDeque::new();
+        }
         let Ok(mut rings) = self.call_bell.take_back() else { return VecDeque::new() };
         // The call that runs may be among them, if the worker has not come to it yet.
         let mut begun = self.ahead.calls.len();

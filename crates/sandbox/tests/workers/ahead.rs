@@ -262,6 +262,22 @@ fn a_call_that_is_long_holds_nobody_up() {
 }
 
 #[test]
+fn nothing_is_given_behind_a_call_that_is_long() {
+    let mut stage = functions(2);
+    let waits = call(&mut stage, ["waits"]);
+    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Started { .. })));
+    // It has been looked after twice by then.
+    let later = Instant::now() + Duration::from_millis(9);
+    stage.until(|_| Instant::now() >= later);
+    let names: Vec<String> = (0..20).map(|call| call.to_string()).collect();
+    let ids = call(&mut stage, names.iter().map(String::as_str));
+    for (id, name) in ids.iter().zip(&names) {
+        assert_eq!(stage.finish(*id).text(), *name);
+    }
+    assert!(!stage.events.iter().any(|event| end(event) == Some(waits[0])));
+}
+
+#[test]
 fn a_call_that_its_worker_has_not_come_to_is_not_lost() {
     let mut stage = functions(1);
     let ids = call(&mut stage, ["stops", "b", "c"]);
