@@ -12,6 +12,7 @@
 use crate::app::ClassKind;
 use crate::current::Current;
 use crate::event::{SandboxEvent, Stream};
+use crate::failure::protocol;
 use crate::frame;
 use crate::limits::CALLS_AHEAD_MAX;
 use crate::pool::{AppId, Pool, Tick};
@@ -21,6 +22,7 @@ use crate::seat::{Seat, State, serial_after};
 use crate::wire::{CALL_BYTES, FOLLOWED, GOES_ON, NUDGE};
 use sluice_types::{Attempt, InvocationId, Outcome, Payload};
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// A call that its worker has not begun, as far as is known.
@@ -88,12 +90,14 @@ impl Pool {
         if unread == 0 {
             return !seat.capture.is_closed(stream);
         }
-        seat.has_flushed = false;
+        let flushes = seat.flushes;
         self.hear_announced(key, tick);
-        if let Some(seat) = self.seats.get_mut(&key).filter(|seat| !seat.has_flushed)
-            && let Some(current) = &mut seat.current
-        {
-            current.hear_output(stream, &seat.capture.take(stream, unread), tick.events);
+        if let Some(seat) = self.seats.get_mut(&key).filter(|seat| seat.flushes == flushes) {
+            let printed = seat.capture.take(stream, unread);
+            if let Some(current) = &mut seat.current {
+                current.is_chatty = true;
+                current.hear_output(stream, &printed, tick.events);
+            }
         }
         true
     }
@@ -118,14 +122,16 @@ impl Pool {
 
     /// Takes back the calls that a worker of functions has not begun, and gives it no more: the one that it runs is long, or
     /// one of them is not wanted. The only worker of a workflow keeps its turns.
-    pub(crate) fn take_back(&mut self, key: u32) {
+    pub(crate) fn take_back(&mut self, key: u32, now: Instant) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let class = self.apps.get(&seat.app).map(|app| &app.classes[seat.class].kind);
         if matches!(class, Some(ClassKind::Python)) {
             seat.is_followed = false;
-            let (id, calls) = (seat.app, seat.take_back());
-            if !calls.is_empty() {
-                self.queue_again(id, calls);
+            let id = seat.app;
+            match seat.take_back() {
+                Ok(calls) if calls.is_empty() => {}
+                Ok(calls) => self.queue_again(id, calls),
+                Err(_) => seat.condemn(protocol("it rings for itself"), now),
             }
         }
     }
@@ -144,7 +150,7 @@ impl Pool {
     }
 
     /// Sees to it that a call is not run, or ends as cancelled, if a worker was given it ahead.
-    pub(crate) fn cancel_ahead(&mut self, id: InvocationId, attempt: Attempt) -> bool {
+    pub(crate) fn cancel_ahead(&mut self, id: InvocationId, attempt: Attempt, now: Instant) -> bool {
         let is_it =
             |ahead: &&mut Ahead| (ahead.call.invocation.id, ahead.call.invocation.attempt) == (id, attempt);
         let found = self.seats.iter_mut().find_map(|(key, seat)| {
@@ -153,7 +159,7 @@ impl Pool {
                 *key
             })
         });
-        found.map(|key| self.take_back(key)).is_some()
+        found.map(|key| self.take_back(key, now)).is_some()
     }
 }
 
@@ -169,24 +175,24 @@ impl Seat {
     }
 
     /// Takes back the calls that the worker has not begun.
-    fn take_back(&mut self) -> VecDeque<Ahead> {
+    fn take_back(&mut self) -> io::Result<VecDeque<Ahead>> {
         if self.ahead.is_empty() {
-            return VecDeque::new();
+            return Ok(VecDeque::new());
         }
-        let Ok(mut rings) = self.call_bell.take_back() else { return VecDeque::new() };
+        let mut rings = self.call_bell.take_back()?;
         // The call that runs may be among them, if the worker has not come to it yet.
-        let mut begun = self.ahead.calls.len();
+        let mut unread = 0;
         for at in (0..rings.len()).rev() {
-            if rings[at] & GOES_ON != 0 && begun > 0 {
+            if rings[at] & GOES_ON != 0 && unread < self.ahead.calls.len() {
                 rings.remove(at);
-                begun -= 1;
+                unread += 1;
             }
         }
         for ring in rings.into_iter().chain([NUDGE]) {
             // Where nobody reads it any more, the end of the worker is reported soon.
             let _ = self.call_bell.ring(ring);
         }
-        self.ahead.calls.split_off(begun)
+        Ok(self.ahead.calls.split_off(self.ahead.calls.len() - unread))
     }
 
     /// Only what needs no shared memory is given ahead: what is said of that is in the order of the calls.

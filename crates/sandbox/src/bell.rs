@@ -7,6 +7,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+const RING_BYTES: usize = size_of::<u64>();
+/// More rings than a worker is ever given without reading them.
+const UNREAD_RINGS_MAX: usize = 64;
+
 /// A counter that many may ring and one takes: adding to it rings, reading it takes all that was added. An eventfd.
 #[derive(Debug)]
 pub struct Doorbell(pub OwnedFd);
@@ -51,19 +55,22 @@ impl WakeBell {
         Ok((Self(ours), inside))
     }
 
-    /// Takes back the rings that the worker has not read, the oldest first. Each is read once, by it or here.
+    /// Takes back the rings that the worker has not read, the oldest first. Each is read once, by it or here. It is an error
+    /// if there is more in the pipe than was rung.
     pub fn take_back(&self) -> io::Result<Vec<u64>> {
         // Opened anew, the pipe has an end to read from whose flags the worker does not share.
         let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let inside = retry_on_intr(|| open(&*path, flags, Mode::empty()))?;
-        let (mut rings, mut number) = (Vec::new(), [0; 8]);
-        loop {
-            match retry_on_intr(|| read(&inside, &mut number)) {
-                Ok(8) => rings.push(u64::from_ne_bytes(number)),
-                Ok(_) | Err(Errno::AGAIN) => return Ok(rings),
-                Err(error) => return Err(error.into()),
-            }
+        let mut buffer = [0; RING_BYTES * UNREAD_RINGS_MAX];
+        let bytes = match retry_on_intr(|| read(&inside, &mut buffer)) {
+            Err(Errno::AGAIN) => 0,
+            bytes => bytes?,
+        };
+        let (rings, rest) = buffer[..bytes].as_chunks::<RING_BYTES>();
+        match rest.is_empty() && rings.len() < UNREAD_RINGS_MAX {
+            true => Ok(rings.iter().map(|ring| u64::from_ne_bytes(*ring)).collect()),
+            false => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 

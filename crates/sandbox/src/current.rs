@@ -30,8 +30,8 @@ pub(crate) struct Current {
     /// Whether it was looked after.
     pub is_long: bool,
     pub has_put: bool,
-    /// Whether the worker waited for its messages or its output to be read.
-    pub has_flushed: bool,
+    /// Whether it has printed something, or waited for its messages to be read: others behind it would wait for that, too.
+    pub is_chatty: bool,
     /// Whether output may still be in the pipes although the call has ended.
     pub output_lags: bool,
     /// Captured output so far, in bytes, and what was dropped.
@@ -57,7 +57,7 @@ impl Current {
             look_at: Some(now + SHORT_CALL),
             is_long: false,
             has_put: false,
-            has_flushed: false,
+            is_chatty: false,
             output_lags: false,
             output_bytes: 0,
             dropped_bytes: 0,

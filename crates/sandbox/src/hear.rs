@@ -18,6 +18,7 @@ use sluice_types::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX};
 use sluice_types::object::Meta;
 use sluice_types::{BucketIx, Failure, Outcome, Payload, Program, Put, ReturnValue};
 use smallvec::SmallVec;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -89,7 +90,7 @@ impl Pool {
             self.hear_announced(key, tick);
             if self.seats.get(&key).is_some_and(|seat| seat.current.as_ref().is_some_and(|call| call.is_long))
             {
-                self.take_back(key);
+                self.take_back(key, tick.now);
             }
         }
     }
@@ -124,7 +125,7 @@ impl Pool {
         let (app, class) = (seat.app, seat.class);
         if let Some(app) = self.apps.get_mut(&app) {
             app.running[current.function.index()] -= 1;
-            let took = if current.has_flushed {
+            let took = if current.is_chatty {
                 SHORT_CALL
             } else {
                 tick.now.saturating_duration_since(current.began)
@@ -162,6 +163,7 @@ impl Seat {
         capture.drain(stream, |bytes| {
             // What is printed between calls belongs to none and is dropped.
             if let Some(current) = current {
+                current.is_chatty = true;
                 current.hear_output(stream, bytes, events);
             }
         })
@@ -278,16 +280,20 @@ impl Seat {
 
     /// The messages so far have been read, and what was printed before is read now: the worker waits for that.
     fn flushed(&mut self, events: &mut Vec<SandboxEvent>) -> Result<(), &'static str> {
-        self.has_flushed = true;
+        self.flushes += 1;
         // Whether a pipe is closed is seen where it is watched.
         let _ = [Stream::Stdout, Stream::Stderr].map(|stream| self.hear_output(stream, events));
         self.read_at = 0;
         self.slot.set_number(ANNOUNCED_AT, 0);
         self.slot.set_number(RUNG_AT, 0);
         if let Some(current) = &mut self.current {
-            current.has_flushed = true;
+            current.is_chatty = true;
         }
-        self.call_bell.ring(FLUSHED).map_err(|_| "it cannot be woken")
+        match self.call_bell.ring(FLUSHED) {
+            // It died while it waited.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            rung => rung.map_err(|_| "it cannot be woken"),
+        }
     }
 
     /// Does what a message asks for; the outcome if it ends the call.

@@ -177,7 +177,7 @@ impl Pool {
                 return self.complete_late(id, attempt, Outcome::Cancelled);
             }
         }
-        if self.cancel_ahead(id, attempt) {
+        if self.cancel_ahead(id, attempt, now) {
             return;
         }
         let grace = Duration::from_millis(CANCEL_GRACE_MS);

@@ -61,7 +61,7 @@ impl Queue {
         self.lines.iter().flatten().filter(reads).count()
     }
 
-    /// Takes back the one that was popped last, to its place in the line.
+    /// Takes back one that was popped: it is the first in its line. Of several, the one that was popped last comes first.
     pub fn put_back(&mut self, waiting: Waiting) {
         self.len += 1;
         self.lines[waiting.invocation.function.index()].push_front(waiting);

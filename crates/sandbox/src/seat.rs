@@ -85,8 +85,8 @@ pub(crate) struct Seat {
     pub is_followed: bool,
     /// Calls that follow it.
     pub ahead: CallsAhead,
-    /// Whether the worker has waited for its messages and output to be read, since it was last asked.
-    pub has_flushed: bool,
+    /// How often the worker has waited for its messages and output to be read.
+    pub flushes: u64,
     /// Messages of those that were read already.
     pub unread: Bytes,
     /// Open objects that the call reads, by extent.
@@ -158,7 +158,7 @@ impl Seat {
             current: None,
             is_followed: false,
             ahead: CallsAhead::default(),
-            has_flushed: false,
+            flushes: 0,
             unread: Bytes::new(),
             reading: FxHashMap::default(),
             writing: FxHashMap::default(),

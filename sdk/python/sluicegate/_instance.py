@@ -18,12 +18,11 @@ from zlib import crc32
 from ._failure import Reported, stack_of
 from ._loop import Loop
 from ._values import Encoded, encode
-from ._workflow import CallFailed, WorkflowContext
 from ._wire import BYTES
+from ._workflow import CallFailed, WorkflowContext
 
 if TYPE_CHECKING:
     from ._turns import Names
-
 
 
 #: What comes before commands of the journal, and before those that are to be put once more.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import logging
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -127,9 +126,6 @@ class Stage(Worker):
     def place(self, data: Any) -> None:
         """Everything travels within its message."""
 
-    def settle_output(self) -> None:
-        """What is printed is for whoever runs the test."""
-
     def show(self, function: Function) -> None:
         """Everything was taken in when it was sent."""
 
@@ -161,11 +157,13 @@ class Stage(Worker):
     def _succeeded(self, value: dict[str, str] | None) -> None:
         self._outcome = {"succeeded": {"value": value, "emits": self._emits}}
 
-    def _failed(self, body: bytes) -> None:
-        error = sys.exc_info()[1]
-        if error is not None and not isinstance(error, (Exception, SystemExit)):
+    def _failure(self, context: Any, error: BaseException) -> tuple[int, bytes]:
+        if not isinstance(error, (Exception, SystemExit)):
             raise error  # Ctrl-C, or the verdict of a test framework: meant for whoever runs the test
         self.error = error
+        return super()._failure(context, error)
+
+    def _failed(self, body: bytes) -> None:
         kind, *lengths = FAILURE.unpack_from(body)
         texts, at = [], FAILURE.size
         for length in lengths:

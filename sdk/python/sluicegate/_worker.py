@@ -33,8 +33,8 @@ from ._wire import (
     CALL,
     CALL_AT,
     CALL_HEAD,
-    CANCELLED,
     CALLS_PER_RING,
+    CANCELLED,
     CANCELLED_CALL,
     COUNTED_NS_MAX,
     FAILED,
@@ -81,13 +81,13 @@ from ._wire import (
 _TIMED_EVERY = 8
 _UNTIMED = -1
 _NONE_UNREAD, _UNREAD = bytes(4), bytearray(4)  # as the kernel counts what is in a pipe
-_FREE_BYTES = MESSAGES_BYTES - MESSAGE_BYTES  # a FLUSH always fits
+_FREE_BYTES = MESSAGES_BYTES - 2 * MESSAGE_BYTES  # a FLUSH always fits, and a HOLD after the end of a call
 
 
 class Worker:
     """The slot, the doorbells and the functions of one worker process."""
 
-    #: Whether other calls may be given before this one has ended.
+    #: Whether other calls may be given before this one has ended: not where there is no server.
     _is_followed = 0
 
     def __init__(self, slot_fd: int, call_fd: int, reply_fd: int, control: socket.socket, setup: Any) -> None:
@@ -158,6 +158,7 @@ class Worker:
         function = self.functions[index]
         self.serial = self._speaks_of = serial
         context = Context(self, frame, serial, function)
+        failed: "tuple[int, bytes] | None" = None
         try:
             shape = function.shape
             if shape == NOTHING:
@@ -183,12 +184,19 @@ class Worker:
             else:
                 self._return(context, result)
         except BaseException as error:
-            if context.cancelled and isinstance(error, Exception):
-                self._end(CANCELLED_CALL, 0, b"")
-            else:
-                self._end(FAILED, 0, pack_failure(error))
+            failed = self._failure(context, error)
+        if failed is not None:
+            # Not before what the exception held is gone: that may print something.
+            kind, body = failed
+            self._end(kind, 0, body)
         if self._put_ns > 0 or self.words[HURRY]:
             self._learn(function)
+
+    def _failure(self, context: Context, error: BaseException) -> "tuple[int, bytes]":
+        """How a call ends that has raised: the kind of its last message, and what it says."""
+        if context.cancelled and isinstance(error, Exception):
+            return CANCELLED_CALL, b""
+        return FAILED, pack_failure(error)
 
     def _turn(self, function: Any, frame: Any, context: Context) -> Any:
         """A call that is a turn of a workflow: what it wants is put, all with the end of the call. Or a question to it,
@@ -284,11 +292,12 @@ class Worker:
 
     def send(self, kind: int, flags: int, body: bytes) -> None:
         """Appends a message; the server sees it at the next signal."""
-        total = MESSAGE_BYTES + len(body)
-        at = self._at
-        if at + total > _FREE_BYTES:
+        if self._at + MESSAGE_BYTES + len(body) > _FREE_BYTES:
             self._flush()
-            at = 0
+        self._append(kind, flags, body)
+
+    def _append(self, kind: int, flags: int, body: bytes) -> None:
+        total, at = MESSAGE_BYTES + len(body), self._at
         start = MESSAGES_AT + at
         MESSAGE.pack_into(self.slot, start, total, self._speaks_of, kind, flags, 0)
         if body:
@@ -358,20 +367,25 @@ class Worker:
         """Tells the server whether somebody still looks at this call's inputs, or no longer at earlier ones."""
         held, self._held = self._held, []
         for earlier, mappings in held:
-            if self.memory.is_looked_at(mappings):
+            # After the end of a call nothing is flushed: what does not fit is said after the next one.
+            fits = self._at + MESSAGE_BYTES + 4 <= _FREE_BYTES
+            if not fits or self.memory.is_looked_at(mappings):
                 self._held.append((earlier, mappings))
             else:
-                self.send(LET_GO, 0, earlier.to_bytes(4, "little"))
+                self._append(LET_GO, 0, earlier.to_bytes(4, "little"))
         touched, self.memory.touched = self.memory.touched, []
         if touched and self.memory.is_looked_at(touched):
             self._held.append((serial, touched))
-            self.send(HOLD, 0, b"")
+            self._append(HOLD, 0, b"")
 
 
 def _is_unread(fd: int) -> bool:
     """Whether something lies in a pipe that nobody has read yet."""
     unread = _UNREAD  # filled in place, which is three times as fast as a new one
-    fcntl.ioctl(fd, termios.FIONREAD, unread)
+    try:
+        fcntl.ioctl(fd, termios.FIONREAD, unread)
+    except OSError:  # the function has closed it, or put something else in its place
+        return False
     return unread != _NONE_UNREAD
 
 

@@ -51,6 +51,10 @@ def stop_after(worker):
         os.kill(os.getpid(), signal.SIGSTOP)
     worker._show_end = stop
 
+class Leaves:
+    def __del__(self):
+        print("what it leaves")
+
 def work(obj, ctx):
     what = obj.text()
     if what.startswith("prints"):
@@ -63,6 +67,11 @@ def work(obj, ctx):
     if what == "hangs":
         while True:
             pass
+    if what == "redirects":
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if what == "leaves":
+        left = Leaves()
+        raise ValueError(what)
     if what == "stops":
         stop_after(ctx._worker)
     if what == "much":
@@ -288,6 +297,24 @@ fn a_call_that_its_worker_has_not_come_to_is_not_lost() {
     stage.until(|_| Instant::now() >= later);
     kill_process(Pid::from_raw(stopped.pid as i32).unwrap(), Signal::CONT).unwrap();
     assert_eq!([ids[1], ids[2]].map(|id| stage.finish(id).text()), ["b", "c"]);
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn a_call_may_close_its_output() {
+    let mut stage = functions(1);
+    let ids = call(&mut stage, ["a", "redirects", "b"]);
+    let texts: Vec<String> = ids.iter().map(|id| stage.finish(*id).text()).collect();
+    assert_eq!(texts, ["a", "redirects", "b"]);
+    check_ends(&stage, &ids);
+}
+
+#[test]
+fn what_a_failed_call_prints_while_it_is_cleared_away_is_its_own() {
+    let mut stage = functions(1);
+    let ids = call(&mut stage, ["leaves", "a", "leaves", "b"]);
+    let printed: Vec<String> = ids.iter().map(|id| stage.finish(*id).output).collect();
+    assert_eq!(printed, ["what it leaves\n", "", "what it leaves\n", ""]);
     check_ends(&stage, &ids);
 }
 

@@ -37,6 +37,13 @@ def before_the_next_call(ctx):
     signal = worker.signal
     worker.signal = lambda: (signal(), time.sleep(600))
 
+def while_others_are_behind_it(ctx):
+    from sluicegate._worker import _is_unread
+    while not _is_unread(ctx._worker.call_fd):
+        pass
+    fill(ctx._worker.call_fd)
+    time.sleep(600)
+
 def while_it_reads(obj, ctx):
     (stream,) = ctx._worker.memory.streams.values()
     fill(stream._bell)
@@ -44,8 +51,10 @@ def while_it_reads(obj, ctx):
     return obj.stream().read()
 "#;
 
-const FUNCTIONS: [&str; 4] = ["before_a_flush", "before_the_next_call", "while_it_reads", "fine"];
+const FUNCTIONS: [&str; 5] =
+    ["before_a_flush", "before_the_next_call", "while_it_reads", "fine", "while_others_are_behind_it"];
 const FINE: u16 = 3;
+const BEHIND: u16 = 4;
 
 /// Workers with the server's user: they may open the other end of a pipe that they were given.
 fn stage() -> Stage {
@@ -74,6 +83,19 @@ fn a_full_call_bell_costs_the_worker_its_life() {
     assert!(matches!(first.outcome, Outcome::Succeeded { .. }), "{first:?}");
     // The same worker is idle, and the next to be called; another takes its call.
     assert_ne!(call(&mut stage, FINE).text(), first.pid.to_string());
+}
+
+#[test]
+fn a_bell_that_a_worker_rings_itself_is_not_read_for_ever() {
+    let mut stage = stage().with_options(|options| {
+        options.workers_max = 1;
+        options.prompt_call = std::time::Duration::MAX;
+    });
+    let begin = |stage: &mut Stage| stage.start(BEHIND, Arguments::List(Vec::new()));
+    let first = begin(&mut stage);
+    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Started { .. })));
+    begin(&mut stage);
+    assert_eq!(stage.finish(first).failure().kind, FailureKind::Protocol);
 }
 
 #[test]

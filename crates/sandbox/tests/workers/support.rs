@@ -35,6 +35,7 @@ pub struct Stage {
     pub pool: Pool,
     pub memory: Memory,
     pub events: Vec<SandboxEvent>,
+    host: Arc<Host>,
     program: Arc<Program>,
     next: u32,
     dir: tempfile::TempDir,
@@ -103,7 +104,7 @@ impl Stage {
         }
         std::fs::create_dir_all(&bundle).unwrap();
         let scratch = dir.path().join("scratch");
-        let mut pool = Pool::new(Options::new(host, sdk_dir(), scratch)).unwrap();
+        let mut pool = Pool::new(Options::new(Arc::clone(&host), sdk_dir(), scratch)).unwrap();
         let bucket = |name: &str| Bucket { name: name.into(), keep: false };
         let program = Program {
             app: "test".into(),
@@ -116,7 +117,7 @@ impl Stage {
         let program = Arc::new(program);
         pool.add_app(APP, VERSION, Arc::clone(&program), &bundle);
         let memory = Memory::new(sluice_objects::Options::new(dir.path(), 1 << 30)).unwrap();
-        Self { pool, memory, events: Vec::new(), program, next: 0, dir }
+        Self { pool, memory, events: Vec::new(), host, program, next: 0, dir }
     }
 
     pub fn bundle(&self) -> PathBuf {
@@ -147,7 +148,8 @@ impl Stage {
 
     /// The same app in a pool with other options.
     pub fn with_options(mut self, change: impl Fn(&mut Options)) -> Self {
-        let mut options = Options::new(host(), sdk_dir(), self.dir.path().join("scratch"));
+        let host = Arc::clone(&self.host);
+        let mut options = Options::new(host, sdk_dir(), self.dir.path().join("scratch"));
         change(&mut options);
         self.pool = Pool::new(options).unwrap();
         self.add_again(APP);
