@@ -128,7 +128,10 @@ impl Pool {
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
-        seat.is_followed = app.is_followed(function, self.options.prompt_call);
+        // A worker that may be given more looks at its pipes at the end: not where nobody waits.
+        let is_of_workflow = matches!(app.classes[seat.class].kind, ClassKind::Workflow(_));
+        let may_be_followed = is_of_workflow || app.queue.waiting(function) > 0;
+        seat.is_followed = may_be_followed && app.is_followed(function, self.options.prompt_call);
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
             Ok(true) => {
                 app.running[function] += 1;

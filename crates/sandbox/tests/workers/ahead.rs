@@ -273,8 +273,8 @@ fn a_call_that_is_long_holds_nobody_up() {
 #[test]
 fn nothing_is_given_behind_a_call_that_is_long() {
     let mut stage = functions(2);
-    let waits = call(&mut stage, ["waits"]);
-    stage.until(|events| events.iter().any(|event| matches!(event, SandboxEvent::Started { .. })));
+    let waits = call(&mut stage, ["waits", "a"]);
+    stage.finish(waits[1]);
     // It is looked after twice.
     for _ in 0..2 {
         std::thread::sleep(Duration::from_millis(6));
