@@ -66,7 +66,8 @@ impl Pool {
         let app = self.apps.get_mut(&id).filter(|app| app.is_followed(function, prompt_call));
         let Some(app) = app else { return false };
         let of_function = self.seats.values_mut().filter(|seat| (seat.app, seat.class) == (id, class));
-        let able = of_function.filter(|seat| seat.takes_ahead(function));
+        let may_be_long = app.classes[class].kind.is_workflow();
+        let able = of_function.filter(|seat| seat.takes_ahead(function, may_be_long));
         let Some(seat) = able.min_by_key(|seat| seat.ahead.calls.len()) else { return false };
         let Some(waiting) = app.queue.pop(function) else { return false };
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
@@ -95,8 +96,7 @@ impl Pool {
         if let Some(seat) = self.seats.get_mut(&key).filter(|seat| seat.flushes == flushes) {
             let printed = seat.capture.take(stream, unread);
             if let Some(current) = &mut seat.current {
-                current.is_chatty = true;
-                current.hear_output(stream, &printed, tick.events);
+                current.hear_printed(stream, &printed, tick.events);
             }
         }
         true
@@ -120,13 +120,12 @@ impl Pool {
         self.queue_again(id, ahead.calls);
     }
 
-    /// Takes back the calls that a worker of functions has not begun, and gives it no more: the one that it runs is long, or
-    /// one of them is not wanted. The only worker of a workflow keeps its turns.
+    /// Takes back the calls that a worker of functions has not begun: the one that it runs is long, or one of them is not
+    /// wanted. The only worker of a workflow keeps its turns.
     pub(crate) fn take_back(&mut self, key: u32, now: Instant) {
         let Some(seat) = self.seats.get_mut(&key) else { return };
         let class = self.apps.get(&seat.app).map(|app| &app.classes[seat.class].kind);
         if matches!(class, Some(ClassKind::Python)) {
-            seat.is_followed = false;
             let id = seat.app;
             match seat.take_back() {
                 Ok(calls) if calls.is_empty() => {}
@@ -164,9 +163,10 @@ impl Pool {
 }
 
 impl Seat {
-    fn takes_ahead(&self, function: usize) -> bool {
+    fn takes_ahead(&self, function: usize, may_be_long: bool) -> bool {
         let able = |current: &Current| {
-            current.function.index() == function && !current.cancelled && current.verdict.is_none()
+            let is_wanted = !current.cancelled && current.verdict.is_none();
+            current.function.index() == function && is_wanted && (may_be_long || !current.is_long)
         };
         self.is_followed
             && self.state == State::Busy

@@ -46,6 +46,11 @@ impl Base {
 }
 
 impl ClassKind {
+    /// Whether its one worker takes the turns of a workflow.
+    pub fn is_workflow(&self) -> bool {
+        matches!(self, Self::Workflow(_))
+    }
+
     /// Whether its workers are forked from a zygote.
     pub fn is_python(&self) -> bool {
         matches!(self, Self::Python | Self::Workflow(_))

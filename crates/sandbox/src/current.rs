@@ -72,6 +72,12 @@ impl Current {
         self.is_long = true;
     }
 
+    /// Reports what it has printed.
+    pub fn hear_printed(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
+        self.is_chatty = true;
+        self.hear_output(stream, bytes, events);
+    }
+
     /// Reports output up to the limit, and counts the rest.
     pub(crate) fn hear_output(&mut self, stream: Stream, bytes: &[u8], events: &mut Vec<SandboxEvent>) {
         if stream == Stream::Stderr {

@@ -65,8 +65,7 @@ impl Pool {
             let Some(class) = app.class_of[function] else {
                 return self.refuse(id, function, no_process());
             };
-            let is_of_workflow = matches!(app.classes[class].kind, ClassKind::Workflow(_));
-            let may_be_ahead = is_of_workflow || is_full && !is_wanted;
+            let may_be_ahead = app.classes[class].kind.is_workflow() || is_full && !is_wanted;
             if app.room(function) == 0 {
                 if may_be_ahead && self.give_ahead(id, class, function) {
                     return Turn::Started;
@@ -129,8 +128,7 @@ impl Pool {
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
         // A worker that may be given more looks at its pipes at the end: not where nobody waits.
-        let is_of_workflow = matches!(app.classes[seat.class].kind, ClassKind::Workflow(_));
-        let may_be_followed = is_of_workflow || app.queue.waiting(function) > 0;
+        let may_be_followed = app.classes[seat.class].kind.is_workflow() || app.queue.waiting(function) > 0;
         seat.is_followed = may_be_followed && app.is_followed(function, self.options.prompt_call);
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
             Ok(true) => {

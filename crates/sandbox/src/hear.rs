@@ -163,8 +163,7 @@ impl Seat {
         capture.drain(stream, |bytes| {
             // What is printed between calls belongs to none and is dropped.
             if let Some(current) = current {
-                current.is_chatty = true;
-                current.hear_output(stream, bytes, events);
+                current.hear_printed(stream, bytes, events);
             }
         })
     }
@@ -185,14 +184,19 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        if self.unread.is_empty() {
+        let was_read = !self.unread.is_empty();
+        if !was_read {
             let new = self.rung()?;
             self.take_messages(usize::try_from(new).map_err(|_| TOO_FAR)?)?;
         }
         match self.current {
             _ if self.unread.is_empty() => Ok(None),
             None => Err("it spoke without having a call"),
-            Some(_) => self.read(program, memory, events),
+            Some(_) => match self.read(program, memory, events)? {
+                // What was announced only ends a call where others may follow it.
+                Some(_) if was_read && !self.is_followed => Err("it did not ring at the end of its call"),
+                ended => Ok(ended),
+            },
         }
     }
 

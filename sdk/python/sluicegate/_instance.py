@@ -151,13 +151,13 @@ class Instance:
 
     def _tell(self, news: str, value: Any) -> None:
         verb, _, rest = news.partition(" ")
-        if verb == "done":
+        if verb == "done" or verb == "failed":
             future = self._waiting.pop(int(rest), None)
-            if future is not None and not future.done():
+            if future is None or future.done():
+                return
+            if verb == "done":
                 future.set_result(value)
-        elif verb == "failed":
-            future = self._waiting.pop(int(rest), None)
-            if future is not None and not future.done():
+            else:
                 future.set_exception(CallFailed.of(value))
         elif verb == "start":
             self._main = self.loop.create_task(self._run_code(value))

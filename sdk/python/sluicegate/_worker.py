@@ -407,14 +407,14 @@ def _listed(frame: Any, count: int, context: Context, kind: int) -> "list[Any]":
 
 def _lines(frame: Any, context: Context) -> "list[tuple[str, Any]]":
     """What a workflow is told: keys and values. These have bytes of their own, because it looks at them long after the
-    call."""
+    call. The first says what this call is; it has no value."""
     lines, at = [], CALL.size
-    for _ in range(CALL.unpack_from(frame)[5]):
+    for index in range(CALL.unpack_from(frame)[5]):
         total, code, key_bytes, data_bytes = RECORD_LINE.unpack_from(frame, at)
         start = at + RECORD_BYTES
         key = str(frame[start : start + key_bytes], "utf-8")
         value = None
-        if data_bytes or code != BYTES:
+        if index and (data_bytes or code != BYTES):
             record = Object(frame, at, context)
             value = record.value if code != OTHER else decode(bytes(record.data), record.content_type)
         lines.append((key, value))

@@ -117,7 +117,7 @@ fn begin<'a>(stage: &mut Stage, what: impl IntoIterator<Item = &'a str>) -> Vec<
     let told = |key: &str, bytes: String| Object {
         bucket: BucketIx(0),
         key: key.into(),
-        content_type: if bytes.is_empty() { ContentType::Bytes } else { ContentType::Json },
+        content_type: ContentType::Json,
         payload: Payload::Inline(bytes.into()),
         group: None,
         meta: None,
@@ -260,8 +260,9 @@ fn each_call_is_answered_and_prints_for_itself() {
 #[test]
 fn a_call_that_is_long_holds_nobody_up() {
     let mut stage = functions(2);
-    let ids = call(&mut stage, ["waits", "a", "b", "c", "d", "e", "f", "g"]);
-    for (id, what) in ids.iter().zip(["waits", "a", "b", "c", "d", "e", "f", "g"]).skip(1) {
+    let whats = ["waits", "a", "b", "c", "d", "e", "f", "g"];
+    let ids = call(&mut stage, whats);
+    for (id, what) in ids.iter().zip(whats).skip(1) {
         assert_eq!(stage.finish(*id).text(), what);
     }
     assert!(!stage.events.iter().any(|event| end(event) == Some(ids[0])));

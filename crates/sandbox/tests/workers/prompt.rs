@@ -53,9 +53,17 @@ def dies(obj, ctx):
 def overruns(obj, ctx):
     prompt(ctx)[8:12] = b"\xff\xff\xff\xff"
     return late()
+
+def ends_silently(obj, ctx):
+    slot = prompt(ctx)
+    ctx._worker.send(4, 0, b"")
+    slot[8] = 12
+    value = late()
+    ctx._worker._at = ctx._worker._rung_at = 0
+    return value
 "#;
 
-const FUNCTIONS: [&str; 6] = ["few", "many", "goes_on", "overruns", "dies", "by_bell"];
+const FUNCTIONS: [&str; 7] = ["few", "many", "goes_on", "overruns", "ends_silently", "dies", "by_bell"];
 
 fn keys(stage: &Stage) -> Vec<&str> {
     let mut keys = Vec::new();
@@ -78,7 +86,7 @@ fn what_was_announced_comes_with_the_end() {
 #[test]
 fn a_bell_that_was_not_read_for_some_calls_is_right_for_the_next() {
     let mut stage = Stage::python(SOURCE, &FUNCTIONS);
-    for (function, keys) in [(0, vec!["0", "1", "2"]), (5, vec!["rung for"]), (0, vec!["0", "1", "2"])] {
+    for (function, keys) in [(0, vec!["0", "1", "2"]), (6, vec!["rung for"]), (0, vec!["0", "1", "2"])] {
         let ran = stage.call(function, ContentType::Bytes, b"x");
         let found: Vec<&str> = ran.puts.iter().map(|put| &*put.key).collect();
         assert_eq!((ran.text().as_str(), found), ("done", keys));
@@ -110,7 +118,7 @@ fn a_call_that_goes_on_is_heard_before_its_end() {
 #[test]
 fn what_was_announced_before_a_crash_counts() {
     let mut stage = Stage::python(SOURCE, &FUNCTIONS);
-    let ran = stage.call(4, ContentType::Bytes, b"x");
+    let ran = stage.call(5, ContentType::Bytes, b"x");
     assert_eq!(ran.failure().kind, FailureKind::Crashed);
     assert_eq!(keys(&stage), ["last"]);
 }
@@ -118,15 +126,17 @@ fn what_was_announced_before_a_crash_counts() {
 #[test]
 fn a_lying_announcement_costs_the_worker_its_life_only() {
     let mut stage = Stage::python(SOURCE, &FUNCTIONS);
-    // A worker that gets its core late announces when nobody looks any more, and tries again.
-    let ran = loop {
-        let ran = stage.call(3, ContentType::Bytes, b"x");
-        if matches!(ran.outcome, Outcome::Failed(_)) {
-            break ran;
-        }
-    };
-    let failure = ran.failure();
-    assert_eq!(failure.kind, FailureKind::Protocol, "{failure:?}");
-    assert!(failure.message.contains("more than its message area"), "{failure:?}");
+    for (function, expected) in [(3, "more than its message area"), (4, "did not ring")] {
+        // A worker that gets its core late announces when nobody looks any more, and tries again.
+        let ran = loop {
+            let ran = stage.call(function, ContentType::Bytes, b"x");
+            if matches!(ran.outcome, Outcome::Failed(_)) {
+                break ran;
+            }
+        };
+        let failure = ran.failure();
+        assert_eq!(failure.kind, FailureKind::Protocol, "{failure:?}");
+        assert!(failure.message.contains(expected), "{failure:?}");
+    }
     assert_eq!(stage.call(0, ContentType::Bytes, b"x").text(), "done");
 }
