@@ -32,8 +32,6 @@ pub(crate) struct Current {
     pub has_put: bool,
     /// Whether it has printed something, or waited for its messages to be read: others behind it would wait for that, too.
     pub is_chatty: bool,
-    /// Whether output may still be in the pipes although the call has ended.
-    pub output_lags: bool,
     /// Captured output so far, in bytes, and what was dropped.
     pub output_bytes: usize,
     pub dropped_bytes: usize,
@@ -58,7 +56,6 @@ impl Current {
             is_long: false,
             has_put: false,
             is_chatty: false,
-            output_lags: false,
             output_bytes: 0,
             dropped_bytes: 0,
             stderr_tail: Vec::new(),

@@ -23,6 +23,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+/// How many bells may come late once something was heard before its own: one that was found with others and is not
+/// attended to yet, and one rung since.
+const LATE_BELLS_MAX: u8 = 2;
 const TOO_FAR: &str = "it signalled more than its message area holds";
 
 impl Pool {
@@ -32,6 +35,14 @@ impl Pool {
         // What follows is of the calls that it was given ahead.
         while self.seats.get(&key).is_some_and(|seat| !seat.unread.is_empty()) {
             self.hear_call(key, tick);
+        }
+    }
+
+    /// Reads all that a worker has signalled, now that its bell was found rung.
+    pub(crate) fn hear_bell(&mut self, key: u32, tick: &mut Tick<'_>) {
+        self.hear_seat(key, tick);
+        if let Some(seat) = self.seats.get_mut(&key) {
+            seat.late_bells = seat.late_bells.saturating_sub(1);
         }
     }
 
@@ -52,12 +63,12 @@ impl Pool {
         match heard {
             Ok(None) => {}
             Ok(Some(outcome)) => {
-                // Output that was written before a call's only signal is ready with it and was read before it. After
-                // several signals, or with more descriptors ready than fit one look, it may still be in the pipes.
-                let current = self.seats.get(&key).and_then(|seat| seat.current.as_ref());
-                let lags = current.is_some_and(|current| current.output_lags) || self.ready.was_full;
-                // A worker that was given more has seen to it that what this call printed was read.
-                if lags && self.seats.get(&key).is_some_and(|seat| seat.ahead.is_empty()) {
+                // Output that was written before the signal that is attended to is ready with it and was read before it.
+                // Otherwise, or with more descriptors ready than fit one look, it may still be in the pipes; but a worker
+                // that was given more has seen to it that what this call printed was read.
+                let lags =
+                    |seat: &Seat| seat.ahead.is_empty() && (seat.late_bells > 0 || self.ready.was_full);
+                if self.seats.get(&key).is_some_and(lags) {
                     self.hear_output(key, Stream::Stdout, tick);
                     self.hear_output(key, Stream::Stderr, tick);
                 }
@@ -97,6 +108,8 @@ impl Pool {
 
     /// Reads all that a worker has signalled, and what it has announced only.
     pub(crate) fn hear_announced(&mut self, key: u32, tick: &mut Tick<'_>) {
+        let Some(seat) = self.seats.get_mut(&key) else { return };
+        seat.late_bells = LATE_BELLS_MAX;
         self.hear_seat(key, tick);
         let Some(seat) = self.seats.get_mut(&key) else { return };
         if let Err(what) = seat.take_announced() {
@@ -251,7 +264,7 @@ impl Seat {
         memory: &mut Memory,
         events: &mut Vec<SandboxEvent>,
     ) -> Result<Option<Outcome>, &'static str> {
-        let (mut ended, mut rings) = (None, false);
+        let (mut ended, mut signals) = (None, 0);
         while !self.unread.is_empty() {
             let serial = inbox::serial(&self.unread)?;
             if serial != self.serial {
@@ -265,7 +278,7 @@ impl Seat {
             if ended.is_some() && !matches!(message, Message::Hold | Message::LetGo(_)) {
                 return Err("a message follows the last");
             }
-            rings |= message.is_urgent();
+            signals += usize::from(message.is_urgent());
             if message == Message::Flush {
                 if !self.unread.is_empty() {
                     return Err("a message follows a flush");
@@ -273,11 +286,16 @@ impl Seat {
                 self.flushed(events)?;
             } else if let Some(outcome) = self.obey(message, program, memory, events)? {
                 ended = Some(outcome);
+                signals += 1;
             }
         }
-        if let Some(current) = &mut self.current {
+        if signals > 1
+            && let Some(current) = &self.current
+        {
             let is_gathered = !current.is_long && self.slot.number(ANNOUNCED_AT).load(Ordering::Relaxed) > 0;
-            current.output_lags = rings && !is_gathered;
+            if !is_gathered {
+                self.late_bells = LATE_BELLS_MAX;
+            }
         }
         Ok(ended)
     }

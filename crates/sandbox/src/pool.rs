@@ -247,7 +247,7 @@ impl Pool {
             Kind::JobStdout => self.hear_job(key, crate::Stream::Stdout, tick.events),
             Kind::JobStderr => self.hear_job(key, crate::Stream::Stderr, tick.events),
             Kind::JobEnd => self.job_ended(key, tick),
-            Kind::SeatBell => self.hear_seat(key, tick),
+            Kind::SeatBell => self.hear_bell(key, tick),
             Kind::SeatEnd => self.native_worker_ended(key, tick),
             Kind::Zygote => self.hear_zygote(key, tick),
             Kind::ZygoteEnd => self.zygote_ended(key, tick),

@@ -80,6 +80,9 @@ pub(crate) struct Seat {
     pub read_at: usize,
     /// Bytes of messages that were read without reading the bell.
     pub early: u64,
+    /// How many of its next bells may have been rung for what was heard already. What is heard with such a bell may have
+    /// been said after the look at the pipes.
+    pub late_bells: u8,
     pub current: Option<Current>,
     /// Whether the worker was told that others may be given before it has ended.
     pub is_followed: bool,
@@ -155,6 +158,7 @@ impl Seat {
             serial: 0,
             read_at: 0,
             early: 0,
+            late_bells: 0,
             current: None,
             is_followed: false,
             ahead: CallsAhead::default(),

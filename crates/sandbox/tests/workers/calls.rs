@@ -158,6 +158,35 @@ def work(obj, ctx):
 }
 
 #[test]
+fn what_a_call_prints_is_its_own_while_another_keeps_the_pool_busy() {
+    let source = r#"
+import os, time
+
+def work(obj):
+    what = obj.text()
+    until = time.monotonic() + 0.0045 + int(what) % 50 / 50_000  # about when the pool looks after it
+    while time.monotonic() < until:
+        pass
+    print(what)
+
+def flood():
+    while True:
+        os.write(1, b"x" * 60_000)
+"#;
+    let mut stage = Stage::python(source, &["work", "flood"]);
+    let flood = stage.start(1, Arguments::List(Vec::new()));
+    for what in 0..400 {
+        let what = what.to_string();
+        let ran = stage.call(0, ContentType::Text, what.as_bytes());
+        assert_eq!(ran.output.trim(), what);
+        stage.events.clear();
+    }
+    let now = Instant::now();
+    stage.pool.cancel(flood, Attempt(1), now);
+    stage.finish(flood);
+}
+
+#[test]
 fn more_puts_than_the_message_area_holds() {
     let source = r#"
 def work(obj, ctx):
