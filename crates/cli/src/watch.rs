@@ -37,13 +37,14 @@ pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome
 
 /// What the functions said, on stderr: the last lines, if they are many.
 pub fn show_logs(client: &Client, run: &str) -> Outcome<()> {
-    let lines = client.logs(run)?.lines;
-    let skipped = lines.len().saturating_sub(LOG_LINES_MAX);
+    let logs = client.logs(run)?;
+    let lines = logs.lines.iter().flat_map(|said| said.text.lines().map(move |text| (&said.function, text)));
+    let skipped = lines.clone().count().saturating_sub(LOG_LINES_MAX);
     if skipped > 0 {
         eprintln!("({skipped} earlier lines of log are left out)");
     }
-    for line in &lines[skipped..] {
-        eprintln!("{}: {}", line.function, line.text.trim_end_matches('\n'));
+    for (function, text) in lines.skip(skipped) {
+        eprintln!("{function}: {text}");
     }
     Ok(())
 }
@@ -123,7 +124,7 @@ fn style(template: &str) -> ProgressStyle {
 fn idle(run: &Run) -> &'static str {
     let is_idle = run.functions.iter().all(|counts| counts.running + counts.queued == 0);
     if is_idle && run.retrying.is_empty() {
-        "(no call is under way: it waits for a time or an event)"
+        "(no call is under way: it waits for a time or an event, or its next calls are about to start)"
     } else {
         ""
     }

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use tool::server::{Server, signal};
 use tool::{Folder, until};
 
-/// An app whose function sleeps for a number of seconds that no other process sleeps.
+/// An app whose function says two words and sleeps for a number of seconds that no other process sleeps.
 fn sleeper() -> (Folder, String) {
     let seconds = format!("98{}", std::process::id());
     let manifest = format!(
-        "app: sleeper\nbuckets: [items]\nfunctions:\n  nap: {{runtime: exec, command: [sleep, '{seconds}'], on: {{each: items}}}}\n"
+        "app: sleeper\nbuckets: [items]\nfunctions:\n  nap: {{runtime: exec, command: [sh, -c, 'printf \"going\\non\\n\" >&2; sleep {seconds}'], on: {{each: items}}}}\n"
     );
     (Folder::with(&[("app/sluice.yaml", &manifest), ("a", "x")]), seconds)
 }
@@ -42,6 +42,7 @@ fn ctrl_c_cancels_a_run_of_its_own_and_leaves_nothing() {
     let mut command = folder.command(&["run", "app", "--put", "items=a", "--json"]);
     let called = interrupt(command.env("TMPDIR", folder.path().join("tmp")), &seconds);
     assert_eq!(called.exit, 130, "{} {}", called.stdout, called.stderr);
+    assert!(called.stderr.contains("nap: going\nnap: on\n"), "{}", called.stderr);
     until("the function has ended", || sleeping(&seconds).is_empty());
     assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
 }

@@ -303,7 +303,9 @@ fn logs(client: &Client, run: &str, json: bool) -> Outcome<()> {
     }
     for line in &logs.lines {
         let who = format!("{}#{}.{}", line.function, line.invocation, line.attempt);
-        show::line(&format!("{} {who} {}: {}", line.time, line.stream, line.text.trim_end_matches('\n')))?;
+        for text in line.text.lines() {
+            show::line(&format!("{} {who} {}: {text}", line.time, line.stream))?;
+        }
     }
     Ok(())
 }
