@@ -51,3 +51,10 @@ pub struct LogLine {
     /// The text.
     pub text: String,
 }
+
+impl LogLine {
+    /// The lines of its text, of which there is at least one.
+    pub fn lines(&self) -> impl Iterator<Item = &str> + Clone {
+        self.text.trim_end_matches('\n').split('\n')
+    }
+}

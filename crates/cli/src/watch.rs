@@ -38,7 +38,7 @@ pub fn until_ended(client: &Client, run: &str, interrupt: &Interrupt) -> Outcome
 /// What the functions said, on stderr: the last lines, if they are many.
 pub fn show_logs(client: &Client, run: &str) -> Outcome<()> {
     let logs = client.logs(run)?;
-    let lines = logs.lines.iter().flat_map(|said| said.text.lines().map(move |text| (&said.function, text)));
+    let lines = logs.lines.iter().flat_map(|said| said.lines().map(move |text| (&said.function, text)));
     let skipped = lines.clone().count().saturating_sub(LOG_LINES_MAX);
     if skipped > 0 {
         eprintln!("({skipped} earlier lines of log are left out)");

@@ -119,11 +119,12 @@ impl App {
     }
 
     /// Whether calls of a function may be given to its workers before the call that runs has ended: those of a workflow,
-    /// and short ones, which nobody waits long behind.
+    /// and short ones, which nobody waits long behind. Of these only if some wait: a worker that may be given more looks
+    /// at its pipes at the end.
     pub fn is_followed(&self, function: usize, prompt_call: Duration) -> bool {
         match self.class_of[function].map(|class| &self.classes[class].kind) {
             Some(ClassKind::Workflow(_)) => true,
-            Some(ClassKind::Python) => self.took[function] <= prompt_call,
+            Some(ClassKind::Python) => self.took[function] <= prompt_call && self.queue.waiting(function) > 0,
             _ => false,
         }
     }

@@ -127,9 +127,7 @@ impl Pool {
         let app = self.apps.get_mut(&seat.app).expect("the app of an idle worker exists");
         let function = invocation.function.index();
         let timeout = Duration::from_millis(app.program.functions[function].timeout_ms);
-        // A worker that may be given more looks at its pipes at the end: not where nobody waits.
-        let may_be_followed = app.classes[seat.class].kind.is_workflow() || app.queue.waiting(function) > 0;
-        seat.is_followed = may_be_followed && app.is_followed(function, self.options.prompt_call);
+        seat.is_followed = app.is_followed(function, self.options.prompt_call);
         match seat.call(memory, &invocation, &run, timeout, now, &mut self.buffer) {
             Ok(true) => {
                 app.running[function] += 1;

@@ -289,13 +289,10 @@ impl Seat {
                 signals += 1;
             }
         }
-        if signals > 1
-            && let Some(current) = &self.current
-        {
-            let is_gathered = !current.is_long && self.slot.number(ANNOUNCED_AT).load(Ordering::Relaxed) > 0;
-            if !is_gathered {
-                self.late_bells = LATE_BELLS_MAX;
-            }
+        let is_short = self.current.as_ref().is_some_and(|current| !current.is_long);
+        let is_gathered = is_short && self.slot.number(ANNOUNCED_AT).load(Ordering::Relaxed) > 0;
+        if signals > 1 && !is_gathered {
+            self.late_bells = LATE_BELLS_MAX;
         }
         Ok(ended)
     }

@@ -64,8 +64,10 @@ impl Run {
         client.deploy(app.name(), &deploy)?;
         let started = start::start(&client, app.name(), plan)?;
         let mut run = watch::until_ended(&client, &started.run, &interrupt).inspect_err(|_| {
-            // Why it took so long is often in what it printed; that it was interrupted is told in any case.
-            let _ = watch::show_logs(&client, &started.run);
+            if interrupt.is_set() {
+                // Why it took so long is often in what it printed; that it was interrupted is told in any case.
+                let _ = watch::show_logs(&client, &started.run);
+            }
         })?;
         if let Some(dir) = &self.out {
             outputs::write(&client, &mut run, dir)?;

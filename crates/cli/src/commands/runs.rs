@@ -303,7 +303,7 @@ fn logs(client: &Client, run: &str, json: bool) -> Outcome<()> {
     }
     for line in &logs.lines {
         let who = format!("{}#{}.{}", line.function, line.invocation, line.attempt);
-        for text in line.text.lines() {
+        for text in line.lines() {
             show::line(&format!("{} {who} {}: {text}", line.time, line.stream))?;
         }
     }
